@@ -1,0 +1,1 @@
+"""What lies between the request and PostgreSQL; one file each."""

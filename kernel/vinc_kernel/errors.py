@@ -1,0 +1,200 @@
+"""Every error that Vinc raises on purpose.
+
+    VincError
+    ├── StartError            a plugin, or what was put together, cannot start
+    ├── SettingsError         one or more settings are missing or wrong
+    ├── ManifestError         plugins.toml is wrong
+    ├── ConnectionAbsent      a connection was asked for that this installation does not have
+    ├── DatabaseError         the database refused an operator's command
+    └── Problem               answered to the caller as RFC 9457 `application/problem+json`
+        ├── BadRequest            400
+        ├── Unauthorized          401
+        ├── Forbidden             403
+        ├── NotFound              404
+        ├── MethodNotAllowed      405
+        ├── Conflict              409
+        ├── ContentTooLarge       413
+        ├── UnsupportedMediaType  415
+        ├── Unprocessable         422
+        ├── InternalError         500
+        ├── Unavailable           503
+        │   └── PluginUnavailable     503
+        └── DeadlineExceeded      504
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from inspect import cleandoc
+from typing import ClassVar, Literal
+
+
+class VincError(Exception):
+    """Refused."""
+
+    title: ClassVar[str] = "Refused"
+
+    def __init_subclass__(cls) -> None:
+        # python -OO leaves no docstrings
+        cls.title = cleandoc(cls.__doc__ or cls.__name__).partition("\n")[0].rstrip(".")
+
+
+class StartError(VincError):
+    """The application cannot start."""
+
+    def __init__(self, what: str, *, plugin: str, phase: str, where: str, cure: str) -> None:
+        super().__init__(f"{plugin}: {phase}: {what} ({where}); {cure}")
+        self.what, self.plugin, self.phase, self.where, self.cure = what, plugin, phase, where, cure
+
+
+class StartErrors(StartError):
+    """Several plugins cannot start; one line each."""
+
+    def __init__(self, errors: Sequence[StartError]) -> None:
+        first = errors[0]
+        super().__init__(first.what, plugin=first.plugin, phase=first.phase, where=first.where, cure=first.cure)
+        self.errors = tuple(errors)
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self.errors))
+
+
+class SettingsError(VincError):
+    """Settings are missing or wrong; one line each, never with a value."""
+
+    def __init__(self, lines: Sequence[str]) -> None:
+        super().__init__("\n".join(lines))
+        self.lines = tuple(lines)
+
+
+class ManifestError(VincError):
+    """The manifest, plugins.toml, is wrong."""
+
+    def __init__(self, what: str, *, where: str, cure: str) -> None:
+        super().__init__(f"{where}: {what}; {cure}")
+        self.what, self.where, self.cure = what, where, cure
+
+
+class ConnectionAbsent(VincError):
+    """A connection was asked for that this installation does not have."""
+
+    def __init__(self, name: str, setting: str) -> None:
+        super().__init__(f"there is no {name} here: set {setting}, or do without it")
+        self.name, self.setting = name, setting
+
+
+class DatabaseError(VincError):
+    """The database refused a command."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """One thing that is wrong with a request. `pointer` is an RFC 6901 pointer into the place that `place` names."""
+
+    place: Literal["body", "query", "path", "header"]
+    pointer: str
+    code: str
+    message: str
+
+    def as_json(self) -> dict[str, str]:
+        return {"in": self.place, "pointer": self.pointer, "code": self.code, "message": self.message}
+
+
+class Problem(VincError):
+    """Something went wrong"""
+
+    status: ClassVar[int] = 500
+    type: ClassVar[str] = "urn:vinc:problem:problem"
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        kebab = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", cls.__name__).lower()
+        cls.type = f"urn:vinc:problem:{kebab}"
+
+    def __init__(
+        self,
+        detail: str = "",
+        *,
+        errors: Sequence[Fault] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail or self.title)
+        self.detail, self.errors, self.headers = detail, tuple(errors), dict(headers or {})
+
+
+class BadRequest(Problem):
+    """The request is malformed"""
+
+    status = 400
+
+
+class Unauthorized(Problem):
+    """Nobody is signed in"""
+
+    status = 401
+
+
+class Forbidden(Problem):
+    """This is not allowed to you"""
+
+    status = 403
+
+
+class NotFound(Problem):
+    """There is no such thing here"""
+
+    status = 404
+
+
+class MethodNotAllowed(Problem):
+    """This address does not take that method"""
+
+    status = 405
+
+
+class Conflict(Problem):
+    """This contradicts what is stored"""
+
+    status = 409
+
+
+class ContentTooLarge(Problem):
+    """The body is too large"""
+
+    status = 413
+
+
+class UnsupportedMediaType(Problem):
+    """The body has a media type that is not taken here"""
+
+    status = 415
+
+
+class Unprocessable(Problem):
+    """The request is well-formed and wrong"""
+
+    status = 422
+
+
+class InternalError(Problem):
+    """Something went wrong here; it is logged under the request id"""
+
+    status = 500
+
+
+class Unavailable(Problem):
+    """A part that this needs is down; try again"""
+
+    status = 503
+
+
+class PluginUnavailable(Unavailable):
+    """The plugin that serves this is out of service"""
+
+    status = 503
+
+
+class DeadlineExceeded(Problem):
+    """This took too long"""
+
+    status = 504

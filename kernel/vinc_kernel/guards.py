@@ -1,0 +1,129 @@
+"""The one check that endpoints declare.
+
+Guards are ordinary FastAPI dependencies. The kernel finds them in a route's dependency tree at start, and the
+dispatcher runs them before the body is read; FastAPI itself only ever sees one that hands over the principal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+from fastapi import Depends
+from fastapi.dependencies.models import Dependant
+from starlette.requests import HTTPConnection
+
+from .context import Context, MembershipDirectory, Principal, current_context
+from .contracts import Capability
+from .errors import BadRequest, Forbidden, Unauthorized
+
+CHALLENGE = {"WWW-Authenticate": "Bearer"}  # RFC 9110, 11.6.1: a 401 names at least one scheme
+
+
+@dataclass(frozen=True, slots=True, weakref_slot=True)
+class Guard:
+    """What a route needs. `why` is the reason of a public one."""
+
+    capabilities: frozenset[str] = frozenset()
+    roles: frozenset[str] = frozenset()
+    public: bool = False
+    why: str = ""
+
+    async def __call__(self, request: HTTPConnection) -> Principal | None:
+        return current_context(request).principal
+
+
+# One object for each meaning: FastAPI classifies callables in a cache of 4,096, which a guard a route would flush.
+guard = cache(Guard)
+
+
+def require_capabilities(*capabilities: Capability) -> Any:
+    """Let those in who have all these capabilities in the active tenant."""
+    return Depends(guard(frozenset(map(str, capabilities))))
+
+
+def require_roles(*roles: str) -> Any:
+    """Let those in who have one of these roles."""
+    return Depends(guard(frozenset(), frozenset(roles)))
+
+
+signed_in: Any = Depends(guard())
+
+
+def public(why: str) -> Any:
+    """Let everybody in; the reason is for whoever reviews what this installation shows to strangers."""
+    if not isinstance(why, str) or not why.strip():
+        message = "public() needs its reason, a sentence"
+        raise TypeError(message)
+    return Depends(guard(frozenset(), frozenset(), public=True, why=why))
+
+
+def guards_of(dependant: Dependant) -> Iterator[Guard]:
+    """Every guard in a route's dependency tree."""
+    for child in dependant.dependencies:
+        if isinstance(child.call, Guard):
+            yield child.call
+        yield from guards_of(child)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Requirement:
+    """All that a route declares, together: every capability, and one role out of each set."""
+
+    capabilities: frozenset[str] = frozenset()
+    roles: tuple[frozenset[str], ...] = ()
+    public: bool = False
+    tenant: bool = False
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rights:
+    """What roles are worth here: every contributed role and capability, looked up by name."""
+
+    by_role: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    platform_roles: frozenset[str] = frozenset()
+    canonical: Mapping[str, str] = field(default_factory=dict)
+    tenant_header: str = "X-Tenant-ID"
+
+    def of_role(self, role: str) -> frozenset[str]:
+        return self.by_role.get(self.canonical.get(role, role), frozenset())
+
+    async def authorise(
+        self, requirement: Requirement, context: Context, memberships: MembershipDirectory | None
+    ) -> None:
+        """Return when the caller may; raise Unauthorized, BadRequest or Forbidden when not."""
+        if requirement.public:
+            return
+        principal = context.principal
+        if principal is None:
+            raise Unauthorized("Sign in, and send the credentials with the request.", headers=CHALLENGE)
+        if context.tenant_refusal is not None:
+            raise context.tenant_refusal
+        if requirement.tenant and context.tenant is None:
+            message = f"Say for which tenant, by its id or slug, in the header {self.tenant_header}."
+            raise BadRequest(message)
+        role = self.canonical.get(principal.role, principal.role)
+        for allowed in requirement.roles:
+            if role not in allowed:
+                message = f"This needs one of the roles: {', '.join(sorted(allowed))}."
+                raise Forbidden(message)
+        if requirement.capabilities and role not in self.platform_roles:
+            await self.require(requirement.capabilities, context, principal, memberships)
+
+    async def require(
+        self,
+        wanted: frozenset[str],
+        context: Context,
+        principal: Principal,
+        memberships: MembershipDirectory | None,
+    ) -> None:
+        stored = None
+        if memberships is not None and context.tenant is not None:
+            stored = await memberships.capabilities(principal, context.tenant)
+        granted = self.of_role(principal.role) if stored is None else stored
+        if missing := wanted - granted:
+            message = f"This needs the capability: {', '.join(sorted(missing))}."
+            raise Forbidden(message)

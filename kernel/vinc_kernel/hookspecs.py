@@ -1,0 +1,53 @@
+"""Every hook, typed and documented, in one place.
+
+`@hooks.lifespan` is the specification and the decorator of its implementations, so that a misspelt hook or a wrong
+signature is found by the type checker and at import. A hook takes at most one argument, a frozen object that grows by
+attributes: an old plugin keeps running on a newer kernel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Generic, ParamSpec, TypeVar
+
+import pluggy
+
+from .contracts import Contribution
+from .services import App
+
+P = ParamSpec("P")
+R = TypeVar("R")
+PROJECT = "vinc"
+
+
+class Hook(Generic[P, R]):
+    """A specification, and the decorator for its implementations; several may stand in one module."""
+
+    def __init__(self, spec: Callable[P, R]) -> None:
+        self.spec = pluggy.HookspecMarker(PROJECT)(spec)
+        self.name, self.__doc__ = spec.__name__, spec.__doc__
+
+    def __call__(self, implementation: Callable[P, R], /) -> Callable[P, R]:
+        return pluggy.HookimplMarker(PROJECT)(specname=self.name)(implementation)
+
+
+@Hook
+def contribute() -> Contribution:
+    """Say everything that is data, once, at start: routers, models, capabilities, roles, settings, commands. Pure."""
+    raise NotImplementedError
+
+
+@Hook
+def lifespan(app: App) -> AbstractAsyncContextManager[None]:
+    """Open what lives as long as the process, and close it; `app.provide(thing)` offers it to others."""
+    raise NotImplementedError
+
+
+@Hook
+def health(app: App) -> Awaitable[None]:
+    """Raise when something of this plugin's is down. Bounded in time; the kernel's connections report by themselves."""
+    raise NotImplementedError
+
+
+HOOKS: dict[str, Hook[..., object]] = {hook.name: hook for hook in (contribute, lifespan, health)}

@@ -1,0 +1,113 @@
+"""Read and change plugins.toml: which plugins run, and their settings.
+
+`[plugins.NAME]` with the reserved keys `enabled`, `required`, `distribution` and `prefixes`; all other keys are the
+plugin's own settings.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import tomlkit
+from tomlkit.exceptions import TOMLKitError
+
+from .errors import ManifestError
+from .settings import KernelSettings
+
+DEFAULT = Path("plugins.toml")
+RESERVED_KEYS = {"enabled": bool, "required": bool, "distribution": str, "prefixes": list}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """What plugins.toml says of one plugin."""
+
+    name: str
+    where: str
+    enabled: bool = True
+    required: bool = True
+    distribution: str | None = None
+    prefixes: tuple[str, ...] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """All entries by name; `path` is None when there is no file and every installed plugin runs."""
+
+    path: Path | None
+    entries: Mapping[str, Entry] = field(default_factory=dict)
+
+
+def read_manifest(settings: KernelSettings) -> Manifest:
+    """The manifest from VINC_PLUGINS_FILE, else ./plugins.toml; raises ManifestError with file and key."""
+    path = settings.plugins.file or DEFAULT
+    if not path.is_file():
+        if settings.plugins.file is None and settings.service.env != "prod":
+            return Manifest(path=None)
+        raise ManifestError(
+            "there is no such file",
+            where=str(path),
+            cure="list the plugins that run in it, or name another file with VINC_PLUGINS_FILE",
+        )
+    try:
+        given = tomllib.loads(path.read_text("utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise ManifestError(f"is no TOML: {error}", where=str(path), cure="mend that line") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ManifestError(
+            f"cannot be read: {type(error).__name__}", where=str(path), cure="make it a readable UTF-8 file"
+        ) from None
+    tables = plugin_tables(given, path)
+    return Manifest(path=path, entries={name: entry(name, table, path) for name, table in tables.items()})
+
+
+def plugin_tables(given: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
+    for key in given:
+        if key != "plugins":
+            raise ManifestError(f"unknown key {key!r}", where=str(path), cure="the only table here is [plugins.NAME]")
+    tables = given.get("plugins", {})
+    for name, table in tables.items() if isinstance(tables, dict) else [("plugins", None)]:
+        if not isinstance(table, dict):
+            raise ManifestError(f"{name!r} is not a table", where=str(path), cure="write [plugins.NAME]")
+    return dict(tables)
+
+
+def entry(name: str, table: Mapping[str, Any], path: Path) -> Entry:
+    where = f"{path} [plugins.{name}]"
+    known = {key: value for key, value in table.items() if key in RESERVED_KEYS}
+    for key, value in known.items():
+        wanted = RESERVED_KEYS[key]
+        if not isinstance(value, wanted):
+            raise ManifestError(
+                f"{key} must be {'true or false' if wanted is bool else f'a {wanted.__name__}'}",
+                where=where,
+                cure="mend the value",
+            )
+    prefixes = known.pop("prefixes", [])
+    for prefix in prefixes:
+        if not isinstance(prefix, str) or not prefix.startswith("/") or prefix.endswith("/") or "{" in prefix:
+            raise ManifestError("prefixes must be paths like /partners", where=where, cure="mend the list")
+    own = {key: value for key, value in table.items() if key not in RESERVED_KEYS}
+    return Entry(name=name, where=where, prefixes=tuple(prefixes), settings=own, **known)
+
+
+def write_enabled(manifest: Manifest, name: str, *, enabled: bool) -> Path:
+    """Set `enabled` of one plugin in the file, its comments and its order kept; return the file."""
+    path = manifest.path or DEFAULT
+    try:
+        document = tomlkit.parse(path.read_text("utf-8")) if path.is_file() else tomlkit.document()
+        tables = document.setdefault("plugins", tomlkit.table(is_super_table=True))
+        tables.setdefault(name, tomlkit.table())["enabled"] = enabled
+        fresh = path.with_name(path.name + ".new")
+        fresh.write_text(tomlkit.dumps(document), "utf-8")
+        fresh.replace(path)
+    except (OSError, TOMLKitError) as error:
+        raise ManifestError(
+            f"cannot be changed: {type(error).__name__}", where=str(path), cure="make file and folder writable"
+        ) from None
+    return path

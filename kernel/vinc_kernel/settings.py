@@ -1,0 +1,323 @@
+"""What an operator sets: typed, frozen, read exactly once, and passed on.
+
+The environment beats `.env`, that beats `plugins.toml` (where plugins have their settings), that beats the default.
+Every name is public interface. A problem is told by name, source and rule, and never with a value: it may be a secret.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypeVar, get_origin
+
+from dotenv import dotenv_values
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+from .errors import SettingsError
+
+DOTENV = Path(".env")
+
+
+class Settings(BaseSettings):
+    """Settings of one subject, or of one plugin: `VINC_<PLUGIN>__<KEY>`, or `[plugins.<name>]` in plugins.toml.
+
+    Made from what is passed and nothing else; only the kernel reads the environment, and only once.
+    """
+
+    model_config = SettingsConfigDict(
+        frozen=True,
+        extra="forbid",
+        enable_decoding=False,
+        validate_by_name=True,
+        validate_by_alias=True,
+        hide_input_in_errors=True,
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (init_settings,)
+
+    @model_validator(mode="before")
+    @classmethod
+    def split_lists(cls, given: Any) -> Any:
+        """Lists are comma-separated or JSON."""
+        if not isinstance(given, dict):
+            return given
+        lists = {
+            name
+            for key, info in cls.model_fields.items()
+            if get_origin(info.annotation) in (list, tuple, set, frozenset)
+            for name in (key, info.validation_alias)
+        }
+        return {key: items(value) if key in lists and isinstance(value, str) else value for key, value in given.items()}
+
+
+def items(text: str) -> Any:
+    """The elements of a list that was written with commas or as JSON."""
+    if text.lstrip().startswith("["):
+        try:
+            return json.loads(text)
+        except ValueError:
+            return text
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def postgres_address(value: SecretStr) -> SecretStr:
+    try:
+        url = make_url(value.get_secret_value())
+    except ArgumentError:
+        url = None
+    if url is None or url.drivername not in {"postgresql", "postgresql+psycopg", "postgres"}:
+        message = "write it as postgresql+psycopg://user:password@host:5432/name"
+        raise ValueError(message)
+    return value
+
+
+def redis_address(value: SecretStr) -> SecretStr:
+    if not value.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
+        message = "write it as redis://host:6379/0, rediss://host:6379/0 or unix:///path/to/socket"
+        raise ValueError(message)
+    return value
+
+
+def path_prefix(value: str) -> str:
+    if value and (not value.startswith("/") or value.endswith("/") or "{" in value or "//" in value):
+        message = "write it as /api/v1: it begins with a slash and does not end with one"
+        raise ValueError(message)
+    return value
+
+
+PostgresUrl = Annotated[SecretStr, AfterValidator(postgres_address)]
+RedisUrl = Annotated[SecretStr, AfterValidator(redis_address)]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class ServiceSettings(Settings):
+    """What this installation is, and how it looks from outside."""
+
+    env: Literal["dev", "test", "prod"] = Field("prod", validation_alias="VINC_ENV")
+    debug: bool = Field(default=False, validation_alias="VINC_DEBUG")
+    api_prefix: Annotated[str, AfterValidator(path_prefix)] = Field("/api/v1", validation_alias="VINC_API_V1_PREFIX")
+    tenant_header: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9-]{0,63}$")] = Field(
+        "X-Tenant-ID", validation_alias="VINC_TENANT_HEADER"
+    )
+    docs: bool = Field(default=True, validation_alias="VINC_DOCS")
+
+
+class CorsSettings(Settings):
+    """Which web pages of other origins may call."""
+
+    origins: list[str] = Field([], validation_alias="VINC_CORS_ORIGINS")
+    credentials: bool = Field(default=False, validation_alias="VINC_CORS_CREDENTIALS")
+
+    @model_validator(mode="after")
+    def refuse_any_origin_with_credentials(self) -> Self:
+        if self.credentials and "*" in self.origins:
+            message = "VINC_CORS_ORIGINS=* with VINC_CORS_CREDENTIALS lets every web page act as its visitor: name the origins"
+            raise ValueError(message)
+        return self
+
+
+class DatabaseSettings(Settings):
+    """PostgreSQL. `url` is the application's role, `migration_url` the migrator's; serving never reads the latter."""
+
+    url: PostgresUrl | None = Field(None, validation_alias="VINC_DATABASE_URL")
+    migration_url: PostgresUrl | None = Field(None, validation_alias="VINC_DATABASE_MIGRATION_URL")
+    role_prefix: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,40}$")] = Field(
+        "vinc", validation_alias="VINC_DATABASE_ROLE_PREFIX"
+    )
+    start_timeout: Seconds = Field(30, validation_alias="VINC_DATABASE_START_TIMEOUT")
+    pool_size: Annotated[int, Field(ge=1, le=1000)] = Field(5, validation_alias="VINC_DB_POOL_SIZE")
+    max_overflow: Annotated[int, Field(ge=0, le=1000)] = Field(10, validation_alias="VINC_DB_MAX_OVERFLOW")
+    pool_timeout: Seconds = Field(10, validation_alias="VINC_DB_POOL_TIMEOUT")
+    echo: bool = Field(default=False, validation_alias="VINC_DB_ECHO")
+
+
+class RedisSettings(Settings):
+    """Redis, or Valkey; optional. `socket_timeout` bounds a whole call, in seconds."""
+
+    url: RedisUrl | None = Field(None, validation_alias="VINC_REDIS_URL")
+    max_connections: Annotated[int, Field(ge=1, le=10_000)] = Field(50, validation_alias="VINC_REDIS_MAX_CONNECTIONS")
+    socket_timeout: Seconds = Field(0.5, validation_alias="VINC_REDIS_SOCKET_TIMEOUT")
+
+
+class PluginSettings(Settings):
+    """Where the manifest is, and how long a plugin may take to load, in seconds."""
+
+    file: Path | None = Field(None, validation_alias="VINC_PLUGINS_FILE")
+    load_timeout: Seconds = Field(10, validation_alias="VINC_PLUGIN_LOAD_TIMEOUT")
+
+
+class LogSettings(Settings):
+    """How much is logged, and in which form; `auto` is readable in a terminal and JSON elsewhere."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field("info", validation_alias="VINC_LOG_LEVEL")
+    format: Literal["auto", "json", "text"] = Field("auto", validation_alias="VINC_LOG_FORMAT")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KernelSettings:
+    """Everything that the kernel itself is told, by subject."""
+
+    service: ServiceSettings = ServiceSettings()
+    cors: CorsSettings = CorsSettings()
+    database: DatabaseSettings = DatabaseSettings()
+    redis: RedisSettings = RedisSettings()
+    plugins: PluginSettings = PluginSettings()
+    log: LogSettings = LogSettings()
+
+
+SUBJECTS: dict[str, type[Settings]] = {
+    "service": ServiceSettings,
+    "cors": CorsSettings,
+    "database": DatabaseSettings,
+    "redis": RedisSettings,
+    "plugins": PluginSettings,
+    "log": LogSettings,
+}
+
+S = TypeVar("S", bound=Settings)
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where settings come from: the environment, and the `.env` file beside the working directory."""
+
+    environ: Mapping[str, str]
+    dotenv: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str], dotenv: Path = DOTENV) -> Sources:
+        try:
+            given = dotenv_values(dotenv) if dotenv.is_file() else {}
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingsError([f"{dotenv}: cannot be read: {type(error).__name__}; make it a readable UTF-8 file"]) from None
+        return cls(environ, {key: value for key, value in given.items() if value is not None})
+
+    def look_up(self, names: Sequence[str]) -> tuple[str, str, str] | None:
+        """Value, name and source of the first of these names that is set; an empty value is unset."""
+        for source, given in (("environment", self.environ), (str(DOTENV), self.dotenv)):
+            for name in names:
+                if given.get(name):
+                    return given[name], name, source
+        return None
+
+    def names(self) -> set[str]:
+        return {name for given in (self.environ, self.dotenv) for name in given if name.startswith("VINC_")}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """One effective setting: its public name, where it came from, and how it may be shown."""
+
+    name: str
+    source: str
+    shown: str
+
+
+def env_names(cls: type[Settings], prefix: str = "") -> dict[str, list[str]]:
+    """The environment names of each field; a plugin's begin with its prefix, older names are aliases."""
+    return {
+        key: ([f"{prefix}{key.upper()}"] if prefix else [])
+        + ([info.validation_alias] if isinstance(info.validation_alias, str) else [])
+        for key, info in cls.model_fields.items()
+    }
+
+
+def read_one(
+    cls: type[S], given: Sources, *, prefix: str = "", table: Mapping[str, Any] | None = None, table_name: str = ""
+) -> tuple[S, list[Origin]]:
+    """Settings of one subject from all sources; raises SettingsError with a line for each problem."""
+    names = env_names(cls, prefix)
+    values: dict[str, Any] = dict(table or {})
+    origins = {key: (f"{table_name}.{key}", table_name) for key in values}
+    for key, choices in names.items():
+        if found := given.look_up(choices):
+            values[key] = found[0]
+            origins[key] = found[1:]
+    try:
+        settings = cls(**values)
+    except ValidationError as error:
+        raise SettingsError(complaints(error, values, names, origins)) from None
+    return settings, [
+        Origin(name=names[key][0], source=origins.get(key, ("", "default"))[1], shown=shown(getattr(settings, key)))
+        for key in cls.model_fields
+    ]
+
+
+def complaints(
+    error: ValidationError,
+    values: Mapping[str, Any],
+    names: Mapping[str, list[str]],
+    origins: Mapping[str, tuple[str, str]],
+) -> list[str]:
+    """One line for each problem, with name, source and rule, and without any value."""
+    lines = []
+    for fault in error.errors(include_url=False, include_input=False, include_context=False):
+        key = str(fault["loc"][0]) if fault["loc"] else ""
+        key = next((field for field, choices in names.items() if key in choices), key)
+        name, source = origins.get(key, (names.get(key, [key])[0], "not set"))
+        rule = fault["msg"].removeprefix("Value error, ")
+        for value in values.values():
+            if isinstance(value, str) and len(value) > 1:
+                rule = rule.replace(value, "...")
+        lines.append(f"{name} ({source}): {rule}" if key else rule)
+    return lines
+
+
+def shown(value: Any) -> str:
+    """A setting for human eyes; of a secret nothing but that it is set."""
+    if value is None:
+        return "(unset)"
+    if isinstance(value, SecretStr):
+        return "**********"
+    if isinstance(value, list | tuple | set | frozenset):
+        return ",".join(map(str, value)) or "(none)"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def read_settings(given: Sources) -> tuple[KernelSettings, list[Origin]]:
+    """The kernel's settings from all sources; raises SettingsError that tells every problem at once."""
+    subjects: dict[str, Any] = {}
+    origins: list[Origin] = []
+    lines: list[str] = []
+    for subject, cls in SUBJECTS.items():
+        try:
+            subjects[subject], told = read_one(cls, given)
+            origins += told
+        except SettingsError as error:
+            lines += error.lines
+    if not lines and subjects["service"].env == "prod" and subjects["service"].debug:
+        lines.append("VINC_DEBUG: is not for production: unset it, or set VINC_ENV to dev or test")
+    if lines:
+        raise SettingsError(lines)
+    return KernelSettings(**subjects), origins
+
+
+def unknown_names(given: Sources, plugins: Mapping[str, type[Settings] | None]) -> list[str]:
+    """One line for each `VINC_` name that nobody reads, with the nearest one that somebody does."""
+    known = {name for cls in SUBJECTS.values() for names in env_names(cls).values() for name in names}
+    for plugin, cls in plugins.items():
+        if cls is not None:
+            known |= {name for names in env_names(cls, plugin_prefix(plugin)).values() for name in names}
+    return [
+        f"{name} is not a setting" + (f"; did you mean {near[0]}?" if (near := get_close_matches(name, known, 1)) else "")
+        for name in sorted(given.names() - known)
+    ]
+
+
+def plugin_prefix(plugin: str) -> str:
+    return f"VINC_{plugin.upper()}__"
