@@ -65,6 +65,7 @@ class Context:
 
     request_id: str = ""
     method: str = ""
+    status: int = 0  # of the answer, once its first byte is sent
     found: Mapping[bytes, bytes] = field(default_factory=dict)
     headers: list[tuple[bytes, bytes]] = field(default_factory=list)
     principal: Principal | None = None

@@ -36,11 +36,12 @@ class Check:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PluginState:
-    """How one plugin stands in this worker. `state` is `ready` or `quarantined`; `why` says why not ready."""
+    """How one plugin stands in this worker: `ready` or `quarantined`, since which phase, and the whole reason."""
 
     name: str
     version: str
     state: str = "ready"
+    phase: str = ""
     why: str = ""
 
 

@@ -41,28 +41,36 @@ class Plugin:
 
 def arrange(settings: KernelSettings) -> list[Plugin]:
     """The enabled plugins in order; raises StartErrors when a required one cannot run, and leaves out optional ones."""
-    manifest = read_manifest(settings)
+    manifest, found = read_manifest(settings), find()
     if manifest.path is None:
         logger.info("there is no plugins.toml: every installed plugin runs")
-    plugins = [plugin for plugin in survey(find(), manifest) if plugin.enabled]
+    for error in unknown(found, manifest):
+        raise error
+    plugins = [plugin for plugin in survey(found, manifest) if plugin.enabled]
     if faults := [plugin.fault for plugin in plugins if plugin.fault and plugin.required]:
         raise StartErrors(faults)
     return plugins
 
 
+def unknown(found: Sequence[Installed], manifest: Manifest) -> list[ManifestError]:
+    """One error for each plugin that is to run and is not installed."""
+    names = {one.name for one in found}
+    return [
+        ManifestError(
+            f"there is no plugin {name!r} installed",
+            where=entry.where,
+            cure=f"did you mean {near[0]!r}?" if (near := get_close_matches(name, names, 1)) else "install it",
+        )
+        for name, entry in manifest.entries.items()
+        if name not in names and entry.enabled
+    ]
+
+
 def survey(found: Sequence[Installed], manifest: Manifest) -> list[Plugin]:
-    """Every plugin that is installed or listed, in order, each with its fault; raises ManifestError for unknown ones."""
+    """Every installed plugin in order, enabled or not, each with its fault."""
     by_name: dict[str, list[Installed]] = defaultdict(list)
     for one in found:
         by_name[one.name].append(one)
-    for name, entry in manifest.entries.items():
-        if name not in by_name and entry.enabled:
-            near = get_close_matches(name, by_name, 1)
-            raise ManifestError(
-                f"there is no plugin {name!r} installed",
-                where=entry.where,
-                cure=f"did you mean {near[0]!r}?" if near else "install its distribution, or take the table out",
-            )
     plugins = {name: plugin(twins, manifest) for name, twins in by_name.items()}
     plugins = {name: with_needs(one, by_name[name][0], plugins) for name, one in plugins.items()}
     plugins = with_inherited_requirement(plugins)

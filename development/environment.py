@@ -1,0 +1,148 @@
+"""Make the virtual environment that `./dev` works in, and bring it up to date; needs nothing but Python itself.
+
+A file inside it says for which requirements it is complete. It is empty while the work lasts, so that an environment
+whose making was killed is made anew. One that `./dev` has not made is used as it is when VINC_VENV names it.
+"""
+
+import fcntl
+import os
+import shutil
+import subprocess
+import sys
+import venv
+from collections.abc import Generator
+from contextlib import contextmanager
+from hashlib import sha256
+from importlib.util import find_spec
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+REQUIREMENTS = "requirements-dev.txt"
+STAMP = "vinc-stamp"
+MADE_BY_VENV = frozenset({"bin", "lib", "lib64", "include", "share", "etc", "man", "pyvenv.cfg", ".gitignore", STAMP})
+
+
+class EnvironmentRefused(Exception):
+    """The virtual environment cannot be made."""
+
+
+def main(place: Path) -> int:
+    """Make it complete; 1 and one line on stderr if that fails."""
+    try:
+        if (place / STAMP).is_file() or not is_somebodys(place):
+            complete(place)
+    except EnvironmentRefused as refused:
+        sys.stderr.write(f"dev: {refused}\n")
+        return 1
+    except OSError as error:
+        cure = "name another place with VINC_VENV" if error.filename else "see above"
+        sys.stderr.write(f"dev: {error.filename or place}: {(error.strerror or str(error)).lower()}; {cure}\n")
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def is_somebodys(place: Path) -> bool:
+    """Whether this is an environment that somebody else looks after."""
+    return "VINC_VENV" in os.environ and (place / "pyvenv.cfg").is_file()
+
+
+def complete(place: Path) -> None:
+    """Make the environment, or install anew into it, unless it is complete for today's requirements."""
+    stamp, wanted = place / STAMP, digest()
+    if is_complete(place, wanted):
+        return
+    os.umask(0o022)  # an unprivileged account runs PostgreSQL from here when root made it
+    place.mkdir(parents=True, exist_ok=True)
+    with locked(place):
+        if is_complete(place, wanted):
+            return
+        finished = stamp.read_text() != "" if stamp.exists() else runs(place)
+        if not (finished and runs(place)):
+            make(place)
+        stamp.write_text("")
+        install(place)
+        stamp.write_text(wanted)
+
+
+def is_complete(place: Path, wanted: str) -> bool:
+    stamp = place / STAMP
+    return stamp.is_file() and stamp.read_text() == wanted and (place / "bin" / "python").exists()
+
+
+def digest() -> str:
+    """What the environment depends on: the requirements, the distributions' metadata, and where they are."""
+    files = [ROOT / name for name in (REQUIREMENTS, "requirements.txt", "constraints.txt", "pyproject.toml")]
+    files += [ROOT / "kernel" / "pyproject.toml", *sorted(ROOT.glob("plugins/*/pyproject.toml"))]
+    total = sha256(os.fsencode(ROOT))
+    for path in files:
+        total.update(path.read_bytes())
+    return total.hexdigest()
+
+
+@contextmanager
+def locked(place: Path) -> Generator[None]:
+    """Hold the directory, so that two `./dev` at once do not both write into it."""
+    handle = os.open(place, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def runs(place: Path) -> bool:
+    """Whether there is a Python in it that can install something."""
+    python = place / "bin" / "python"
+    return (
+        python.exists()
+        and subprocess.run([python, "-c", "import pip"], capture_output=True, check=False).returncode == 0
+    )
+
+
+def make(place: Path) -> None:
+    """Make it from nothing; what stands there goes if it is an environment, and stays if it is anything else."""
+    if strange := {entry.name for entry in place.iterdir()} - MADE_BY_VENV:
+        message = f"{place} holds {min(strange)!r} and is not a virtual environment: move it, or set VINC_VENV"
+        raise EnvironmentRefused(message)
+    if find_spec("ensurepip") is None:
+        message = f"{sys.executable} has no venv: install it (apt-get install python3-venv), or name another PYTHON"
+        raise EnvironmentRefused(message)
+    say(f"making {place} with Python {sys.version.partition(' ')[0]} (once; about half a minute)")
+    (place / STAMP).write_text("")
+    for entry in place.iterdir():
+        if entry.name != STAMP:
+            shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
+    try:
+        venv.EnvBuilder(with_pip=True, symlinks=True).create(place)
+    except subprocess.CalledProcessError as error:
+        said = (error.output or b"").decode(errors="replace").strip().splitlines()
+        message = (
+            f"{place}: pip cannot be installed: {said[-1] if said else error}; free some disk space, or set VINC_VENV"
+        )
+        raise EnvironmentRefused(message) from error
+
+
+def install(place: Path) -> None:
+    """Install the requirements, by uv where it is present, else by pip."""
+    say(f"installing what {REQUIREMENTS} names")
+    python = place / "bin" / "python"
+    if uv := shutil.which("uv"):
+        command = [uv, "pip", "install", "--quiet", "--python", str(python), "-r", REQUIREMENTS]
+        if subprocess.run(command, cwd=ROOT, check=False).returncode == 0:
+            return
+        say("uv could not; trying pip")
+    command = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", REQUIREMENTS]
+    if subprocess.run(command, cwd=ROOT, check=False).returncode != 0:
+        message = f"pip could not install what {REQUIREMENTS} names: its reason stands above"
+        raise EnvironmentRefused(message)
+
+
+def say(text: str) -> None:
+    sys.stdout.write(f"dev: {text}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))

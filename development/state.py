@@ -1,0 +1,84 @@
+"""The directory in which `./dev` keeps what it runs: `.vinc`, or what VINC_STATE names; one `./dev` at a time."""
+
+import fcntl
+import os
+import signal
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+from vinc_kernel.errors import VincError
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class Refused(VincError):
+    """`./dev` cannot do this."""
+
+
+class Stopped(Exception):
+    """Somebody wants an end: Ctrl-C, SIGTERM, or a terminal that was closed."""
+
+
+class Busy(Refused):
+    """Another `./dev` works in this directory."""
+
+    def __init__(self, holder: str) -> None:
+        super().__init__(f"{holder} runs already in this checkout: stop that one first")
+
+
+class Wish:
+    """Whether somebody has asked for the end. A flag, and looked at: an exception could come where a child is made."""
+
+    def __init__(self) -> None:
+        self.came = False
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self.note)
+
+    def note(self, _number: int, _frame: object) -> None:
+        self.came = True
+
+    def check(self) -> None:
+        """Raise Stopped if it has come."""
+        if self.came:
+            raise Stopped
+
+
+def state_directory() -> Path:
+    """Where it is, made when missing; the account of the servers may pass through it."""
+    state = Path(os.environ.get("VINC_STATE") or ROOT / ".vinc").resolve()
+    try:
+        state.mkdir(exist_ok=True)
+        if state.stat().st_uid == os.geteuid():
+            state.chmod(0o711)
+    except OSError as error:
+        message = f"{state}: {(error.strerror or str(error)).lower()}; make it a directory that you may write to"
+        raise Refused(message) from error
+    return state
+
+
+@contextmanager
+def held(state: Path, command: str) -> Generator[None]:
+    """Keep every other `./dev` out of this directory; raises Busy. The lock ends with this process."""
+    try:
+        handle = os.open(state / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        message = f"{state / 'lock'}: {(error.strerror or str(error)).lower()}; {state} must be yours"
+        raise Refused(message) from error
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Busy(os.pread(handle, 100, 0).decode() or "another ./dev") from None
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, f"./dev {command} (pid {os.getpid()})".encode(), 0)
+        yield
+    finally:
+        os.close(handle)
+
+
+def say(text: str) -> None:
+    """One line of progress, at once, also into a pipe."""
+    sys.stdout.write(f"dev: {text}\n")
+    sys.stdout.flush()

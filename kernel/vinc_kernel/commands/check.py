@@ -1,0 +1,33 @@
+"""`vinc check`: everything from settings to the check of all plugins, without a database; for CI."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from typing import TYPE_CHECKING
+
+from ..settings import KernelSettings, Sources, unknown_names
+from .command import FINDINGS
+
+if TYPE_CHECKING:
+    from .command import Commands
+
+
+def add(commands: Commands) -> None:
+    made = commands.add_parser("check", help="check settings, plugins.toml and every plugin, without a database")
+    made.set_defaults(run=run)
+
+
+def run(_: Namespace, settings: KernelSettings, given: Sources) -> int:
+    from ..app import create_app  # loads every plugin
+
+    app = create_app(settings, given)
+    app.openapi()
+    members = app.assembly.members
+    for line in unknown_names(given, {one.plugin.name: one.contribution.settings for one in members}):
+        print(f"warning: {line}")
+    quarantined = [one for one in members if one.error is not None]
+    for one in quarantined:
+        print(f"quarantined: {one.error}")
+    ready = len(members) - len(quarantined)
+    print(f"{ready} of {len(members)} plugins are ready, with {len(app.routes)} routes")
+    return FINDINGS if quarantined else 0

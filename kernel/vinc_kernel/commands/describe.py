@@ -1,0 +1,60 @@
+"""Load every enabled plugin and print what each contributes, as JSON: what `vinc plugins --loaded` runs on its own.
+
+Plugins may print while they are imported, so the answer goes to the file descriptor that this process began with.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+from typing import Any
+
+from ..errors import StartErrors, VincError
+from ..plugins.arrange import arrange
+from ..plugins.assemble import Assembling, Member, assemble
+from ..settings import Sources, read_settings
+
+
+def contributed(member: Member) -> dict[str, Any]:
+    made = member.contribution
+    return {
+        "state": member.state.state,
+        "why": member.state.why,
+        "routes": sorted(f"{method} {one.path}" for one in member.endpoints for method in one.methods - {"HEAD"}),
+        "tables": sorted(str(model.__tablename__) for model in made.models),
+        "capabilities": sorted(map(str, made.capabilities)),
+        "roles": sorted(role.name for role in made.roles),
+        "provides": sorted(protocol.__name__ for protocol in made.provides),
+        "settings": sorted(made.settings.model_fields) if made.settings else [],
+        "commands": sorted(str(getattr(command, "__name__", command)) for command in made.commands),
+    }
+
+
+def describe() -> dict[str, Any]:
+    """By plugin what it contributes; of one that stops the start, why."""
+    given = Sources.read(os.environ)
+    settings, _ = read_settings(given)
+    try:
+        members = assemble(arrange(settings), Assembling(settings=settings, sources=given)).members
+    except StartErrors as error:
+        return {one.plugin: {"state": "failed", "why": str(one)} for one in error.errors}
+    return {member.plugin.name: contributed(member) for member in members}
+
+
+def main() -> int:
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    logging.disable()
+    try:
+        answers.write(json.dumps(describe()))
+    except VincError as error:
+        print(f"vinc: {error}", file=sys.stderr)
+        return 1
+    answers.flush()
+    os._exit(0)  # a plugin may have left threads that would not let this process end
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,115 @@
+"""`vinc plugins`: which plugins are installed and which run; enable and disable them in plugins.toml."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from argparse import Namespace
+from typing import TYPE_CHECKING, Any
+
+from ..errors import ManifestError, VincError
+from ..manifest import Manifest, read_manifest, write_enabled
+from ..plugins.arrange import Plugin, dependents, survey, unknown
+from ..plugins.find import find
+from ..settings import KernelSettings, Sources
+from .command import REFUSED, print_table
+
+if TYPE_CHECKING:
+    from .command import Commands
+
+
+class PluginsRefused(VincError):
+    """A change to plugins.toml would break what runs."""
+
+
+def add(commands: Commands) -> None:
+    made = commands.add_parser("plugins", help="list the plugins; enable or disable one")
+    made.add_argument("--json", action="store_true", help="for programs")
+    made.add_argument("--loaded", action="store_true", help="load them in a process of their own, and add what they do")
+    made.set_defaults(run=show)
+    actions = made.add_subparsers(metavar="ACTION")
+    for action, enabled in (("enable", True), ("disable", False)):
+        one = actions.add_parser(action, help=f"{action} a plugin in plugins.toml")
+        one.add_argument("name", help="the plugin's name")
+        one.set_defaults(run=switch, enabled=enabled)
+
+
+def show(args: Namespace, settings: KernelSettings, _: Sources) -> int:
+    manifest = read_manifest(settings)
+    found = find()
+    rows = [described(plugin) for plugin in survey(found, manifest)]
+    if args.loaded:
+        contributed = loaded(settings, len(rows))
+        rows = [row | contributed.get(row["name"], {}) for row in rows]
+    if args.json:
+        print(json.dumps(rows, indent=2))
+    else:
+        print_rows(rows, loaded=args.loaded)
+    errors = unknown(found, manifest)
+    for error in errors:
+        print(f"vinc: {error}", file=sys.stderr)
+    return REFUSED if errors else 0
+
+
+def described(plugin: Plugin) -> dict[str, Any]:
+    return {
+        "name": plugin.name,
+        "version": plugin.version,
+        "distribution": plugin.distribution,
+        "enabled": plugin.enabled,
+        "required": plugin.required,
+        "why": str(plugin.fault) if plugin.enabled and plugin.fault else plugin.why,
+    }
+
+
+def print_rows(rows: list[dict[str, Any]], *, loaded: bool) -> None:
+    headings = ["NAME", "VERSION", "DISTRIBUTION", "ENABLED", *(["STATE", "ADDS"] if loaded else []), "WHY"]
+    print_table(headings, [cells(row, loaded=loaded) for row in rows])
+
+
+def cells(row: dict[str, Any], *, loaded: bool) -> list[str]:
+    enabled = ("required" if row["required"] else "optional") if row["enabled"] else "no"
+    adds = [f"{len(row.get(kind, []))} {kind}" for kind in ("routes", "tables", "capabilities") if row.get(kind)]
+    more = [row.get("state", "-"), ", ".join(adds) or "-"] if loaded else []
+    return [row["name"], row["version"], row["distribution"], enabled, *more, row["why"]]
+
+
+def loaded(settings: KernelSettings, plugins: int) -> dict[str, dict[str, Any]]:
+    """What each contributes, told by a process of its own: an import may end it, or hang."""
+    seconds = settings.plugins.load_timeout * (plugins + 1) + 10
+    command = [sys.executable, "-m", "vinc_kernel.commands.describe"]
+    try:
+        done = subprocess.run(command, stdout=subprocess.PIPE, timeout=seconds, check=False)  # noqa: S603  our own module
+    except subprocess.TimeoutExpired:
+        message = f"the plugins did not load within {seconds:g} s; vinc check names the one that hangs"
+        raise PluginsRefused(message) from None
+    if not done.stdout:
+        message = f"a plugin ended the process that loaded it (exit code {done.returncode})"
+        raise PluginsRefused(message)
+    told: dict[str, dict[str, Any]] = json.loads(done.stdout)
+    return told
+
+
+def switch(args: Namespace, settings: KernelSettings, _: Sources) -> int:
+    manifest = read_manifest(settings)
+    refuse_unsafe(args.name, manifest, enabled=args.enabled)
+    path = write_enabled(manifest, args.name, enabled=args.enabled)
+    print(f"{args.name} is {'enabled' if args.enabled else 'disabled'} in {path}; it counts from the next start")
+    return 0
+
+
+def refuse_unsafe(name: str, manifest: Manifest, *, enabled: bool) -> None:
+    """Raise when the plugin is not there, or when others, or its own requirements, would be left without."""
+    if manifest.path is None:
+        raise ManifestError("there is no such file", where="plugins.toml", cure="list the plugins that run in it first")
+    plugins = {plugin.name: plugin for plugin in survey(find(), manifest)}
+    if name not in plugins and enabled:
+        raise PluginsRefused(f"there is no plugin {name!r} installed; vinc plugins lists them")
+    if name not in plugins and name not in manifest.entries:
+        raise PluginsRefused(f"there is no plugin {name!r}; vinc plugins lists them")
+    if enabled:
+        if lost := [needed for needed in plugins[name].needs if not plugins[needed].enabled]:
+            raise PluginsRefused(f"{name} needs {', '.join(lost)}: enable that first")
+    elif left := dependents(name, plugins.values()):
+        raise PluginsRefused(f"{', '.join(left)} would be left without {name}: disable that first")

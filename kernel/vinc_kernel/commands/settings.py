@@ -1,0 +1,32 @@
+"""`vinc settings`: the effective settings, and where each came from."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from typing import TYPE_CHECKING
+
+from ..settings import KernelSettings, Sources, read_settings, unknown_names
+from .command import print_table
+
+if TYPE_CHECKING:
+    from .command import Commands
+
+
+def add(commands: Commands) -> None:
+    made = commands.add_parser("settings", help="show the effective settings and where each came from")
+    made.set_defaults(run=run)
+
+
+def run(_: Namespace, settings: KernelSettings, given: Sources) -> int:
+    from ..plugins.arrange import arrange  # what only this command needs
+    from ..plugins.assemble import Assembling, assemble
+
+    _, origins = read_settings(given)
+    members = assemble(arrange(settings), Assembling(settings=settings, sources=given)).members
+    for member in members:
+        origins += member.origins
+    print_table(["SETTING", "VALUE", "FROM"], [[one.name, one.shown, one.source] for one in origins])
+    declared = {one.plugin.name: one.contribution.settings for one in members}
+    for line in unknown_names(given, declared):
+        print(f"warning: {line}")
+    return 0

@@ -1,0 +1,49 @@
+"""Make command-line arguments of a function's parameters: with a default an option, without one a position."""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+import types
+import typing
+from collections.abc import Callable
+from typing import Any
+
+from ..services import App
+
+
+def parameters_of(function: Callable[..., Any]) -> list[inspect.Parameter]:
+    """The parameters with their annotations as types, not as text."""
+    hints = typing.get_type_hints(function)
+    found = inspect.signature(function).parameters.values()
+    return [one.replace(annotation=hints.get(one.name, str)) for one in found]
+
+
+def add_parameters(parser: argparse.ArgumentParser, function: Callable[..., Any]) -> None:
+    for parameter in parameters_of(function):
+        if parameter.annotation is not App:
+            add_parameter(parser, parameter)
+
+
+def add_parameter(parser: argparse.ArgumentParser, parameter: inspect.Parameter) -> None:
+    kind = plain(parameter.annotation)
+    if parameter.default is inspect.Parameter.empty:
+        parser.add_argument(parameter.name, type=kind)
+        return
+    option = f"--{parameter.name.replace('_', '-')}"
+    if kind is bool:
+        parser.add_argument(option, action=argparse.BooleanOptionalAction, default=parameter.default)
+    else:
+        parser.add_argument(option, type=kind, default=parameter.default, help="default: %(default)s")
+
+
+def plain(annotation: Any) -> Callable[[str], Any]:
+    """The type that reads the text: of `X | None` it is X."""
+    if isinstance(annotation, types.UnionType) or typing.get_origin(annotation) is typing.Union:
+        annotation = next(part for part in typing.get_args(annotation) if part is not type(None))
+    made: Callable[[str], Any] = annotation
+    return made
+
+
+def values_of(function: Callable[..., Any], args: argparse.Namespace) -> dict[str, Any]:
+    return {one.name: getattr(args, one.name) for one in parameters_of(function) if one.annotation is not App}

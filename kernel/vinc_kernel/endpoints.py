@@ -1,0 +1,234 @@
+"""Make the endpoints of a plugin out of its routers; the routers themselves are left as they were."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import APIRouter
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute, APIWebSocketRoute, RouteContext, iter_route_contexts
+from starlette.convertors import Convertor
+from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute, compile_path
+from starlette.types import ASGIApp
+
+from .errors import StartError
+from .guards import Guard, Requirement, guards_of
+from .handling import handle_http, handle_other
+from .sessions import SESSION_CALLS
+
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+WEBSOCKET = "WEBSOCKET"
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Endpoint:
+    """One route of one plugin at its final path."""
+
+    plugin: str
+    path: str
+    methods: frozenset[str]
+    route: BaseRoute
+    function: Any
+    requirement: Requirement
+    app: ASGIApp
+    regex: re.Pattern[str]
+    convertors: Mapping[str, Convertor[Any]]
+
+    @property
+    def where(self) -> str:
+        return line_of(self.function)
+
+    @property
+    def path_format(self) -> str:
+        """The path as OpenAPI writes it, without converters."""
+        return re.sub(r"{([^}:]+):[^}]+}", r"{\1}", self.path)
+
+    @property
+    def shape(self) -> str:
+        """The path with the names of its parameters left out: two of one shape would answer the same requests."""
+        return re.sub(r"{[^}:]+(:[^}]+)?}", r"{\1}", self.path)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a plugin's routes go, and what they may need from the application around them."""
+
+    plugin: str
+    prefix: str
+    own: tuple[str, ...] = ()
+    overrides: Any = None
+    where: str = ""
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        return (f"/{self.plugin}", *self.own)
+
+
+def line_of(function: Any) -> str:
+    """`file:line` of a function, through its decorators, or of the class of a callable object."""
+    function = inspect.unwrap(getattr(function, "func", function))
+    code = getattr(function, "__code__", None) or getattr(getattr(function, "__call__", None), "__code__", None)
+    return f"{code.co_filename}:{code.co_firstlineno}" if code else repr(type(function).__name__)
+
+
+def endpoints(place: Place, routers: Iterable[APIRouter]) -> Iterator[Endpoint]:
+    """The endpoints of these routers; raises StartError for one that does not say what it needs."""
+    for router in routers:
+        around = [dependency.dependency for dependency in router.dependencies]
+        for context in iter_route_contexts(router.routes):
+            yield endpoint(place, context, [call for call in around if isinstance(call, Guard)])
+
+
+def endpoint(place: Place, context: RouteContext, around: Sequence[Guard]) -> Endpoint:
+    original = context.original_route
+    if isinstance(original, APIRoute):
+        return api_endpoint(place, api_route(original, context))
+    if isinstance(original, APIWebSocketRoute):
+        effective: Any = context._effective_route  # noqa: SLF001  the only way to a nested WebSocket's dependencies
+        return websocket_endpoint(place, effective)
+    if isinstance(original, Mount):
+        return mount_endpoint(place, original, context.path or "", around)
+    if isinstance(original, Route | WebSocketRoute):
+        return plain_endpoint(place, original, context.path or "", around)
+    raise refused(place, f"{context.path or type(original).__name__} is a kind of route that is not known here", None)
+
+
+def api_route(original: APIRoute, context: RouteContext) -> APIRoute:
+    """A copy that may be changed. A route of a nested router is known only by what its parents made of it."""
+    effective = context._effective_route  # noqa: SLF001  RouteContext shows its parts one by one, never as a route
+    route = copy.copy(original)
+    if effective is not original:
+        route.__dict__.update({key: getattr(effective, key) for key in vars(original) if hasattr(effective, key)})
+    return route
+
+
+def api_endpoint(place: Place, route: APIRoute) -> Endpoint:
+    requirement = required_by(place, route.path, list(guards_of(route.dependant)), route.endpoint, route.dependant)
+    function = route.endpoint
+    route.path = path_in(place, route.path, function)
+    route.path_regex, route.path_format, route.param_convertors = compile_path(route.path)
+    route.dependant = without_guards(route.dependant)
+    route.dependency_overrides_provider = place.overrides
+    route.operation_id = route.operation_id or f"{place.plugin}_{route.name}"
+    methods = frozenset(route.methods)
+    return Endpoint(
+        plugin=place.plugin,
+        path=route.path,
+        methods=methods | {"HEAD"} if "GET" in methods else methods,
+        route=route,
+        function=function,
+        requirement=requirement,
+        app=handle_http(route),
+        regex=route.path_regex,
+        convertors=route.param_convertors,
+    )
+
+
+def websocket_endpoint(place: Place, effective: APIWebSocketRoute) -> Endpoint:
+    guards = list(guards_of(effective.dependant))
+    requirement = required_by(place, effective.path, guards, effective.endpoint, effective.dependant)
+    route = copy.copy(effective)
+    route.path = path_in(place, effective.path, effective.endpoint)
+    return other_endpoint(place, route, frozenset({WEBSOCKET}), effective.endpoint, requirement, effective.app)
+
+
+def mount_endpoint(place: Place, mount: Mount, path: str, around: Sequence[Guard]) -> Endpoint:
+    requirement = required_by(place, path, around, mount.app, None)
+    at = path_in(place, path, mount.app)
+    moved = Mount(at, mount.app, name=mount.name)
+    everything = METHODS | {WEBSOCKET}
+    regex, _, convertors = compile_path(f"{at}/{{path:path}}")
+    return Endpoint(
+        plugin=place.plugin,
+        path=f"{at}/{{path:path}}",
+        methods=everything,
+        route=moved,
+        function=mount.app,
+        requirement=requirement,
+        app=handle_other(moved.handle, mount=moved),
+        regex=regex,
+        convertors=convertors,
+    )
+
+
+def plain_endpoint(place: Place, route: Route | WebSocketRoute, path: str, around: Sequence[Guard]) -> Endpoint:
+    requirement = required_by(place, path, around, route.endpoint, None)
+    moved = copy.copy(route)
+    moved.path = path_in(place, path, route.endpoint)
+    methods = frozenset(route.methods or METHODS) if isinstance(route, Route) else frozenset({WEBSOCKET})
+    return other_endpoint(place, moved, methods, route.endpoint, requirement, route.app)
+
+
+def other_endpoint(
+    place: Place,
+    route: Route | WebSocketRoute,
+    methods: frozenset[str],
+    function: Any,
+    requirement: Requirement,
+    app: ASGIApp,
+) -> Endpoint:
+    route.path_regex, route.path_format, route.param_convertors = compile_path(route.path)
+    return Endpoint(
+        plugin=place.plugin,
+        path=route.path,
+        methods=methods,
+        route=route,
+        function=function,
+        requirement=requirement,
+        app=handle_other(app),
+        regex=route.path_regex,
+        convertors=route.param_convertors,
+    )
+
+
+def path_in(place: Place, path: str, function: Any) -> str:
+    """The final path; a plugin's routes lie under its own name, or under a prefix that plugins.toml grants."""
+    if not any(path == own or path.startswith(f"{own}/") for own in place.paths):
+        owned = " or ".join(place.paths)
+        raise refused(place, f"the route {path} lies outside {owned}", function, "move it, or grant `prefixes`")
+    return place.prefix + path
+
+
+def required_by(
+    place: Place, path: str, guards: Sequence[Guard], function: Any, dependant: Dependant | None
+) -> Requirement:
+    """What a route's guards ask for, together."""
+    if not guards:
+        cure = "add a guard: require_capabilities(), require_roles(), signed_in, or public(why)"
+        raise refused(place, f"the route {path} does not declare what it needs", function, cure)
+    open_to_all = [one for one in guards if one.public]
+    if open_to_all and len(guards) > len(open_to_all):
+        raise refused(place, f"the route {path} is public and guarded", function, "keep one of the two")
+    capabilities = frozenset().union(*(one.capabilities for one in guards))
+    uses_session = dependant is not None and any(call in SESSION_CALLS for call in calls_of(dependant))
+    return Requirement(
+        capabilities=capabilities,
+        roles=tuple(one.roles for one in guards if one.roles),
+        public=bool(open_to_all),
+        tenant=bool(capabilities) or uses_session,
+        why=open_to_all[0].why if open_to_all else "",
+    )
+
+
+def calls_of(dependant: Dependant) -> Iterator[Callable[..., Any]]:
+    for child in dependant.dependencies:
+        if child.call is not None:
+            yield child.call
+        yield from calls_of(child)
+
+
+def without_guards(dependant: Dependant) -> Dependant:
+    """The same tree without the guards whose answer nobody reads: the dispatcher has asked them already."""
+    kept = copy.copy(dependant)
+    kept.dependencies = [child for child in dependant.dependencies if child.name or not isinstance(child.call, Guard)]
+    return kept
+
+
+def refused(place: Place, what: str, function: Any, cure: str = "use an APIRouter's own decorators") -> StartError:
+    where = line_of(function) if function is not None else place.where
+    return StartError(what, plugin=place.plugin, phase="check", where=where, cure=cure)

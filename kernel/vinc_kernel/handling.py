@@ -1,0 +1,107 @@
+"""The frame around one endpoint: FastAPI's own handler, then the commit, then the first byte of the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
+from typing import Any
+
+from fastapi.dependencies.models import Dependant
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from starlette.routing import Mount
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from .context import Context
+from .rest.strict import StrictRequest, doubled_names
+
+
+def handle_http(route: APIRoute) -> ASGIApp:
+    """An ASGI application that runs the route's handler in the request's unit of work.
+
+    What FastAPI runs after `yield` comes when the answer is out, so a commit there could fail behind a 201.
+    """
+    handler = route.get_route_handler()
+    repeatable = repeatable_names(route)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        context: Context = scope["vinc"]
+        if scope["query_string"] and (doubled := doubled_names(scope["query_string"], repeatable)):
+            raise RequestValidationError(
+                [{"type": "doubled", "loc": ("query", name), "msg": "is given more than once"} for name in doubled]
+            )
+        if context.method == "HEAD":
+            send = without_body(send)
+        request = StrictRequest(scope, receive, send)
+        async with AsyncExitStack() as stack:
+            scope["fastapi_middleware_astack"] = scope["fastapi_inner_astack"] = stack
+            async with AsyncExitStack() as inner:
+                scope["fastapi_function_astack"] = inner
+                try:
+                    response = await handler(request)
+                    if context.unit is not None:
+                        await (context.unit.commit() if response.status_code < 400 else context.unit.rollback())  # noqa: PLR2004  RFC 9110, 15.5
+                finally:
+                    if context.unit is not None:
+                        await context.unit.close()
+            await response(scope, receive, send)
+
+    return app
+
+
+def handle_other(inner: ASGIApp, mount: Mount | None = None) -> ASGIApp:
+    """An ASGI application around a WebSocket, a mount or a plain route; a session it used ends with it."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        context: Context = scope["vinc"]
+        if mount is not None:
+            scope.update(mount.matches(scope)[1])
+        async with AsyncExitStack() as stack:
+            scope["fastapi_middleware_astack"] = scope["fastapi_inner_astack"] = stack
+            scope["fastapi_function_astack"] = stack
+            try:
+                await inner(scope, receive, send)
+                if context.unit is not None:
+                    await context.unit.commit()
+            finally:
+                if context.unit is not None:
+                    await context.unit.close()
+
+    return app
+
+
+def repeatable_names(route: APIRoute) -> frozenset[str]:
+    """The query parameters that are lists, and so may be given more than once."""
+    return frozenset(name for field in query_fields(route.dependant) for name in lists_in(field))
+
+
+def query_fields(dependant: Dependant) -> Iterator[Any]:
+    yield from dependant.query_params
+    for child in dependant.dependencies:
+        yield from query_fields(child)
+
+
+def lists_in(field: Any) -> set[str]:
+    annotation = field.field_info.annotation
+    members = getattr(annotation, "model_fields", None)
+    if members:  # a model of query parameters: `filter: Annotated[Filter, Query()]`
+        return {info.alias or name for name, info in members.items() if is_list(info.annotation)}
+    return {field.alias} if is_list(annotation) else set()
+
+
+def is_list(annotation: Any) -> bool:
+    found = getattr(annotation, "__origin__", annotation)
+    if found in (list, tuple, set, frozenset):
+        return True
+    return any(is_list(part) for part in getattr(annotation, "__args__", ()) if part is not type(None))
+
+
+def without_body(send: Send) -> Send:
+    """RFC 9110, 9.3.2: the answer to HEAD has the headers of GET and no content."""
+
+    async def sender(message: Message) -> None:
+        if message["type"] == "http.response.body":
+            message = {**message, "body": b""}
+        await send(message)
+
+    return sender

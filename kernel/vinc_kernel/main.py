@@ -1,0 +1,34 @@
+"""`app`, for `uvicorn vinc_kernel.main:app`; the settings come from the environment."""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+
+from .app import Application, create_app
+from .errors import VincError
+from .plugins.assemble import collector_paused
+from .settings import Sources, read_settings, unknown_names
+from .telemetry import configure, logger
+
+
+def application() -> Application:
+    """The application of this process; what stops the start is one line a problem, and exit code 1."""
+    try:
+        given = Sources.read(os.environ)
+        settings, _ = read_settings(given)
+        configure(settings.log, debug=settings.service.debug)
+        made = create_app(settings, given)
+    except VincError as error:
+        sys.exit("\n".join(f"vinc: {line}" for line in str(error).splitlines()))
+    declared = {one.plugin.name: one.contribution.settings for one in made.assembly.members}
+    for line in unknown_names(given, declared):
+        logger.warning(line)
+    return made
+
+
+with collector_paused():
+    app = application()
+# What is here now stays: without this every full collection, and every forked worker, would go through it again.
+gc.freeze()

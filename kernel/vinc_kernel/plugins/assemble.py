@@ -1,0 +1,213 @@
+"""Load, collect and check all plugins; a required one that fails stops the start, an optional one is quarantined."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import pluggy
+
+from ..contracts import Contribution
+from ..endpoints import Endpoint, Place, endpoints
+from ..errors import SettingsError, StartError, StartErrors
+from ..services import PluginState
+from ..settings import KernelSettings, Origin, Settings, Sources, plugin_prefix, read_one
+from . import check
+from .arrange import Plugin
+from .check import Claim, claims_of, conflicts
+from .collect import contribution_of, implementations, new_manager, register
+from .load import Traces, bounded, failure, load
+
+logger = logging.getLogger("vinc.plugins")
+
+
+@dataclass(slots=True, eq=False)
+class Member:
+    """One plugin on its way from metadata to ready."""
+
+    plugin: Plugin
+    contribution: Contribution = field(default_factory=Contribution)
+    endpoints: list[Endpoint] = field(default_factory=list)
+    settings: Settings | None = None
+    origins: list[Origin] = field(default_factory=list)
+    traces: Traces | None = None
+    error: StartError | None = None
+
+    @property
+    def state(self) -> PluginState:
+        ready = self.error is None
+        return PluginState(
+            name=self.plugin.name,
+            version=self.plugin.version,
+            state="ready" if ready else "quarantined",
+            phase="" if self.error is None else self.error.phase,
+            why="" if self.error is None else str(self.error),
+        )
+
+
+@dataclass(slots=True, eq=False)
+class Assembly:
+    """All plugins of one application, loaded and checked, and nothing running yet."""
+
+    members: list[Member]
+    manager: pluggy.PluginManager
+
+    @property
+    def ready(self) -> list[Member]:
+        return [member for member in self.members if member.error is None]
+
+    def hooks(self, name: str, plugin: str) -> list[Callable[..., Any]]:
+        return implementations(self.manager, name, plugin)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assembling:
+    """What assembling needs; `overrides` is what FastAPI asks for `dependency_overrides`."""
+
+    settings: KernelSettings
+    sources: Sources
+    overrides: Any = None
+
+
+def assemble(plugins: Sequence[Plugin], given: Assembling) -> Assembly:
+    """Everything from import to check; raises StartErrors that tell all failures of required plugins at once."""
+    made = Assembly([Member(plugin, error=plugin.fault) for plugin in plugins], new_manager())
+    with collector_paused():
+        for phase, step in (("import", bring_in), ("contribute", collect), ("settings", configure), ("check", place)):
+            for member in made.members:
+                attempt(made, member, phase, partial(step, made, member, given))
+        settle(made)
+    if fatal := [member.error for member in made.members if member.error and member.plugin.required]:
+        raise StartErrors(fatal)
+    for member in made.members:
+        if member.error:
+            logger.warning("plugin %s is quarantined: %s", member.plugin.name, member.error)
+    return made
+
+
+def settle(made: Assembly) -> None:
+    """Who owns which name, and whether everything that guards ask for is contributed by somebody who runs."""
+    claims: dict[str, list[Claim]] = {}
+
+    def collect_claims(member: Member) -> None:
+        claims[member.plugin.name] = list(claims_of(member.plugin, member.contribution, member.endpoints))
+
+    def keep_apart(member: Member) -> None:
+        if member.plugin.name in shared:
+            raise shared[member.plugin.name]
+
+    for member in made.members:
+        attempt(made, member, "check", partial(collect_claims, member))
+    shared = conflicts({one.plugin.name: (one.plugin, claims[one.plugin.name]) for one in made.ready})
+    for member in made.members:
+        attempt(made, member, "check", partial(keep_apart, member))
+    declared = check.Declared.of([one.contribution for one in made.ready])
+    for member in made.members:
+        attempt(made, member, "check", partial(check.undeclared, member.plugin, member.endpoints, declared))
+
+
+@contextmanager
+def collector_paused() -> Iterator[None]:
+    """Thousands of routes are made here and all stay: looking for garbage among them takes a third of the start."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def attempt(made: Assembly, member: Member, phase: str, step: Callable[[], None]) -> None:
+    """Run one step for one plugin; what it raises puts the plugin aside, and those that need it."""
+    if member.error is not None:
+        return
+    lost = next((one for one in made.members if one.error and one.plugin.name in member.plugin.needs), None)
+    try:
+        if lost is not None:
+            what = f"it needs {lost.plugin.name!r}, which is quarantined"
+            cure = f"see the line about {lost.plugin.name}"
+            raise StartError(what, plugin=member.plugin.name, phase=phase, where=member.plugin.where, cure=cure)
+        step()
+    except Exception as error:  # noqa: BLE001  a plugin may raise anything; it is told, and the plugin put aside
+        put_aside(made, member, told(made, member, phase, error))
+
+
+def told(made: Assembly, member: Member, phase: str, error: Exception) -> StartError:
+    """The line about an error; for a table that is there already, with the name of whose it is."""
+    text = str(error.what if isinstance(error, StartError) else error)
+    twice = re.search(r"Table '([^']+)' is already defined", text)
+    if twice is None:
+        return failure(member.plugin, phase, error)
+    table = twice[1]
+    owner = next((one for one in made.members if one.traces and table in one.traces.tables and one is not member), None)
+    whose = owner.plugin.name if owner else "another plugin"
+    where = error.where if isinstance(error, StartError) else member.plugin.where
+    what = f"the table {table!r} is already {whose}'s"
+    return StartError(what, plugin=member.plugin.name, phase=phase, where=where, cure="rename one of them")
+
+
+def put_aside(made: Assembly, member: Member, error: StartError) -> None:
+    """Leave the application as if this plugin were not there."""
+    member.error = error
+    member.endpoints, member.contribution, member.settings = [], Contribution(), None
+    if made.manager.has_plugin(member.plugin.name):
+        made.manager.unregister(name=member.plugin.name)
+    if member.traces is not None:
+        member.traces.remove()
+
+
+def bring_in(made: Assembly, member: Member, given: Assembling) -> None:
+    traces = member.traces = Traces(member.plugin)
+    with traces.record():
+        module = load(member.plugin, given.settings.plugins.load_timeout)
+    check.own_tables(member.plugin, traces.tables)
+    register(member.plugin, module, made.manager)
+
+
+def collect(made: Assembly, member: Member, given: Assembling) -> None:
+    """Routers and models are often imported only by `contribute`, so it leaves traces like the import."""
+    plugin, traces = member.plugin, member.traces or Traces(member.plugin)
+    seconds = given.settings.plugins.load_timeout
+    with traces.record():
+        member.contribution = bounded(plugin, "contribute", seconds, lambda: contribution_of(plugin, made.manager))
+    check.own_tables(plugin, traces.tables)
+
+
+def configure(_: Assembly, member: Member, given: Assembling) -> None:
+    plugin, kind = member.plugin, member.contribution.settings
+    if kind is None:
+        if plugin.settings:
+            what = f"it has no settings, and {plugin.where} sets {', '.join(plugin.settings)}"
+            raise StartError(what, plugin=plugin.name, phase="settings", where=plugin.where, cure="take them out")
+        return
+    try:
+        prefix = plugin_prefix(plugin.name)
+        member.settings, member.origins = read_one(
+            kind, given.sources, prefix=prefix, table=plugin.settings, table_name=plugin.where
+        )
+    except SettingsError as error:
+        what = "; ".join(error.lines)
+        cure = "mend the setting"
+        raise StartError(what, plugin=plugin.name, phase="settings", where=plugin.where, cure=cure) from None
+
+
+def place(_: Assembly, member: Member, given: Assembling) -> None:
+    plugin, contribution = member.plugin, member.contribution
+    at = Place(
+        plugin=plugin.name,
+        prefix=given.settings.service.api_prefix,
+        own=plugin.prefixes,
+        overrides=given.overrides,
+        where=contribution.where,
+    )
+    member.endpoints = list(endpoints(at, contribution.routers))
+    if member.traces is not None:
+        check.uncontributed(plugin, contribution, member.traces.tables)
+

@@ -1,0 +1,139 @@
+"""Check all contributions as a whole: names have owners, nobody takes another's, and what is asked for is declared."""
+
+from __future__ import annotations
+
+import inspect
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from ..context import MembershipDirectory, PrincipalDirectory, TenantDirectory
+from ..contracts import Contribution
+from ..database.base import Base
+from ..endpoints import Endpoint, line_of
+from ..errors import StartError
+from .arrange import Plugin
+
+DIRECTORIES = (TenantDirectory, PrincipalDirectory, MembershipDirectory)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A name that belongs to one plugin, and the line that claims it."""
+
+    kind: str
+    name: str
+    where: str
+
+
+def conflicts(claimed: Mapping[str, tuple[Plugin, Sequence[Claim]]]) -> dict[str, StartError]:
+    """By plugin, the first name that it shares with another; a required one keeps its names against optional ones.
+
+    Whatever the order of plugins, the outcome is the same: of two equals neither wins.
+    """
+    owners: dict[tuple[str, str], list[tuple[Plugin, Claim]]] = defaultdict(list)
+    for plugin, claims in claimed.values():
+        for claim in claims:
+            owners[claim.kind, claim.name].append((plugin, claim))
+    errors: dict[str, StartError] = {}
+    for sharing in owners.values():
+        required = [plugin for plugin, _ in sharing if plugin.required]
+        for plugin, claim in sharing if len(sharing) > 1 else ():
+            if plugin in required and len(required) == 1:
+                continue
+            other, theirs = next((one for one in sharing if one[1] is not claim))
+            whose = "twice its own" if other is plugin else f"{other.name}'s as well"
+            what = f"the {claim.kind} {claim.name} is {whose} ({theirs.where})"
+            errors.setdefault(plugin.name, refused(plugin, what, claim.where, "rename one of them"))
+    return errors
+
+
+def claims_of(plugin: Plugin, made: Contribution, endpoints: Iterable[Endpoint]) -> Iterator[Claim]:
+    """Everything that this plugin takes for itself; raises StartError for what cannot be its own."""
+    for endpoint in endpoints:
+        for method in sorted(endpoint.methods):
+            yield Claim("route", f"{method} {endpoint.shape}", endpoint.where)
+    for model in made.models:
+        table = str(model.__tablename__)
+        yield Claim("table", table, class_line(model))
+    for capability in made.capabilities:
+        name = own(plugin, "capability", str(capability), f"{plugin.name}.", capability.where)
+        yield Claim("capability", name, capability.where)
+    for role in made.roles:
+        for name in (role.name, *role.aliases):
+            yield Claim("role", name, role.where)
+    for protocol in made.provides:
+        if protocol not in DIRECTORIES:
+            known = ", ".join(directory.__name__ for directory in DIRECTORIES)
+            raise refused(plugin, f"provides names {protocol.__name__}", made.where, f"it may name {known}")
+        yield Claim("directory", protocol.__name__, made.where)
+    for command in made.commands:
+        yield Claim("command", f"{plugin.name} {command_name(command)}", line_of(command))
+
+
+def own_tables(plugin: Plugin, tables: Iterable[str]) -> None:
+    """Raise StartError for a table that an import declared and that is not named after the plugin."""
+    for table in sorted(tables):
+        mapper = next((one for one in Base.registry.mappers if str(one.local_table) == table), None)
+        own(plugin, "table", table, f"{plugin.name}_", class_line(mapper.class_) if mapper else plugin.module)
+
+
+def class_line(cls: type) -> str:
+    """`file:line` of a class; for a class that was made without source its module."""
+    try:
+        return f"{inspect.getsourcefile(cls)}:{inspect.findsource(cls)[1] + 1}"
+    except (OSError, TypeError):
+        return cls.__module__
+
+
+def command_name(command: object) -> str:
+    return str(getattr(command, "__name__", type(command).__name__)).replace("_", "-")
+
+
+def own(plugin: Plugin, kind: str, name: str, beginning: str, where: str) -> str:
+    if not name.startswith(beginning) or name == beginning:
+        raise refused(plugin, f"the {kind} {name!r} is not this plugin's", where, f"call it {beginning}...")
+    return name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Declared:
+    """What all plugins together contribute that routes may ask for."""
+
+    capabilities: frozenset[str]
+    roles: frozenset[str]
+    directories: frozenset[type]
+
+    @classmethod
+    def of(cls, contributions: Sequence[Contribution]) -> Declared:
+        return cls(
+            capabilities=frozenset(str(one) for made in contributions for one in made.capabilities),
+            roles=frozenset(name for made in contributions for role in made.roles for name in (role.name, *role.aliases)),
+            directories=frozenset(protocol for made in contributions for protocol in made.provides),
+        )
+
+
+def undeclared(plugin: Plugin, endpoints: Iterable[Endpoint], declared: Declared) -> None:
+    """Raise StartError for a route that asks for a capability, role or directory that nobody contributes."""
+    for endpoint in endpoints:
+        needs = endpoint.requirement
+        if needs.tenant and TenantDirectory not in declared.directories:
+            what = f"{endpoint.path} works in a tenant, and no plugin provides a TenantDirectory"
+            raise refused(plugin, what, endpoint.where, "install and enable one that does, like vinc-tenants")
+        if unknown := needs.capabilities - declared.capabilities:
+            what = f"{endpoint.path} asks for the capability {min(unknown)!r}, which nobody contributes"
+            raise refused(plugin, what, endpoint.where, "add it to Contribution(capabilities=...)")
+        if unknown := frozenset().union(*needs.roles) - declared.roles:
+            what = f"{endpoint.path} asks for the role {min(unknown)!r}, which nobody contributes"
+            raise refused(plugin, what, endpoint.where, "add it to Contribution(roles=...), or install its plugin")
+
+
+def uncontributed(plugin: Plugin, made: Contribution, tables: set[str]) -> None:
+    """Raise StartError for a table that the plugin's modules declare and its contribution does not name."""
+    if forgotten := tables - {str(model.__tablename__) for model in made.models}:
+        what = f"the table {min(forgotten)!r} is declared and not contributed"
+        raise refused(plugin, what, made.where, "add its model to Contribution(models=...)")
+
+
+def refused(plugin: Plugin, what: str, where: str, cure: str) -> StartError:
+    return StartError(what, plugin=plugin.name, phase="check", where=where, cure=cure)

@@ -1,0 +1,102 @@
+"""Register a plugin's module with pluggy, and ask it for its contribution."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from difflib import get_close_matches
+from functools import update_wrapper
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pluggy
+from fastapi import APIRouter
+
+from ..contracts import Capability, Contribution, Role
+from ..database.base import Base
+from ..endpoints import line_of
+from ..errors import StartError
+from ..hookspecs import HOOKS, PROJECT
+from ..settings import Settings
+from .arrange import Plugin
+
+
+def new_manager() -> pluggy.PluginManager:
+    manager = pluggy.PluginManager(PROJECT)
+    manager.add_hookspecs(SimpleNamespace(**{name: hook.spec for name, hook in HOOKS.items()}))
+    return manager
+
+
+def register(plugin: Plugin, module: ModuleType, manager: pluggy.PluginManager) -> None:
+    """Raises StartError for a hook that does not exist, and for one that takes other arguments."""
+    for name in dir(module):
+        options = manager.parse_hookimpl_opts(module, name)
+        if options is None:
+            continue
+        hook, function = options.get("specname") or name, getattr(module, name)
+        if hook not in HOOKS:
+            near = get_close_matches(hook, HOOKS, 1)
+            cure = f"did you mean {near[0]!r}?" if near else f"the hooks are {', '.join(HOOKS)}"
+            raise refused(plugin, f"there is no hook {hook!r}", line_of(function), cure)
+        takes = set(inspect.signature(function).parameters)
+        if odd := takes - set(inspect.signature(HOOKS[hook].spec).parameters):
+            what = f"{name}() takes {', '.join(sorted(odd))}, which the hook {hook!r} does not give"
+            raise refused(plugin, what, line_of(function), f"write it as {hook}{inspect.signature(HOOKS[hook].spec)}")
+    manager.register(module, name=plugin.name)
+
+
+def implementations(manager: pluggy.PluginManager, hook: str, plugin: str) -> list[Callable[..., Any]]:
+    """A plugin's implementations of one hook, each taking the hook's argument whether its author wanted it or not.
+
+    They are called one by one, never through pluggy: one that raises must not lose the others' results.
+    """
+    caller: pluggy.HookCaller = getattr(manager.hook, hook)
+    return [taking_all(one) for one in caller.get_hookimpls() if one.plugin_name == plugin]
+
+
+def taking_all(implementation: pluggy.HookImpl) -> Callable[..., Any]:
+    function: Callable[..., Any] = implementation.function
+    if implementation.argnames:
+        return function
+    return update_wrapper(lambda *_: function(), function)
+
+
+def contribution_of(plugin: Plugin, manager: pluggy.PluginManager) -> Contribution:
+    """What the plugin contributes; raises StartError for two contributions and for parts of another type."""
+    functions = implementations(manager, "contribute", plugin.name)
+    if not functions:
+        return Contribution()
+    if len(functions) > 1:
+        raise refused(plugin, "it contributes twice", line_of(functions[1]), "keep one contribute()", "contribute")
+    made = functions[0]()
+    where = line_of(functions[0])
+    if not isinstance(made, Contribution):
+        what = f"contribute() returns {type(made).__name__}"
+        raise refused(plugin, what, where, "return a Contribution", "contribute")
+    for name, kind in PARTS.items():
+        for part in getattr(made, name):
+            if not kind(part):
+                what = f"{type(part).__name__} {part!r:.60} is no part of {name}"
+                raise refused(plugin, what, made.where or where, f"see Contribution.{name}", "contribute")
+    if made.settings is not None and not is_class(made.settings, Settings):
+        raise refused(plugin, "settings is no class of Settings", made.where, "subclass vinc_kernel.Settings", "contribute")
+    return made
+
+
+def is_class(part: object, base: type) -> bool:
+    return isinstance(part, type) and issubclass(part, base)
+
+
+PARTS: dict[str, Callable[[object], bool]] = {
+    "routers": lambda part: isinstance(part, APIRouter),
+    "models": lambda part: is_class(part, Base),
+    "capabilities": lambda part: isinstance(part, Capability),
+    "roles": lambda part: isinstance(part, Role),
+    "provides": lambda part: isinstance(part, type),
+    "commands": callable,
+}
+
+
+def refused(plugin: Plugin, what: str, where: str, cure: str, phase: str = "import") -> StartError:
+    return StartError(what, plugin=plugin.name, phase=phase, where=where, cure=cure)
+

@@ -1,0 +1,125 @@
+"""Import a plugin's module under a deadline, and take back what a failed import left behind.
+
+Loading is running: an import may raise SystemExit, hang, or start threads. It runs in a thread of its own, so that
+whatever it raises is its own and a Ctrl-C in the main thread is the user's.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from types import ModuleType
+from typing import TypeVar
+
+from ..database.base import Base
+from ..errors import StartError
+from .arrange import Plugin
+
+T = TypeVar("T")
+
+
+def load(plugin: Plugin, seconds: float) -> ModuleType:
+    """The plugin's module; raises StartError for whatever its import raises, or when it takes longer."""
+    return bounded(plugin, "import", seconds, lambda: import_module(plugin.module))
+
+
+def bounded(plugin: Plugin, phase: str, seconds: float, work: Callable[[], T]) -> T:
+    """Run a plugin's code under the deadline; raises StartError for whatever it raises."""
+    done: list[T] = []
+    raised: list[BaseException] = []
+
+    def attempt() -> None:
+        try:
+            done.append(work())
+        except BaseException as error:  # noqa: BLE001  SystemExit and KeyboardInterrupt are the plugin's own here
+            raised.append(error)
+
+    thread = threading.Thread(target=attempt, name=f"vinc-load-{plugin.name}", daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if thread.is_alive():
+        where = place_of(plugin, thread)
+        interrupt(thread)
+        what = f"it takes longer than {seconds:g} s"
+        cure = "move the work into a lifespan hook, or raise VINC_PLUGIN_LOAD_TIMEOUT"
+        raise StartError(what, plugin=plugin.name, phase=phase, where=where, cure=cure)
+    if raised:
+        raise failure(plugin, phase, raised[0]) from raised[0]
+    return done[0]
+
+
+def place_of(plugin: Plugin, thread: threading.Thread) -> str:
+    """The plugin's line that a thread is at."""
+    frame = sys._current_frames().get(thread.ident or 0)  # noqa: SLF001  the only way to another thread's frame
+    at = plugin.module
+    inside = plugin.package.split(".")[0]
+    while frame is not None:
+        if str(frame.f_globals.get("__name__", "")).split(".")[0] == inside:
+            return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+        frame = frame.f_back
+    return at
+
+
+def interrupt(thread: threading.Thread) -> None:
+    """End the import at its next instruction, so that it adds nothing once the plugin is given up."""
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), ctypes.py_object(SystemExit))
+
+
+def failure(plugin: Plugin, phase: str, error: BaseException) -> StartError:
+    """The one line about what a plugin raised: class and text of the error, and the plugin's innermost line."""
+    if isinstance(error, StartError):
+        return error
+    text = " ".join(str(error).split())
+    what = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    cure = "mend the plugin, or disable it with: vinc plugins disable " + plugin.name
+    return StartError(what, plugin=plugin.name, phase=phase, where=line_of(plugin, error), cure=cure)
+
+
+def line_of(plugin: Plugin, error: BaseException) -> str:
+    """`file:line` of the innermost frame inside the plugin's package, else the place that the error itself names."""
+    at = plugin.where or plugin.module
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{error.filename}:{error.lineno}"
+    inside = plugin.package.split(".")[0]
+    trace = error.__traceback__
+    while trace is not None:
+        if str(trace.tb_frame.f_globals.get("__name__", "")).split(".")[0] == inside:
+            at = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return at
+
+
+class Traces:
+    """What the import of one plugin added to what all share: tables, modules and log handlers."""
+
+    def __init__(self, plugin: Plugin) -> None:
+        self.package = plugin.package.split(".")[0]
+        self.tables: set[str] = set()
+        self.modules: set[str] = set()
+        self.handlers: list[logging.Handler] = []
+
+    @contextmanager
+    def record(self) -> Iterator[None]:
+        tables, modules = set(Base.metadata.tables), set(sys.modules)
+        handlers, level = list(logging.root.handlers), logging.root.level
+        try:
+            yield
+        finally:
+            self.tables |= set(Base.metadata.tables) - tables
+            self.modules |= {name for name in set(sys.modules) - modules if name.split(".")[0] == self.package}
+            self.handlers += [handler for handler in logging.root.handlers if handler not in handlers]
+            logging.root.setLevel(level)
+
+    def remove(self) -> None:
+        """Leave things as if the plugin had never been there."""
+        for name in self.tables & set(Base.metadata.tables):
+            Base.metadata.remove(Base.metadata.tables[name])
+        for name in self.modules:
+            sys.modules.pop(name, None)
+        for handler in self.handlers:
+            logging.root.removeHandler(handler)

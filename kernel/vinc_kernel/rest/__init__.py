@@ -1,0 +1,5 @@
+"""Conventions for resources: base types that refuse what the database could not keep; docs/plugins.md explains each."""
+
+from .types import Integer, Json, Moment, Money, Text
+
+__all__ = ["Integer", "Json", "Moment", "Money", "Text"]

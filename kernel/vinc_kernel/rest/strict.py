@@ -1,0 +1,68 @@
+"""Read bodies and query strings strictly: UTF-8, no doubled names, no NaN.
+
+The standard parsers are lenient: of a doubled name the last one wins, NaN passes, UTF-16 is guessed (RFC 8259, 4 and
+8.1 leave the first open and forbid the last).
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.parse import parse_qsl
+
+from starlette.requests import Request
+
+
+
+class StrictRequest(Request):
+    """A request whose JSON is read strictly."""
+
+    async def json(self) -> Any:
+        if not hasattr(self, "_json"):
+            self._json = parse_json(await self.body())
+        return self._json
+
+
+def parse_json(body: bytes) -> Any:
+    """The value of a JSON text; raises json.JSONDecodeError where it is not strict JSON (RFC 8259)."""
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise json.JSONDecodeError("the body is not UTF-8", "", error.start) from None
+    try:
+        return decoder.decode(text)
+    except RecursionError:
+        raise json.JSONDecodeError("the body is nested too deep", "", 0) from None
+    except json.JSONDecodeError:
+        raise
+    except ValueError as error:
+        raise json.JSONDecodeError(str(error), "", 0) from None
+
+
+def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        message = "an object has two members of one name"
+        raise ValueError(message)
+    return made
+
+
+def refuse_constant(name: str) -> Any:
+    message = "NaN and Infinity are no JSON"
+    raise ValueError(message)
+
+
+decoder = json.JSONDecoder(object_pairs_hook=members, parse_constant=refuse_constant)
+
+
+def doubled_names(query: bytes, repeatable: frozenset[str]) -> list[str]:
+    """The names that a query string gives more than once and that are no lists."""
+    if query.count(b"=") < 2 and b"&" not in query:  # noqa: PLR2004  one parameter cannot be doubled
+        return []
+    seen: set[str] = set()
+    doubled = []
+    for name, _ in parse_qsl(query.decode("latin-1"), keep_blank_values=True):
+        if name in seen and name not in repeatable and name not in doubled:
+            doubled.append(name)
+        seen.add(name)
+    return doubled

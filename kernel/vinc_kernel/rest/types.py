@@ -1,0 +1,101 @@
+"""Base types of fields: each refuses what would be an error of the database, or another value, later."""
+
+from __future__ import annotations
+
+import math
+import re
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, JsonValue
+
+DEEPEST = 32
+# RFC 8259, 6, without fractions and exponents: `1_0`, ` 1`, `1.0` and `true` are not the number that was meant.
+whole_number = re.compile(r"-?(0|[1-9][0-9]{0,18})").fullmatch
+amount = re.compile(r"-?(0|[1-9][0-9]{0,13})(\.[0-9]{1,4})?").fullmatch
+
+
+def storable(text: str) -> str:
+    """Text that PostgreSQL can keep: no NUL, no lone surrogates."""
+    if "\x00" in text or not encodable(text):
+        message = "must be text without NUL and lone surrogates"
+        raise ValueError(message)
+    return text
+
+
+def encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def integer(given: Any) -> int:
+    """A whole number, as JSON number or, in addresses, as its decimal digits."""
+    if type(given) is int:
+        return given
+    if isinstance(given, str) and whole_number(given):
+        return int(given)
+    message = "must be a whole number"
+    raise ValueError(message)
+
+
+def money(given: Any) -> Decimal:
+    """An amount with at most 14 digits before the point and 4 behind, as text or as JSON number."""
+    if isinstance(given, Decimal) and given.is_finite():
+        given = format(given, "f")
+    text = str(given) if type(given) in (int, float) else given
+    if isinstance(text, str) and amount(text):
+        return Decimal(text)
+    message = "must be an amount like 12.50, with at most 14 digits before the point and 4 behind"
+    raise ValueError(message)
+
+
+def written(given: Any) -> Any:
+    """Moments are written as text (RFC 3339); a bare number is somebody's guess at an epoch."""
+    if not isinstance(given, str | datetime):
+        message = "must be a moment like 2026-11-24T12:00:00Z"
+        raise ValueError(message)
+    return given
+
+
+def in_utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        message = "must lie between the years 1 and 9999 in UTC"
+        raise ValueError(message) from None
+
+
+def storable_json(value: Any) -> Any:
+    """A JSON value that PostgreSQL can keep, at most 32 levels deep."""
+    waiting = [(value, 1)]
+    while waiting:
+        part, depth = waiting.pop()
+        if depth > DEEPEST:
+            message = f"must be nested at most {DEEPEST} levels deep"
+            raise ValueError(message)
+        if isinstance(part, str):
+            storable(part)
+        elif isinstance(part, float) and not math.isfinite(part):
+            message = "must hold finite numbers only"
+            raise ValueError(message)
+        elif isinstance(part, dict):
+            waiting += [(inner, depth + 1) for pair in part.items() for inner in pair]
+        elif isinstance(part, list):
+            waiting += [(inner, depth + 1) for inner in part]
+    return value
+
+
+Text = Annotated[str, Field(strict=True), AfterValidator(storable)]
+"""Text as PostgreSQL can keep it; add a length with `Field(max_length=...)`."""
+Integer = Annotated[int, BeforeValidator(integer), Field(ge=-(2**63), le=2**63 - 1)]
+"""A whole number of 64 bits."""
+Money = Annotated[Decimal, BeforeValidator(money, json_schema_input_type=str | float)]
+"""An amount of money, exact; answers write it as text."""
+Moment = Annotated[AwareDatetime, BeforeValidator(written, json_schema_input_type=str), AfterValidator(in_utc)]
+"""A point in time with its offset, kept in UTC."""
+Json = Annotated[JsonValue, BeforeValidator(storable_json)]
+"""Any JSON value, at most 32 levels deep."""

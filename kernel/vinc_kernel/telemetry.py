@@ -1,0 +1,98 @@
+"""Logs: one structured line a request, JSON in production and readable in a terminal; control characters escaped."""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from collections.abc import MutableMapping
+from typing import Any, TextIO
+
+import structlog
+
+from .settings import LogSettings
+
+logger = logging.getLogger("vinc")
+# C0 and C1 controls, and the separators that some readers take for the end of a line (U+2028, U+2029).
+unprintable = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+Event = MutableMapping[str, Any]
+
+
+def escaped(text: str) -> str:
+    """The text with its control characters written as `\\x..`, so that one record stays one line."""
+    return unprintable.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
+
+
+def escape(_: object, __: str, event: Event) -> Event:
+    for key, value in event.items():
+        if isinstance(value, str) and unprintable.search(value) and key != "exception":
+            event[key] = escaped(value)
+    return event
+
+
+def frames_only(_: object, __: str, event: Event) -> Event:
+    """Of an exception its class and the lines it went through: its text may carry what a caller sent."""
+    given = event.pop("exc_info", None)
+    error = given[1] if isinstance(given, tuple) else sys.exc_info()[1] if given is True else given
+    if isinstance(error, BaseException):
+        event["error"] = f"{type(error).__module__}.{type(error).__qualname__}"
+        event["frames"] = frames_of(error)
+    return event
+
+
+def frames_of(error: BaseException) -> list[str]:
+    frames, trace = [], error.__traceback__
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        frames.append(f"{code.co_filename}:{trace.tb_lineno} {code.co_name}")
+        trace = trace.tb_next
+    return frames
+
+
+def configure(settings: LogSettings, *, debug: bool = False, stream: TextIO = sys.stdout) -> None:
+    """Send the whole process's records to one stream in one form; with `debug`, tracebacks have their texts."""
+    readable = settings.format == "text" or (settings.format == "auto" and stream.isatty())
+    shared: list[structlog.typing.Processor] = [
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.ExtraAdder(),
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info if debug else frames_only,
+        escape,
+    ]
+    renderer: structlog.typing.Processor = (
+        structlog.dev.ConsoleRenderer(colors=stream.isatty()) if readable else structlog.processors.JSONRenderer()
+    )
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(settings.level.upper())
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
+        theirs = logging.getLogger(name)
+        theirs.handlers[:], theirs.propagate = [], name != "uvicorn.access"
+
+
+def request_lines(settings: LogSettings, stream: TextIO = sys.stdout) -> structlog.typing.FilteringBoundLogger:
+    """The logger of the one line a request; made for itself, since a stdlib record costs three times as much."""
+    readable = settings.format == "text" or (settings.format == "auto" and stream.isatty())
+    level = logging.getLevelNamesMapping()[settings.level.upper()]
+    renderer: structlog.typing.Processor = (
+        structlog.dev.ConsoleRenderer(colors=stream.isatty()) if readable else structlog.processors.JSONRenderer()
+    )
+    made: structlog.typing.FilteringBoundLogger = structlog.wrap_logger(
+        structlog.WriteLogger(stream),
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            escape,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+    )
+    return made

