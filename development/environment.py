@@ -95,10 +95,7 @@ def locked(place: Path) -> Generator[None]:
 def runs(place: Path) -> bool:
     """Whether there is a Python in it that can install something."""
     python = place / "bin" / "python"
-    return (
-        python.exists()
-        and subprocess.run([python, "-c", "import pip"], capture_output=True, check=False).returncode == 0
-    )
+    return python.exists() and ran([str(python), "-c", "import pip"], quiet=True)
 
 
 def make(place: Path) -> None:
@@ -127,16 +124,20 @@ def make(place: Path) -> None:
 def install(place: Path) -> None:
     """Install the requirements, by uv where it is present, else by pip."""
     say(f"installing what {REQUIREMENTS} names")
-    python = place / "bin" / "python"
+    python = str(place / "bin" / "python")
     if uv := shutil.which("uv"):
-        command = [uv, "pip", "install", "--quiet", "--python", str(python), "-r", REQUIREMENTS]
-        if subprocess.run(command, cwd=ROOT, check=False).returncode == 0:
+        if ran([uv, "pip", "install", "--quiet", "--python", python, "-r", REQUIREMENTS]):
             return
         say("uv could not; trying pip")
-    command = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", REQUIREMENTS]
-    if subprocess.run(command, cwd=ROOT, check=False).returncode != 0:
+    if not ran([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", REQUIREMENTS]):
         message = f"pip could not install what {REQUIREMENTS} names: its reason stands above"
         raise EnvironmentRefused(message)
+
+
+def ran(command: list[str], *, quiet: bool = False) -> bool:
+    """Run a command to its end, and say whether it succeeded."""
+    done = subprocess.run(command, cwd=ROOT, capture_output=quiet, check=False)
+    return done.returncode == 0
 
 
 def say(text: str) -> None:

@@ -8,7 +8,6 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
-from pathlib import Path
 
 from vinc_kernel.embedded.postgres import SUPERUSER, find_programs, start_postgres
 from vinc_kernel.errors import VincError
@@ -41,17 +40,8 @@ def run(arguments: Sequence[str], stack: ExitStack) -> int:
     if is_alone and not server.adopted:
         stack.callback(server.stop)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is psql's: it cancels a query
-    words: list[str | Path] = [
-        find_programs() / "psql",
-        "-h",
-        server.socket_directory,
-        "-U",
-        SUPERUSER,
-        "-d",
-        DATABASE,
-        *arguments,
-    ]
-    return subprocess.run(words, check=False, restore_signals=True).returncode  # noqa: S603 - psql, and what its user types
+    where = ["-h", str(server.socket_directory), "-U", SUPERUSER, "-d", DATABASE]
+    return subprocess.run([find_programs() / "psql", *where, *arguments], check=False).returncode
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from vinc_kernel.embedded.process import command_line, dying_with, wait_until
 
-from .state import Refused, say
+from .state import ROOT, Refused, say
 
 PID = "serve.pid"
 SECONDS_TO_FINISH = 10.0
@@ -75,8 +75,9 @@ def free(host: str, port: int) -> Address:
 
 def start(state: Path, options: Sequence[str], environ: Mapping[str, str]) -> Service:
     """Start it. On Linux the end of this process, however it comes, ends it too."""
-    child = subprocess.Popen(  # noqa: S603 - our own program
+    child = subprocess.Popen(
         [VINC, "serve", *options],
+        cwd=ROOT,
         stdin=subprocess.DEVNULL,
         env=environ,
         start_new_session=True,

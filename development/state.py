@@ -33,8 +33,10 @@ class Wish:
 
     def __init__(self) -> None:
         self.came = False
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, self.note)
+        signal.signal(signal.SIGINT, self.note)
+        signal.signal(signal.SIGTERM, self.note)
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup
+            signal.signal(signal.SIGHUP, self.note)
 
     def note(self, _number: int, _frame: object) -> None:
         self.came = True
@@ -49,9 +51,9 @@ def state_directory() -> Path:
     """Where it is, made when missing; the account of the servers may pass through it."""
     state = Path(os.environ.get("VINC_STATE") or ROOT / ".vinc").resolve()
     try:
-        state.mkdir(exist_ok=True)
-        if state.stat().st_uid == os.geteuid():
-            state.chmod(0o711)
+        if not state.is_dir():
+            state.mkdir()
+            state.chmod(0o711)  # whatever the umask is
     except OSError as error:
         message = f"{state}: {(error.strerror or str(error)).lower()}; make it a directory that you may write to"
         raise Refused(message) from error

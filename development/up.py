@@ -77,8 +77,10 @@ def run(options: argparse.Namespace, state: Path, stack: ExitStack, wish: Wish, 
     listed = child([service.VINC, "plugins", "--json"], environ, stdout=subprocess.PIPE)
     stack.callback(listed.kill)
     wait_until_ready(served, address, wish)
-    plugins = json.loads(listed.communicate(timeout=SECONDS_TO_BE_READY)[0] or b"[]")
-    sys.stdout.write(table(address, given, running, plugins, seconds=time.monotonic() - started))
+    told, _ = listed.communicate(timeout=SECONDS_TO_BE_READY)
+    if listed.returncode != 0:
+        raise Refused("`vinc plugins` failed: the reason stands above")
+    sys.stdout.write(table(address, given, running, json.loads(told), seconds=time.monotonic() - started))
     sys.stdout.flush()
     stay(served, running, wish)
 
@@ -118,7 +120,7 @@ def child(
     words: Sequence[str | Path], environ: Mapping[str, str], stdout: int | None = None
 ) -> subprocess.Popen[bytes]:
     """A command of ours that a terminal's Ctrl-C does not reach, and that ends with us."""
-    return subprocess.Popen(  # noqa: S603 - our own programs
+    return subprocess.Popen(
         words,
         cwd=ROOT,
         env=environ,

@@ -25,6 +25,7 @@ from .errors import (
 )
 from .guards import public, require_capabilities, require_roles, signed_in
 from .services import App, Check, provided
+from .sessions import OrmSession, Session
 from .settings import Settings
 from .telemetry import logger
 
@@ -40,10 +41,12 @@ __all__ = [
     "Forbidden",
     "MembershipDirectory",
     "NotFound",
+    "OrmSession",
     "Principal",
     "PrincipalDirectory",
     "Problem",
     "Role",
+    "Session",
     "Settings",
     "StartError",
     "Tenant",

@@ -37,7 +37,9 @@ AT_ROOT = ("/health/live", "/health/ready")  # where whatever runs containers lo
 class Application:
     """The ASGI application: all plugins behind one front. `lifespan()` opens and closes what they need."""
 
-    def __init__(self, settings: KernelSettings, sources: Sources, plugins: Sequence[Plugin], identify: Identify) -> None:
+    def __init__(
+        self, settings: KernelSettings, sources: Sources, plugins: Sequence[Plugin], identify: Identify
+    ) -> None:
         self.dependency_overrides: dict[Callable[..., Any], Callable[..., Any]] = {}
         self.services = Services(settings=settings)
         self.assembly: Assembly = assemble(plugins, Assembling(settings=settings, sources=sources, overrides=self))

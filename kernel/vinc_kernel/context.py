@@ -10,8 +10,8 @@ from uuid import UUID
 from starlette.requests import HTTPConnection
 
 if TYPE_CHECKING:
-    from .errors import Problem
     from .database.session import UnitOfWork
+    from .errors import Problem
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

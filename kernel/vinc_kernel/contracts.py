@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from fastapi import APIRouter
 
@@ -27,15 +27,15 @@ def made_at() -> str:
 class Capability(str):
     """One verb on one thing, `<plugin>.<verb>`, with the roles that have it unless told otherwise."""
 
-    __slots__ = ("roles", "title", "where")
+    __slots__ = ("label", "roles", "where")
 
-    title: str
+    label: str
     roles: frozenset[str]
     where: str
 
-    def __new__(cls, name: str, /, *, title: str, roles: Sequence[str] = ()) -> Capability:
+    def __new__(cls, name: str, /, *, title: str, roles: Sequence[str] = ()) -> Self:
         self = super().__new__(cls, name)
-        self.title, self.roles, self.where = title, frozenset(roles), made_at()
+        self.label, self.roles, self.where = title, frozenset(roles), made_at()
         return self
 
 

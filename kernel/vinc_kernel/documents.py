@@ -50,9 +50,7 @@ def documents(prefix: str, document: Callable[[], bytes]) -> Iterator[Endpoint]:
         return HTMLResponse(PAGE, headers=HEADERS)
 
     async def start(_: Request) -> Response:
-        script = (
-            f'SwaggerUIBundle({{url: "{address}", dom_id: "#swagger-ui", deepLinking: true, validatorUrl: null}});'
-        )
+        script = f'SwaggerUIBundle({{url: "{address}", dom_id: "#swagger-ui", deepLinking: true, validatorUrl: null}});'
         return Response(script, media_type="text/javascript", headers=HEADERS)
 
     async def asset(request: Request) -> Response:

@@ -72,7 +72,7 @@ class Place:
 def line_of(function: Any) -> str:
     """`file:line` of a function, through its decorators, or of the class of a callable object."""
     function = inspect.unwrap(getattr(function, "func", function))
-    code = getattr(function, "__code__", None) or getattr(getattr(function, "__call__", None), "__code__", None)
+    code = getattr(function, "__code__", None) or getattr(getattr(type(function), "__call__", None), "__code__", None)  # noqa: B004  wanted is its code
     return f"{code.co_filename}:{code.co_firstlineno}" if code else repr(type(function).__name__)
 
 
@@ -115,7 +115,7 @@ def api_endpoint(place: Place, route: APIRoute) -> Endpoint:
     route.dependant = without_guards(route.dependant)
     route.dependency_overrides_provider = place.overrides
     route.operation_id = route.operation_id or f"{place.plugin}_{route.name}"
-    methods = frozenset(route.methods)
+    methods = frozenset(route.methods or ())
     return Endpoint(
         plugin=place.plugin,
         path=route.path,

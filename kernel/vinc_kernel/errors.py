@@ -1,38 +1,38 @@
 """Every error that Vinc raises on purpose.
 
-    VincError
-    ├── StartError            a plugin, or what was put together, cannot start
-    ├── SettingsError         one or more settings are missing or wrong
-    ├── ManifestError         plugins.toml is wrong
-    ├── ConnectionAbsent      a connection was asked for that this installation does not have
-    ├── DatabaseError         the database refused an operator's command
-    └── Problem               answered to the caller as RFC 9457 `application/problem+json`
-        ├── BadRequest            400
-        ├── Unauthorized          401
-        ├── Forbidden             403
-        ├── NotFound              404
-        ├── MethodNotAllowed      405
-        ├── Conflict              409
-        ├── ContentTooLarge       413
-        ├── UnsupportedMediaType  415
-        ├── Unprocessable         422
-        ├── InternalError         500
-        ├── Unavailable           503
-        │   └── PluginUnavailable     503
-        └── DeadlineExceeded      504
+VincError
+├── StartError            a plugin, or what was put together, cannot start
+├── SettingsError         one or more settings are missing or wrong
+├── ManifestError         plugins.toml is wrong
+├── ConnectionAbsent      a connection was asked for that this installation does not have
+├── DatabaseError         the database refused an operator's command
+└── Problem               answered to the caller as RFC 9457 `application/problem+json`
+    ├── BadRequest            400
+    ├── Unauthorized          401
+    ├── Forbidden             403
+    ├── NotFound              404
+    ├── MethodNotAllowed      405
+    ├── Conflict              409
+    ├── ContentTooLarge       413
+    ├── UnsupportedMediaType  415
+    ├── Unprocessable         422
+    ├── InternalError         500
+    ├── Unavailable           503
+    │   └── PluginUnavailable     503
+    └── DeadlineExceeded      504
 """
 
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from inspect import cleandoc
-from typing import ClassVar, Literal
+from typing import Literal
 
 
 class VincError(Exception):
     """Refused."""
 
-    title: ClassVar[str] = "Refused"
+    title: str = "Refused"
 
     def __init_subclass__(cls) -> None:
         # python -OO leaves no docstrings
@@ -101,10 +101,10 @@ class Fault:
 
 
 class Problem(VincError):
-    """Something went wrong"""
+    """Something went wrong."""
 
-    status: ClassVar[int] = 500
-    type: ClassVar[str] = "urn:vinc:problem:problem"
+    status: int = 500
+    type: str = "urn:vinc:problem:problem"
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -123,78 +123,78 @@ class Problem(VincError):
 
 
 class BadRequest(Problem):
-    """The request is malformed"""
+    """The request is malformed."""
 
     status = 400
 
 
 class Unauthorized(Problem):
-    """Nobody is signed in"""
+    """Nobody is signed in."""
 
     status = 401
 
 
 class Forbidden(Problem):
-    """This is not allowed to you"""
+    """Not allowed to you."""
 
     status = 403
 
 
 class NotFound(Problem):
-    """There is no such thing here"""
+    """There is no such thing here."""
 
     status = 404
 
 
 class MethodNotAllowed(Problem):
-    """This address does not take that method"""
+    """The address does not take that method."""
 
     status = 405
 
 
 class Conflict(Problem):
-    """This contradicts what is stored"""
+    """Contradiction to what is stored."""
 
     status = 409
 
 
 class ContentTooLarge(Problem):
-    """The body is too large"""
+    """The body is too large."""
 
     status = 413
 
 
 class UnsupportedMediaType(Problem):
-    """The body has a media type that is not taken here"""
+    """The body has a media type that is not taken here."""
 
     status = 415
 
 
 class Unprocessable(Problem):
-    """The request is well-formed and wrong"""
+    """The request is well-formed and wrong."""
 
     status = 422
 
 
 class InternalError(Problem):
-    """Something went wrong here; it is logged under the request id"""
+    """Something went wrong here; it is logged under the request id."""
 
     status = 500
 
 
 class Unavailable(Problem):
-    """A part that this needs is down; try again"""
+    """A part that this needs is down; try again."""
 
     status = 503
 
 
 class PluginUnavailable(Unavailable):
-    """The plugin that serves this is out of service"""
+    """The plugin that serves this is out of service."""
 
     status = 503
 
 
 class DeadlineExceeded(Problem):
-    """This took too long"""
+    """It took too long."""
 
     status = 504

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from typing import Generic, ParamSpec, TypeVar
+from typing import Any, Generic, ParamSpec, TypeVar
 
 import pluggy
 
@@ -50,4 +50,4 @@ def health(app: App) -> Awaitable[None]:
     raise NotImplementedError
 
 
-HOOKS: dict[str, Hook[..., object]] = {hook.name: hook for hook in (contribute, lifespan, health)}
+HOOKS: dict[str, Hook[..., Any]] = {hook.name: hook for hook in (contribute, lifespan, health)}

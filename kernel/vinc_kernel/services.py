@@ -58,8 +58,9 @@ class Services:
     postgres: Postgres | None = None
     redis: Redis | None = None
 
-    def find(self, kind: type[T]) -> T | None:
-        return cast("T | None", self.things.get(kind))
+    def find(self, kind: type) -> Any:
+        """What is provided under a type; None when nobody provides it."""
+        return self.things.get(kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,7 @@ class App:
             raise ConnectionAbsent("PostgreSQL", "VINC_DATABASE_URL")
         return self.services.postgres.session(tenant)
 
-    def provide(self, thing: T, kind: type[T] | None = None) -> None:
+    def provide(self, thing: object, kind: type | None = None) -> None:
         """Offer a service to all plugins under its type, or under a protocol that it fulfils."""
         offered = kind or type(thing)
         owner = self.services.owners.get(offered)
@@ -112,7 +113,7 @@ class App:
 
     def get(self, kind: type[T]) -> T:
         """The service that some plugin provides under this type; raises LookupError when none does."""
-        found = self.services.find(kind)
+        found: T | None = self.services.find(kind)
         if found is None:
             message = f"no plugin provides {kind.__module__}.{kind.__qualname__}: install and enable one that does"
             raise LookupError(message)
@@ -135,5 +136,5 @@ class Provided:
 
 
 def provided(kind: type) -> Any:
-    """Ask for a service by its type: `Printing = Annotated[Printer, provided(Printer)]`."""
+    """Ask for a service, or for settings, by type, as a dependency: `Annotated[Printer, provided(Printer)]`."""
     return Depends(Provided(kind))

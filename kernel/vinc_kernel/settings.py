@@ -126,7 +126,9 @@ class CorsSettings(Settings):
     @model_validator(mode="after")
     def refuse_any_origin_with_credentials(self) -> Self:
         if self.credentials and "*" in self.origins:
-            message = "VINC_CORS_ORIGINS=* with VINC_CORS_CREDENTIALS lets every web page act as its visitor: name the origins"
+            message = (
+                "VINC_CORS_ORIGINS=* with VINC_CORS_CREDENTIALS lets every page act as its visitor: name the origins"
+            )
             raise ValueError(message)
         return self
 
@@ -172,12 +174,12 @@ class LogSettings(Settings):
 class KernelSettings:
     """Everything that the kernel itself is told, by subject."""
 
-    service: ServiceSettings = ServiceSettings()
-    cors: CorsSettings = CorsSettings()
-    database: DatabaseSettings = DatabaseSettings()
-    redis: RedisSettings = RedisSettings()
-    plugins: PluginSettings = PluginSettings()
-    log: LogSettings = LogSettings()
+    service: ServiceSettings = field(default_factory=ServiceSettings)
+    cors: CorsSettings = field(default_factory=CorsSettings)
+    database: DatabaseSettings = field(default_factory=DatabaseSettings)
+    redis: RedisSettings = field(default_factory=RedisSettings)
+    plugins: PluginSettings = field(default_factory=PluginSettings)
+    log: LogSettings = field(default_factory=LogSettings)
 
 
 SUBJECTS: dict[str, type[Settings]] = {
@@ -204,7 +206,9 @@ class Sources:
         try:
             given = dotenv_values(dotenv) if dotenv.is_file() else {}
         except (OSError, UnicodeDecodeError) as error:
-            raise SettingsError([f"{dotenv}: cannot be read: {type(error).__name__}; make it a readable UTF-8 file"]) from None
+            raise SettingsError(
+                [f"{dotenv}: cannot be read: {type(error).__name__}; make it a readable UTF-8 file"]
+            ) from None
         return cls(environ, {key: value for key, value in given.items() if value is not None})
 
     def look_up(self, names: Sequence[str]) -> tuple[str, str, str] | None:
@@ -314,7 +318,8 @@ def unknown_names(given: Sources, plugins: Mapping[str, type[Settings] | None]) 
         if cls is not None:
             known |= {name for names in env_names(cls, plugin_prefix(plugin)).values() for name in names}
     return [
-        f"{name} is not a setting" + (f"; did you mean {near[0]}?" if (near := get_close_matches(name, known, 1)) else "")
+        f"{name} is not a setting"
+        + (f"; did you mean {near[0]}?" if (near := get_close_matches(name, known, 1)) else "")
         for name in sorted(given.names() - known)
     ]
 

@@ -19,7 +19,7 @@ Event = MutableMapping[str, Any]
 
 
 def escaped(text: str) -> str:
-    """The text with its control characters written as `\\x..`, so that one record stays one line."""
+    r"""The text with its control characters written as `\x..`, so that one record stays one line."""
     return unprintable.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
 
 

@@ -12,7 +12,6 @@ from tempfile import TemporaryDirectory
 import psycopg
 import pytest
 from redis import Redis
-
 from vinc_kernel.embedded.postgres import PostgresServer, start_postgres
 from vinc_kernel.embedded.process import ServerNotStarted
 from vinc_kernel.embedded.valkey import ValkeyServer, start_valkey
@@ -103,8 +102,10 @@ def test_postgres_sorts_alike_on_every_machine(place: Path, stopping: Stopping) 
     server = start_postgres(place / "postgres", die_with_parent=True)
     stopping(server)
 
-    query = "select current_setting('server_encoding'), datlocprovider, datlocale from pg_database where datname = 'postgres'"
-    assert ask(server, query) == [("UTF8", "b", "C.UTF-8")]
+    query = (
+        "select datlocprovider, datlocale, pg_encoding_to_char(encoding) from pg_database where datname = 'postgres'"
+    )
+    assert ask(server, query) == [("b", "C.UTF-8", "UTF8")]
 
 
 def test_neither_server_listens_on_tcp_or_lets_others_in(place: Path, stopping: Stopping) -> None:
@@ -112,12 +113,8 @@ def test_neither_server_listens_on_tcp_or_lets_others_in(place: Path, stopping: 
     stopping(postgres)
     valkey = start_valkey(place / "valkey", die_with_parent=True)
     stopping(valkey)
-    sockets = {
-        os.readlink(link)
-        for pid in (postgres.pid, valkey.pid)
-        for link in Path(f"/proc/{pid}/fd").iterdir()
-        if link.is_symlink()
-    }
+    links = [link for pid in (postgres.pid, valkey.pid) for link in Path(f"/proc/{pid}/fd").iterdir()]
+    sockets = {str(link.readlink()) for link in links if link.is_symlink()}
     listed = Path("/proc/net/tcp").read_text() + Path("/proc/net/tcp6").read_text()
     tcp = {f"socket:[{line.split()[9]}]" for line in listed.splitlines() if line.split()[9].isdigit()}
 
@@ -176,7 +173,7 @@ def test_throw_away_servers_die_with_a_killed_starter(place: Path) -> None:
 
 def test_a_pid_that_is_a_strangers_by_now_is_forgotten_and_the_stranger_lives(place: Path, stopping: Stopping) -> None:
     start_postgres(place / "postgres").stop()
-    with subprocess.Popen(["sleep", "60"]) as stranger:  # noqa: S607 - any program will do
+    with subprocess.Popen(["sleep", "60"]) as stranger:
         try:
             for path in ("server.pid", "data/postmaster.pid"):
                 (place / "postgres" / path).write_text(f"{stranger.pid}\n")

@@ -53,7 +53,9 @@ def parser(plugin: str, member: Member | None) -> argparse.ArgumentParser:
     added = made.add_subparsers(metavar="COMMAND", required=True)
     for function in commands:
         text = inspect.getdoc(function) or ""
-        one = added.add_parser(command_name(function), help=text.partition("\n")[0].replace("%", "%%"), description=text)
+        one = added.add_parser(
+            command_name(function), help=text.partition("\n")[0].replace("%", "%%"), description=text
+        )
         one.set_defaults(function=function)
         add_parameters(one, function)
     return made

@@ -17,7 +17,7 @@ def add(commands: Commands) -> None:
     made.set_defaults(run=run)
 
 
-def run(_: Namespace, settings: KernelSettings, given: Sources) -> int:
+def run(_args: Namespace, settings: KernelSettings, given: Sources) -> int:
     from ..plugins.arrange import arrange  # what only this command needs
     from ..plugins.assemble import Assembling, assemble
 

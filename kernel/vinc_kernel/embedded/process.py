@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,7 +51,8 @@ class Process:
         for number, seconds in (*steps, (signal.SIGKILL, 5.0)):
             if not self.is_alive():
                 return
-            os.kill(self.pid, number)
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, number)
             wait_until(lambda: not self.is_alive(), seconds)
 
 

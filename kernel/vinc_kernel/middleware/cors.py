@@ -34,6 +34,8 @@ class ProblemCors(CORSMiddleware):
         response = super().preflight_response(request_headers)
         if response.status_code < BadRequest.status:
             return response
-        body = json.dumps({"type": BadRequest.type, "title": BadRequest.title, "status": 400, "detail": "Refused by CORS."})
+        body = json.dumps(
+            {"type": BadRequest.type, "title": BadRequest.title, "status": 400, "detail": "Refused by CORS."}
+        )
         headers = {name: value for name, value in response.headers.items() if name.startswith(("access-", "vary"))}
         return Response(body, 400, headers, media_type="application/problem+json")

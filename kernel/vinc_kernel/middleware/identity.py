@@ -11,7 +11,9 @@ from ..guards import CHALLENGE
 
 Identify = Callable[[Context], Awaitable[Principal | None]]
 # `Dev <subject>;<role>;<tenant>,<tenant>`
-dev_credentials = re.compile(r"Dev ([!-:<-~]{1,255});([a-z_]{1,64});((?:[a-z0-9-]{1,64}(?:,[a-z0-9-]{1,64})*)?)").fullmatch
+dev_credentials = re.compile(
+    r"Dev ([!-:<-~]{1,255});([a-z_]{1,64});((?:[a-z0-9-]{1,64}(?:,[a-z0-9-]{1,64})*)?)"
+).fullmatch
 
 
 async def identify_by_dev_header(context: Context) -> Principal | None:

@@ -68,9 +68,9 @@ def of_http_exception(error: HTTPException) -> Problem:
     if kind is not None:
         return kind(detail, headers=error.headers)
     made = Problem(detail, headers=error.headers)
-    made.status = error.status_code  # type: ignore[misc]  a status without a class of its own
-    made.title = phrase(error.status_code)  # type: ignore[misc]  as above
-    made.type = f"urn:vinc:problem:{made.title.lower().replace(' ', '-')}"  # type: ignore[misc]  as above
+    made.status = error.status_code
+    made.title = phrase(error.status_code)
+    made.type = f"urn:vinc:problem:{made.title.lower().replace(' ', '-')}"
     return made
 
 

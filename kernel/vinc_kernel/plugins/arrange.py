@@ -1,4 +1,4 @@
-"""Decide from metadata and plugins.toml alone which plugins run and in which order: dependencies first, stable by name."""
+"""Decide which plugins run, and in which order, from metadata and plugins.toml alone."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from difflib import get_close_matches
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from ..errors import ManifestError, StartError, StartErrors
@@ -22,7 +23,7 @@ logger = logging.getLogger("vinc.plugins")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plugin:
-    """A plugin as the metadata and plugins.toml show it. `fault` says why it cannot run, `why` why it is not enabled."""
+    """A plugin as metadata and plugins.toml show it: `fault` is why it cannot run, `why` why it is not enabled."""
 
     name: str
     module: str
@@ -118,16 +119,21 @@ def fault_of(made: Plugin, twins: list[Installed], entry: Entry | None) -> Start
             f"{entry.where} says that it comes from {entry.distribution}",
             "install that one, or correct `distribution`",
         )
-    requires = twins[0].requires
+    return unmet(made, twins[0].requires)
+
+
+def unmet(made: Plugin, requires: Sequence[Requirement]) -> StartError | None:
+    """The first requirement that what is installed does not meet."""
     if not any(canonicalize_name(requirement.name) == KERNEL for requirement in requires):
         return fault(made, f"it does not say which {KERNEL} it needs", f"require {KERNEL} in its pyproject.toml")
     for requirement in requires:
         try:
             present = version(requirement.name)
         except PackageNotFoundError:
-            return fault(made, f"it needs {requirement}, which is not installed", f"pip install '{requirement}'")
-        if not requirement.specifier.contains(present, prereleases=True):
-            return fault(made, f"it needs {requirement}, and {present} is installed", f"pip install '{requirement}'")
+            present = "nothing"
+        if present == "nothing" or not requirement.specifier.contains(present, prereleases=True):
+            what = f"it needs {requirement}, and {present} is installed"
+            return fault(made, what, f"pip install '{requirement}'")
     return None
 
 

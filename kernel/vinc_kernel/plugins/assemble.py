@@ -128,15 +128,18 @@ def attempt(made: Assembly, member: Member, phase: str, step: Callable[[], None]
     """Run one step for one plugin; what it raises puts the plugin aside, and those that need it."""
     if member.error is not None:
         return
-    lost = next((one for one in made.members if one.error and one.plugin.name in member.plugin.needs), None)
     try:
-        if lost is not None:
-            what = f"it needs {lost.plugin.name!r}, which is quarantined"
-            cure = f"see the line about {lost.plugin.name}"
-            raise StartError(what, plugin=member.plugin.name, phase=phase, where=member.plugin.where, cure=cure)
+        refuse_without_needs(made, member, phase)
         step()
     except Exception as error:  # noqa: BLE001  a plugin may raise anything; it is told, and the plugin put aside
         put_aside(made, member, told(made, member, phase, error))
+
+
+def refuse_without_needs(made: Assembly, member: Member, phase: str) -> None:
+    lost = next((one.plugin.name for one in made.members if one.error and one.plugin.name in member.plugin.needs), None)
+    if lost is not None:
+        what, cure = f"it needs {lost!r}, which is quarantined", f"see the line about {lost}"
+        raise StartError(what, plugin=member.plugin.name, phase=phase, where=member.plugin.where, cure=cure)
 
 
 def told(made: Assembly, member: Member, phase: str, error: Exception) -> StartError:
@@ -210,4 +213,3 @@ def place(_: Assembly, member: Member, given: Assembling) -> None:
     member.endpoints = list(endpoints(at, contribution.routers))
     if member.traces is not None:
         check.uncontributed(plugin, contribution, member.traces.tables)
-

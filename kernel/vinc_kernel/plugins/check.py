@@ -41,7 +41,7 @@ def conflicts(claimed: Mapping[str, tuple[Plugin, Sequence[Claim]]]) -> dict[str
         for plugin, claim in sharing if len(sharing) > 1 else ():
             if plugin in required and len(required) == 1:
                 continue
-            other, theirs = next((one for one in sharing if one[1] is not claim))
+            other, theirs = next(one for one in sharing if one[1] is not claim)
             whose = "twice its own" if other is plugin else f"{other.name}'s as well"
             what = f"the {claim.kind} {claim.name} is {whose} ({theirs.where})"
             errors.setdefault(plugin.name, refused(plugin, what, claim.where, "rename one of them"))
@@ -108,7 +108,9 @@ class Declared:
     def of(cls, contributions: Sequence[Contribution]) -> Declared:
         return cls(
             capabilities=frozenset(str(one) for made in contributions for one in made.capabilities),
-            roles=frozenset(name for made in contributions for role in made.roles for name in (role.name, *role.aliases)),
+            roles=frozenset(
+                name for made in contributions for role in made.roles for name in (role.name, *role.aliases)
+            ),
             directories=frozenset(protocol for made in contributions for protocol in made.provides),
         )
 

@@ -23,7 +23,8 @@ from .arrange import Plugin
 
 def new_manager() -> pluggy.PluginManager:
     manager = pluggy.PluginManager(PROJECT)
-    manager.add_hookspecs(SimpleNamespace(**{name: hook.spec for name, hook in HOOKS.items()}))
+    specifications: Any = SimpleNamespace(**{name: hook.spec for name, hook in HOOKS.items()})
+    manager.add_hookspecs(specifications)
     return manager
 
 
@@ -79,7 +80,9 @@ def contribution_of(plugin: Plugin, manager: pluggy.PluginManager) -> Contributi
                 what = f"{type(part).__name__} {part!r:.60} is no part of {name}"
                 raise refused(plugin, what, made.where or where, f"see Contribution.{name}", "contribute")
     if made.settings is not None and not is_class(made.settings, Settings):
-        raise refused(plugin, "settings is no class of Settings", made.where, "subclass vinc_kernel.Settings", "contribute")
+        raise refused(
+            plugin, "settings is no class of Settings", made.where, "subclass vinc_kernel.Settings", "contribute"
+        )
     return made
 
 
@@ -99,4 +102,3 @@ PARTS: dict[str, Callable[[object], bool]] = {
 
 def refused(plugin: Plugin, what: str, where: str, cure: str, phase: str = "import") -> StartError:
     return StartError(what, plugin=plugin.name, phase=phase, where=where, cure=cure)
-

@@ -13,7 +13,6 @@ from urllib.parse import parse_qsl
 from starlette.requests import Request
 
 
-
 class StrictRequest(Request):
     """A request whose JSON is read strictly."""
 
@@ -47,7 +46,7 @@ def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return made
 
 
-def refuse_constant(name: str) -> Any:
+def refuse_constant(_: str) -> Any:
     message = "NaN and Infinity are no JSON"
     raise ValueError(message)
 

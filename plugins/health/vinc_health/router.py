@@ -64,7 +64,10 @@ async def ready(app: Application, response: Response) -> Readiness:
     checks = await asyncio.gather(*(result(check) for check in app.checks))
     is_ready = all(check.state == "up" for check in checks if check.required)
     response.status_code = 200 if is_ready else 503
-    plugins = [PluginResult(name=one.name, version=one.version, state=one.state, failed_in=one.phase or None) for one in app.plugins]
+    plugins = [
+        PluginResult(name=one.name, version=one.version, state=one.state, failed_in=one.phase or None)
+        for one in app.plugins
+    ]
     return Readiness(status="ready" if is_ready else "unready", checks=checks, plugins=plugins)
 
 

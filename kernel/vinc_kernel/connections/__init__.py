@@ -1,0 +1,1 @@
+"""The connections that all plugins share; one file each."""

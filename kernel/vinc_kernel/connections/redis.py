@@ -1,0 +1,96 @@
+"""Open Redis, or Valkey: optional, bounded in time as a whole, and found again by itself when it was away."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.client import Pipeline
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError, TimeoutError as RedisTimeout
+
+from ..settings import RedisSettings
+
+logger = logging.getLogger("vinc.redis")
+
+
+class PunctualPipeline(Pipeline):
+    """A pipeline whose `execute` ends within `seconds`, whatever the server does."""
+
+    seconds: float
+
+    async def execute(self, raise_on_error: bool = True) -> list[Any]:  # noqa: FBT001, FBT002  redis-py's signature
+        async with punctual(self.seconds):
+            answers: list[Any] = await super().execute(raise_on_error)
+            return answers
+
+    async def immediate_execute_command(self, *args: Any, **options: Any) -> Any:
+        async with punctual(self.seconds):
+            return await super().immediate_execute_command(*args, **options)
+
+
+class PunctualRedis(Redis):
+    """A client whose calls end within `seconds`: redis-py's own limit counts each read, each try and each connection."""
+
+    seconds: float
+
+    async def execute_command(self, *args: Any, **options: Any) -> Any:
+        async with punctual(self.seconds):
+            return await super().execute_command(*args, **options)
+
+    def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> Pipeline:  # noqa: FBT001, FBT002  redis-py's signature
+        made = PunctualPipeline(self.connection_pool, self.response_callbacks, transaction, shard_hint)
+        made.seconds = self.seconds
+        return made
+
+
+@asynccontextmanager
+async def punctual(seconds: float) -> AsyncGenerator[None]:
+    """End after so many seconds with redis-py's TimeoutError."""
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError:
+        message = f"Redis did not answer within {seconds:g} s (VINC_REDIS_SOCKET_TIMEOUT)"
+        raise RedisTimeout(message) from None
+
+
+@asynccontextmanager
+async def redis(settings: RedisSettings) -> AsyncGenerator[Redis | None]:
+    """Yield the client, or None where VINC_REDIS_URL is not set; a server that is away makes a warning, no error."""
+    if settings.url is None:
+        yield None
+        return
+    pool = BlockingConnectionPool.from_url(
+        settings.url.get_secret_value(),
+        max_connections=settings.max_connections,
+        timeout=settings.socket_timeout,
+        socket_timeout=settings.socket_timeout,
+        socket_connect_timeout=settings.socket_timeout,
+        retry=Retry(NoBackoff(), 1),  # redis-py 8 tries ten times unless told
+    )
+    client = PunctualRedis(connection_pool=pool)
+    client.seconds = settings.socket_timeout
+    try:
+        await warn_if_away(client)
+        yield client
+    finally:
+        await client.aclose()
+        await pool.disconnect()
+
+
+async def warn_if_away(client: Redis) -> None:
+    try:
+        await ping(client)
+    except (RedisError, OSError) as error:
+        logger.warning("Redis is away (%s): it starts without, and finds it when it is back", type(error).__name__)
+
+
+async def ping(client: Redis) -> None:
+    """Raise unless the server answers."""
+    await client.execute_command("PING")

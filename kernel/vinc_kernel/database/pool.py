@@ -1,0 +1,118 @@
+"""The connections to PostgreSQL, and the sessions that are made on them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+from uuid import UUID
+
+import psycopg
+from psycopg import AsyncConnection
+from psycopg.pq import ConnStatus, PipelineStatus, TransactionStatus
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from .failures import told
+from .probe import Probe
+from .session import ROLLBACK, DatabaseSession, UnitOfWork
+from .statements import Statements
+
+T = TypeVar("T")
+SECONDS_TO_ROLL_BACK = 5.0
+
+
+@dataclass(slots=True, eq=False)
+class Postgres:
+    """One pool for everything that a worker asks of PostgreSQL."""
+
+    pool: AsyncConnectionPool
+    statements: Statements
+    probe: Probe
+    tasks: set[asyncio.Task[Any]] = field(default_factory=set)
+
+    def unit(self, tenant: UUID | None, *, read_only: bool = False) -> UnitOfWork:
+        """A unit of work in this tenant; whoever asks for it must close it."""
+        return UnitOfWork(self, tenant, read_only=read_only)
+
+    @asynccontextmanager
+    async def session(self, tenant: UUID | None) -> AsyncGenerator[DatabaseSession]:
+        """A session of its own, committed at the end and rolled back on an error."""
+        unit = self.unit(tenant)
+        try:
+            yield DatabaseSession(unit)
+            await unit.commit()
+        finally:
+            await unit.close()
+
+    async def ping(self) -> None:
+        """Raise unless PostgreSQL answers, on a connection that is not the pool's."""
+        await self.probe.ping()
+
+    async def acquire(self) -> AsyncConnection:
+        """A connection that stands; raises Unavailable when none is free in time.
+
+        A caller that is cancelled while it waits cannot take what it gets: it goes back by itself.
+        """
+        try:
+            async with asyncio.timeout(self.pool.timeout):
+                while True:
+                    connection = await self.first_free()
+                    if stands(connection):
+                        return connection
+                    self.release(connection)
+        except (psycopg.Error, TimeoutError) as error:
+            ours = told(error if isinstance(error, psycopg.Error) else PoolTimeout())
+            if ours is None:
+                raise
+        raise ours from None
+
+    async def first_free(self) -> AsyncConnection:
+        waiting = self.keep(asyncio.create_task(self.pool.getconn()))
+        try:
+            return await asyncio.shield(waiting)
+        except asyncio.CancelledError:
+            waiting.add_done_callback(self.unclaimed)
+            raise
+
+    def unclaimed(self, waiting: asyncio.Task[AsyncConnection]) -> None:
+        if not waiting.cancelled() and waiting.exception() is None:
+            self.release(waiting.result())
+
+    def release(self, connection: AsyncConnection) -> None:
+        """Give it back, at once and without waiting, so that no cancellation can come between."""
+        busy = connection.pgconn.transaction_status == TransactionStatus.ACTIVE
+        if busy or connection.pgconn.pipeline_status != PipelineStatus.OFF:
+            connection.pgconn.finish()
+        self.keep(asyncio.create_task(self.put(connection)))
+
+    async def put(self, connection: AsyncConnection) -> None:
+        try:
+            if connection.pgconn.transaction_status in (TransactionStatus.INTRANS, TransactionStatus.INERROR):
+                async with asyncio.timeout(SECONDS_TO_ROLL_BACK):
+                    await connection.execute(ROLLBACK)
+        except (psycopg.Error, TimeoutError):
+            connection.pgconn.finish()  # which rolls back as well
+        finally:
+            await self.pool.putconn(connection)
+
+    def keep(self, task: asyncio.Task[T]) -> asyncio.Task[T]:
+        """Hold on to a task until it is done: asyncio itself holds only a weak reference."""
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+        return task
+
+    async def settled(self) -> None:
+        """Wait until everything that was given back has arrived."""
+        while self.tasks:
+            await asyncio.wait(self.tasks)
+
+
+def stands(connection: AsyncConnection) -> bool:
+    """Whether the server has not hung up meanwhile; asks the socket only, and costs a microsecond."""
+    try:
+        connection.pgconn.consume_input()
+    except psycopg.OperationalError:
+        return False
+    return connection.pgconn.status == ConnStatus.OK

@@ -1,0 +1,63 @@
+"""Ask PostgreSQL whether it is there, on one connection that nobody else uses: a full pool makes nobody unready."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import psycopg
+from psycopg import AsyncConnection
+from psycopg.pq import TransactionStatus
+
+from ..errors import Unavailable
+
+SECONDS = 1.0
+
+
+class Probe:
+    """One connection, made when it is asked for and kept; all who ask at the same time share one answer."""
+
+    def __init__(self, parameters: Mapping[str, Any]) -> None:
+        self.parameters = parameters
+        self.connection: AsyncConnection | None = None
+        self.asking: asyncio.Task[None] | None = None
+
+    async def ping(self) -> None:
+        """Raise Unavailable unless the server answers within a second."""
+        if self.asking is None or self.asking.done():
+            self.asking = asyncio.create_task(self.ask())
+        await asyncio.shield(self.asking)
+
+    async def ask(self) -> None:
+        try:
+            async with asyncio.timeout(SECONDS):
+                if self.connection is None or not await self.answers(self.connection):
+                    self.drop()
+                    self.connection = await AsyncConnection.connect(**self.parameters, autocommit=True)
+                    await self.connection.execute(b"select 1")
+        except (psycopg.Error, OSError, TimeoutError):
+            self.drop()
+        else:
+            return
+        message = "PostgreSQL does not answer."
+        raise Unavailable(message)
+
+    @staticmethod
+    async def answers(connection: AsyncConnection) -> bool:
+        try:
+            await connection.execute(b"select 1")
+        except psycopg.Error:
+            return False
+        return connection.pgconn.transaction_status == TransactionStatus.IDLE
+
+    def drop(self) -> None:
+        """Close it without a word to the server, who may not listen."""
+        if self.connection is not None:
+            self.connection.pgconn.finish()
+            self.connection = None
+
+    async def close(self) -> None:
+        if self.asking is not None:
+            await asyncio.wait([self.asking])
+        self.drop()

@@ -1,0 +1,244 @@
+"""The four database roles and what each may do: statements, each with the question whether it still has to run.
+
+`vinc db init` runs what is missing, or prints it for somebody who may; `vinc db check` reports it. Roles are shared by
+a whole cluster, hence the prefix. PostgreSQL 16 or newer: a grant without inheritance is not known before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg import Connection, sql
+from psycopg.errors import UndefinedObject
+
+ROWS = ("delete", "insert", "select", "update")
+
+
+@dataclass(frozen=True, slots=True)
+class Roles:
+    """The names of the four roles; all begin with VINC_DATABASE_ROLE_PREFIX."""
+
+    prefix: str = "vinc"
+
+    @property
+    def owner(self) -> str:
+        """Owns the tables; nobody logs in as it."""
+        return f"{self.prefix}_owner"
+
+    @property
+    def migrator(self) -> str:
+        """Runs revisions, as a member of the owner; row level security does not bind it."""
+        return f"{self.prefix}_migrator"
+
+    @property
+    def app(self) -> str:
+        """What the application connects as: rows of the scope's tenant, and nothing else."""
+        return f"{self.prefix}_app"
+
+    @property
+    def platform(self) -> str:
+        """Rows of all tenants; the application enters it by `set local role`, and never by inheritance."""
+        return f"{self.prefix}_platform"
+
+    @property
+    def names(self) -> dict[str, str]:
+        return {"owner": self.owner, "migrator": self.migrator, "app": self.app, "platform": self.platform}
+
+    def words(self) -> dict[str, sql.Composable]:
+        """What SQL is composed of: `{owner}` is the identifier, `{owner_}` the same as a text."""
+        made: dict[str, sql.Composable] = {}
+        for key, name in self.names.items():
+            made |= {key: sql.Identifier(name), f"{key}_": sql.Literal(name)}
+        return made
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One statement, what is wrong until it has run, and the question whether it has.
+
+    `as_owner`: only a member of the owner may run it. `optional`: the installation works without it.
+    """
+
+    wrong: str
+    run: sql.Composed
+    done: sql.Composed
+    as_owner: bool = False
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Template:
+    """A step before the names are in it."""
+
+    wrong: str
+    run: str
+    done: str
+    as_owner: bool = False
+    optional: bool = False
+
+    def filled(self, names: dict[str, str], words: dict[str, sql.Composable]) -> Step:
+        return Step(
+            wrong=self.wrong.format(**names),
+            run=sql.SQL(self.run).format(**words),
+            done=sql.SQL(self.done).format(**words),
+            as_owner=self.as_owner,
+            optional=self.optional,
+        )
+
+
+EXISTS = Template(
+    wrong="there is no role {role}",
+    run="create role {role}",
+    done="select to_regrole({role_}) is not null",
+)
+NO_LOGIN = Template(
+    wrong="the role {role} may log in, or has other rights over the cluster",
+    run="alter role {role} nologin nosuperuser nocreatedb nocreaterole noreplication nobypassrls",
+    done="select exists (select from pg_roles where rolname = {role_} and not (rolcanlogin or rolsuper or rolcreatedb"
+    " or rolcreaterole or rolreplication or rolbypassrls))",
+)
+LOGS_IN = Template(
+    wrong="the role {role} may not log in",
+    run="alter role {role} login",
+    done="select exists (select from pg_roles where rolname = {role_} and rolcanlogin)",
+)
+NO_MORE = Template(
+    wrong="the role {role} has rights over the cluster",
+    run="alter role {role} nosuperuser nocreatedb nocreaterole noreplication",
+    done="select exists (select from pg_roles where rolname = {role_} and not (rolsuper or rolcreatedb"
+    " or rolcreaterole or rolreplication))",
+)
+BOUND = Template(
+    wrong="row level security does not bind the role {role}",
+    run="alter role {role} nobypassrls",
+    done="select exists (select from pg_roles where rolname = {role_} and not rolbypassrls)",
+)
+OF_ROLES = {
+    "owner": (EXISTS, NO_LOGIN),
+    "platform": (EXISTS, NO_LOGIN),
+    "migrator": (EXISTS, LOGS_IN, NO_MORE),
+    "app": (EXISTS, LOGS_IN, NO_MORE, BOUND),
+}
+OF_DATABASE = (
+    Template(
+        wrong="{migrator} does not bypass row level security: data steps lift FORCE inside their transaction instead",
+        run="alter role {migrator} bypassrls",
+        done="select exists (select from pg_roles where rolname = {migrator_} and rolbypassrls)",
+        optional=True,
+    ),
+    Template(
+        wrong="{migrator} is not a member of {owner}",
+        run="grant {owner} to {migrator} with inherit true, set true",
+        done="select exists (select from pg_auth_members where roleid = to_regrole({owner_})::oid"
+        " and member = to_regrole({migrator_})::oid and inherit_option and set_option)",
+    ),
+    Template(
+        wrong="{app} cannot enter {platform}, or sees every tenant's rows without entering it",
+        run="grant {platform} to {app} with inherit false, set true",
+        done="select count(*) filter (where set_option) > 0 and count(*) filter (where inherit_option) = 0"
+        " from pg_auth_members where roleid = to_regrole({platform_})::oid and member = to_regrole({app_})::oid",
+    ),
+    Template(
+        wrong="{app} or {migrator} cannot connect to the database {database}",
+        run="grant connect on database {database} to {app}, {migrator}",
+        done="select has_database_privilege({app_}, {database_}, 'connect')"
+        " and has_database_privilege({migrator_}, {database_}, 'connect')",
+    ),
+    Template(
+        wrong="{app} may make temporary tables in {database}, which hide real ones",
+        run="revoke temporary on database {database} from public, {app}",
+        done="select not has_database_privilege({app_}, {database_}, 'temporary')",
+    ),
+    Template(
+        wrong="{owner} may not make tables in the schema public",
+        run="grant usage, create on schema public to {owner}",
+        done="select has_schema_privilege({owner_}, 'public', 'create')"
+        " and has_schema_privilege({owner_}, 'public', 'usage')",
+    ),
+    Template(
+        wrong="{app} may make tables in the schema public",
+        run="revoke create on schema public from public, {app}, {platform}",
+        done="select not has_schema_privilege({app_}, 'public', 'create')"
+        " and not has_schema_privilege({platform_}, 'public', 'create')",
+    ),
+    Template(
+        wrong="{app} or {platform} may not look into the schema public",
+        run="grant usage on schema public to {app}, {platform}",
+        done="select has_schema_privilege({app_}, 'public', 'usage')"
+        " and has_schema_privilege({platform_}, 'public', 'usage')",
+    ),
+    Template(
+        wrong="the tables that {owner} makes are not granted to {app} and {platform} as they should be",
+        run="alter default privileges for role {owner} in schema public revoke all on tables from {app}, {platform};"
+        " alter default privileges for role {owner} in schema public"
+        " grant select, insert, update, delete on tables to {app}, {platform}",
+        done="select count(*) = 8 and bool_and(privilege_type in ('SELECT', 'INSERT', 'UPDATE', 'DELETE'))"
+        " from pg_default_acl, aclexplode(defaclacl)"
+        " where defaclrole = to_regrole({owner_})::oid and defaclnamespace = 'public'::regnamespace"
+        " and defaclobjtype = 'r' and grantee in (to_regrole({app_})::oid, to_regrole({platform_})::oid)",
+        as_owner=True,
+    ),
+)
+# Relations of the owner, and what everybody and the two roles of the application may do with each. Row level security
+# of its parent does not guard a partition that is read directly, and a materialized view cannot have any.
+RELATIONS = """
+select relname, relispartition or relkind = 'm', array(
+  select coalesce(rolname, 'public') || ' ' || lower(privilege_type)
+  from aclexplode(coalesce(relacl, acldefault('r', relowner))) left join pg_roles r on r.oid = grantee
+  where grantee in (0, to_regrole({app_})::oid, to_regrole({platform_})::oid))
+from pg_class
+where relnamespace = 'public'::regnamespace and relkind in ('r', 'p', 'v', 'm', 'f')
+  and relowner = to_regrole({owner_})::oid
+order by relname
+"""
+NEVER = sql.SQL("select false").format()
+
+
+def steps(roles: Roles, database: str) -> Iterator[Step]:
+    """Everything but the grants on tables, in the order in which it can run."""
+    for key, templates in OF_ROLES.items():
+        name = roles.names[key]
+        for template in templates:
+            yield template.filled({"role": name}, {"role": sql.Identifier(name), "role_": sql.Literal(name)})
+    words = roles.words() | {"database": sql.Identifier(database), "database_": sql.Literal(database)}
+    for template in OF_DATABASE:
+        yield template.filled(roles.names | {"database": database}, words)
+
+
+def table_steps(connection: Connection[Any], roles: Roles) -> Iterator[Step]:
+    """What is granted on the owner's relations, where it is not what it should be; the kernel's own are read-only."""
+    for name, is_closed, granted in connection.execute(sql.SQL(RELATIONS).format(**roles.words())).fetchall():
+        allowed = () if is_closed else ("select",) if name.startswith("vinc_") else ROWS
+        expected = {f"{role} {right}" for role in (roles.app, roles.platform) for right in allowed}
+        if set(granted) != expected:
+            missing, extra = sorted(expected - set(granted)), sorted(set(granted) - expected)
+            wrong = [f"lacks the grants {', '.join(missing)}"] * bool(missing)
+            wrong += [f"has the grants {', '.join(extra)} too many"] * bool(extra)
+            yield Step(wrong=f"{name} {' and '.join(wrong)}", run=grant(name, allowed, roles), done=NEVER)
+
+
+def grant(relation: str, allowed: Iterable[str], roles: Roles) -> sql.Composed:
+    words = roles.words() | {"relation": sql.Identifier("public", relation)}
+    statement = sql.SQL("revoke all on {relation} from public, {app}, {platform}").format(**words)
+    if rights := [sql.SQL(right) for right in allowed]:
+        more = sql.SQL("; grant {rights} on {relation} to {app}, {platform}")
+        statement += more.format(rights=sql.SQL(", ").join(rights), **words)
+    return statement
+
+
+def undone(connection: Connection[Any], roles: Roles, database: str) -> list[Step]:
+    """The steps that still have to run, in order. The connection is to that database, and in autocommit."""
+    missing = [step for step in steps(roles, database) if not is_done(connection, step)]
+    return [*missing, *table_steps(connection, roles)]
+
+
+def is_done(connection: Connection[Any], step: Step) -> bool:
+    """Whether it has run; it has not where its question names a role that is not there yet."""
+    try:
+        with connection.transaction():
+            row = connection.execute(step.done).fetchone()
+    except UndefinedObject:
+        return False
+    return bool(row and row[0])

@@ -1,0 +1,39 @@
+"""Plugins see the kernel's four faces and nothing behind them."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+FACES = {"vinc_kernel", "vinc_kernel.rest", "vinc_kernel.migrations", "vinc_kernel.testing"}
+SOURCES = sorted(
+    path
+    for folder in ("plugins", "examples", "kernel")
+    for path in (ROOT / folder).rglob("*.py")
+    if not {".venv", "build", "dist"} & set(path.parts)
+)
+OURS = [path for path in SOURCES if "kernel" not in path.relative_to(ROOT).parts[:1]]
+
+
+def imported(path: Path) -> Iterator[tuple[int, str]]:
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            yield node.lineno, node.module
+
+
+@pytest.mark.parametrize("path", OURS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_plugin_imports_the_kernel_only_from_its_faces(path: Path) -> None:
+    behind = [(line, name) for line, name in imported(path) if name.split(".")[0] == "vinc_kernel" and name not in FACES]
+
+    assert behind == []
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_nobody_imports_the_names_of_folders(path: Path) -> None:
+    assert [(line, name) for line, name in imported(path) if name.split(".")[0] in {"kernel", "plugins"}] == []

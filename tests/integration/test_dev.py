@@ -1,0 +1,302 @@
+"""`./dev`, run for real in a copy of the checkout whose path has spaces, with the packages of these tests."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from urllib.request import Request, urlopen
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SECONDS = 60
+URL = re.compile(r"URL +(http://\S+)")
+
+
+@dataclass
+class Checkout:
+    """A copy of this checkout, and what was started in it."""
+
+    path: Path
+    environ: dict[str, str]
+    started: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    def dev(self, *words: str, **environ: str) -> subprocess.CompletedProcess[str]:
+        """Run `./dev` to its end, from another directory."""
+        command = [str(self.path / "dev"), *words]
+        environ = {**self.environ, **environ}
+        return subprocess.run(
+            command, cwd="/", env=environ, capture_output=True, text=True, timeout=SECONDS, check=False
+        )
+
+    def up(self, *words: str, **environ: str) -> "Up":
+        """Start `./dev up` on a free port and return when it has printed its table."""
+        output = self.path / f"output-{len(self.started)}"
+        with output.open("wb") as written:
+            command = [str(self.path / "dev"), "up", "--port", "0", *words]
+            child = subprocess.Popen(
+                command, cwd="/", env={**self.environ, **environ}, stdout=written, stderr=subprocess.STDOUT
+            )
+        self.started.append(child)
+        up = Up(child, output)
+        assert wait_for(lambda: child.poll() is not None or "Stop " in up.said), up.said
+        assert child.poll() is None, up.said
+        return up
+
+    def pid(self, name: str) -> int:
+        return int((self.path / ".vinc" / name).read_text())
+
+    @property
+    def pids(self) -> list[int]:
+        """PostgreSQL, Valkey and the service."""
+        return [self.pid(name) for name in ("postgres/server.pid", "valkey/server.pid", "serve.pid")]
+
+
+@dataclass
+class Up:
+    """A `./dev up` that runs."""
+
+    child: subprocess.Popen[bytes]
+    output: Path
+
+    @property
+    def said(self) -> str:
+        return self.output.read_text()
+
+    def get(self, path: str, headers: Mapping[str, str]) -> object:
+        found = URL.search(self.said)
+        assert found
+        with urlopen(Request(found[1] + path, headers=dict(headers)), timeout=SECONDS) as answer:
+            return json.load(answer)
+
+    def end(self, number: signal.Signals) -> int:
+        self.child.send_signal(number)
+        return self.child.wait(SECONDS)
+
+
+def wait_for(happened: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + SECONDS
+    while not happened() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return happened()
+
+
+def is_gone(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
+
+
+def packages(place: Path) -> Path:
+    """A virtual environment that shares the packages of this one, and that `./dev` has not made."""
+    place.mkdir()
+    for name in ("bin", "lib"):
+        (place / name).symlink_to(Path(sys.prefix) / name)
+    told = Path(sys.prefix) / "pyvenv.cfg"
+    (place / "pyvenv.cfg").write_text(told.read_text() if told.exists() else f"home = {Path(sys.executable).parent}\n")
+    return place
+
+
+@pytest.fixture
+def checkout() -> Iterator[Checkout]:
+    """A copy in a directory that every account may enter, and nothing of it runs afterwards."""
+    with TemporaryDirectory(prefix="vinc dev ", ignore_cleanup_errors=True) as made:
+        path = Path(made) / "check out"
+        path.mkdir()
+        for each in (path, path.parent):
+            each.chmod(0o711)
+        for name in (
+            "dev",
+            "plugins.toml",
+            "requirements-dev.txt",
+            "requirements.txt",
+            "constraints.txt",
+            "pyproject.toml",
+        ):
+            shutil.copy(ROOT / name, path)
+        shutil.copytree(ROOT / "development", path / "development")
+        (path / "kernel").mkdir()
+        shutil.copy(ROOT / "kernel" / "pyproject.toml", path / "kernel")
+        environ = {
+            name: value for name, value in os.environ.items() if not name.startswith(("VINC_", "PYTEST_", "PYTHON"))
+        }
+        environ["VINC_VENV"] = str(packages(path.parent / "v"))
+        checkout = Checkout(path, environ)
+        try:
+            yield checkout
+        finally:
+            end_all(checkout)
+
+
+def end_all(checkout: Checkout) -> None:
+    for child in checkout.started:
+        if child.poll() is None:
+            child.terminate()
+            child.wait(SECONDS)
+    for name in ("postgres/server.pid", "valkey/server.pid", "serve.pid"):
+        if (checkout.path / ".vinc" / name).exists() and not is_gone(pid := checkout.pid(name)):
+            os.kill(pid, signal.SIGQUIT)
+
+
+@pytest.mark.parametrize(("words", "code"), [([], 2), (["nonsense"], 2), (["--help"], 0)])
+def test_dev_tells_how_it_is_used(checkout: Checkout, words: list[str], code: int) -> None:
+    run = checkout.dev(*words)
+
+    assert run.returncode == code
+    assert "usage: ./dev COMMAND" in (run.stdout if code == 0 else run.stderr)
+
+
+def test_dev_says_that_python_is_too_old(checkout: Checkout) -> None:
+    old = checkout.path / "old"
+    old.mkdir()
+    for name in ("python3", "python3.11", "python3.12", "python3.13"):
+        (old / name).write_text("#!/bin/sh\necho 3.9.2\nexit 1\n")
+        (old / name).chmod(0o755)
+    run = checkout.dev("up", PATH=f"{old}:/usr/bin:/bin", VINC_VENV=str(checkout.path / "new"))
+
+    assert run.returncode == 1
+    assert run.stderr.startswith("dev: Python 3.11 or newer is needed and not on PATH (python3 is 3.9.2)")
+    assert run.stderr.count("\n") == 1
+
+
+def test_dev_uses_no_other_python_than_the_one_that_is_named(checkout: Checkout) -> None:
+    run = checkout.dev("up", PYTHON="/nowhere/python3", VINC_VENV=str(checkout.path / "new"))
+
+    assert run.returncode == 1
+    assert run.stderr.startswith("dev: PYTHON=/nowhere/python3 is not Python 3.11 or newer")
+    assert run.stderr.count("\n") == 1
+
+
+def test_dev_leaves_a_directory_alone_that_is_no_virtual_environment(checkout: Checkout) -> None:
+    thesis = checkout.path / "documents" / "thesis.txt"
+    thesis.parent.mkdir()
+    thesis.write_text("the only copy")
+    run = checkout.dev("up", VINC_VENV=str(thesis.parent))
+
+    assert run.returncode == 1
+    assert "'thesis.txt' and is not a virtual environment" in run.stderr
+    assert run.stderr.count("\n") == 1
+    assert thesis.exists()
+
+
+def test_up_serves_the_demo_tenants_and_stops_everything_at_sigterm(checkout: Checkout) -> None:
+    up = checkout.up()
+    pids = checkout.pids
+    headers = {"Authorization": "Dev ada;wholesale_admin;acme", "X-Tenant-ID": "acme"}
+    tenant = up.get("/tenants/me", headers)
+    code = up.end(signal.SIGTERM)
+
+    assert isinstance(tenant, dict)
+    assert tenant["slug"] == "acme"
+    assert code == 0, up.said
+    assert all(map(is_gone, pids))
+    assert re.search(r"Plugins +health +\S+ +enabled\n +tenants +\S+ +enabled", up.said)
+    assert "/docs" in up.said
+
+
+def test_up_can_be_stopped_by_ctrl_c_and_started_again_with_its_data(checkout: Checkout) -> None:
+    first = checkout.up()
+    pids = checkout.pids
+    made = checkout.dev("psql", "-c", "create table kept as select 42 as answer")
+    code = first.end(signal.SIGINT)
+    checkout.up()
+    kept = checkout.dev("psql", "-At", "-c", "select answer from kept")
+
+    assert made.returncode == 0, made.stderr
+    assert code == 0, first.said
+    assert all(map(is_gone, pids))
+    assert kept.stdout == "42\n"
+
+
+def test_up_after_kill_9_takes_over_the_servers_and_ends_the_old_service(checkout: Checkout) -> None:
+    first = checkout.up()
+    postgres, valkey, service = checkout.pids
+    first.end(signal.SIGKILL)
+    second = checkout.up()
+    now = checkout.pids
+    code = second.end(signal.SIGTERM)
+
+    assert now[:2] == [postgres, valkey]
+    assert now[2] != service
+    assert is_gone(service)
+    assert code == 0
+    assert all(map(is_gone, now))
+
+
+def test_up_says_when_the_service_has_ended_and_stops_the_rest(checkout: Checkout) -> None:
+    up = checkout.up()
+    pids = checkout.pids
+    os.kill(pids[2], signal.SIGKILL)
+
+    assert up.child.wait(SECONDS) == 1
+    assert "the service has ended by itself" in up.said
+    assert all(map(is_gone, pids))
+
+
+def test_up_refuses_a_second_one_in_the_same_checkout(checkout: Checkout) -> None:
+    up = checkout.up()
+    second = checkout.dev("up", "--port", "0")
+
+    assert second.returncode == 1
+    assert second.stderr == f"dev: ./dev up (pid {up.child.pid}) runs already in this checkout: stop that one first\n"
+
+
+def test_up_refuses_a_port_that_is_taken_before_it_makes_anything(checkout: Checkout) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        run = checkout.dev("up", "--port", str(port))
+
+    assert run.returncode == 1
+    assert run.stderr.startswith(f"dev: cannot listen on 127.0.0.1 port {port}: address already in use")
+    assert run.stderr.count("\n") == 1
+    assert not (checkout.path / ".vinc" / "postgres").exists()
+
+
+def test_up_refuses_production(checkout: Checkout) -> None:
+    (checkout.path / ".env").write_text("VINC_ENV=prod\n")
+    run = checkout.dev("up", "--port", "0")
+
+    assert run.returncode == 1
+    assert run.stderr.startswith("dev: VINC_ENV is prod")
+    assert run.stderr.count("\n") == 1
+
+
+def test_up_listens_outside_with_nothing_but_the_service(checkout: Checkout) -> None:
+    checkout.up("--host", "0.0.0.0")
+    listed = Path("/proc/net/tcp").read_text() + Path("/proc/net/tcp6").read_text()
+    tcp = {f"socket:[{line.split()[9]}]" for line in listed.splitlines()}
+    links = [link for pid in checkout.pids[:2] for link in Path(f"/proc/{pid}/fd").iterdir()]
+
+    assert links
+    assert not {str(link.readlink()) for link in links if link.is_symlink()} & tcp
+
+
+def test_a_state_directory_that_cannot_be_made_is_one_line(checkout: Checkout) -> None:
+    file = checkout.path / "file"
+    file.write_text("")
+    run = checkout.dev("up", VINC_STATE=str(file))
+
+    assert run.returncode == 1
+    assert run.stderr.startswith(f"dev: {file}: ")
+    assert run.stderr.count("\n") == 1
+
+
+def test_psql_starts_the_database_for_the_time(checkout: Checkout) -> None:
+    before = checkout.dev("psql", "-c", "select 1")
+    checkout.up().end(signal.SIGTERM)
+    after = checkout.dev("psql", "-At", "-c", "select slug from tenants_tenant order by slug")
+
+    assert before.returncode == 1
+    assert before.stderr.count("\n") == 1
+    assert after.stdout == "acme\nglobex\n"
+    assert not (checkout.path / ".vinc" / "postgres" / "server.pid").exists()

@@ -1,0 +1,295 @@
+"""The way of a request, seen from outside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import httpx
+import pytest
+from fastapi import APIRouter, Depends, HTTPException, Query
+from pydantic import BaseModel, SecretStr
+from starlette.responses import JSONResponse, StreamingResponse
+from vinc_kernel import Conflict, Principal, current_principal, public, require_roles, signed_in
+from vinc_kernel.app import Application
+
+Client = Callable[[Any], httpx.AsyncClient]
+Serve = Callable[..., Application]
+VIEWER = {"Authorization": "Dev alice;viewer;acme"}
+
+
+class Login(BaseModel):
+    name: str
+    password: SecretStr
+    level: int = 0
+
+
+def things() -> APIRouter:
+    router = APIRouter(prefix="/things")
+    everybody, members = [public("a test")], [signed_in]
+
+    @router.get("", dependencies=everybody)
+    async def listed(limit: int = 10, tag: Annotated[list[str] | None, Query()] = None) -> dict[str, Any]:
+        return {"limit": limit, "tag": tag}
+
+    @router.post("", dependencies=members, status_code=201)
+    async def create(login: Login) -> dict[str, str]:
+        return {"name": login.name}
+
+    @router.get("/who", dependencies=members)
+    async def who(principal: Annotated[Principal, Depends(current_principal)]) -> dict[str, str]:
+        return {"subject": principal.subject, "role": principal.role}
+
+    @router.get("/broken", dependencies=everybody)
+    async def broken() -> None:
+        message = "canary-7f3a"
+        raise RuntimeError(message)
+
+    @router.get("/taken", dependencies=everybody)
+    async def taken() -> None:
+        raise Conflict("There is one of that name.")
+
+    @router.get("/teapot", dependencies=everybody)
+    async def teapot() -> None:
+        raise HTTPException(418, "short and stout")
+
+    @router.get("/large", dependencies=everybody)
+    async def large() -> list[str]:
+        return ["a thing"] * 500
+
+    @router.get("/cached", dependencies=everybody)
+    async def cached() -> JSONResponse:
+        return JSONResponse({}, headers={"Cache-Control": "public, max-age=60"})
+
+    @router.get("/half", dependencies=everybody)
+    async def half() -> StreamingResponse:
+        async def parts() -> Any:
+            yield b"one"
+            message = "canary-after-the-first-byte"
+            raise RuntimeError(message)
+
+        return StreamingResponse(parts())
+
+    return router
+
+
+async def test_a_request_id_is_made_and_is_in_the_problem(serve: Serve, client: Client) -> None:
+    answer = await client(serve(things())).get("/nothing")
+
+    assert len(answer.headers["x-request-id"]) == 32
+    assert answer.json()["request_id"] == answer.headers["x-request-id"]
+
+
+@pytest.mark.parametrize(
+    ("sent", "taken"), [("abc-1._Z", True), ("", False), ("a\tb", False), ("a" * 65, False), ("a b", False)]
+)
+async def test_a_request_id_is_taken_over_when_well_formed(
+    serve: Serve, client: Client, sent: str, *, taken: bool
+) -> None:
+    answer = await client(serve(things())).get("/things", headers={"X-Request-ID": sent})
+
+    assert (answer.headers["x-request-id"] == sent) is taken
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "kind"),
+    [
+        ("/nothing", 404, "not-found"),
+        ("/things/", 404, "not-found"),
+        ("//things", 404, "not-found"),
+        ("/things/taken", 409, "conflict"),
+        ("/things/teapot", 418, "im-a-teapot"),
+        ("/things/broken", 500, "internal-error"),
+        ("/things/who", 401, "unauthorized"),
+        ("/things?limit=x", 422, "unprocessable"),
+    ],
+)
+async def test_every_error_is_a_problem_document(
+    serve: Serve, client: Client, path: str, status: int, kind: str
+) -> None:
+    answer = await client(serve(things())).get(path)
+
+    assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
+    problem = answer.json()
+    assert problem["status"] == status
+    assert problem["type"] == f"urn:vinc:problem:{kind}"
+    assert problem["instance"].endswith(path.partition("?")[0])
+    assert "canary" not in answer.text
+
+
+async def test_a_401_says_how_to_sign_in(serve: Serve, client: Client) -> None:
+    answer = await client(serve(things())).get("/things/who")
+
+    assert answer.headers["www-authenticate"] == "Bearer"
+
+
+async def test_an_anonymous_caller_with_a_broken_body_gets_401(serve: Serve, client: Client) -> None:
+    answer = await client(serve(things())).post("/things", content=b"{broken")
+
+    assert answer.status_code == 401
+
+
+async def test_a_wrong_method_lists_all_that_the_path_takes(serve: Serve, client: Client) -> None:
+    answer = await client(serve(things())).delete("/things")
+
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD, POST")
+
+
+async def test_head_is_served_by_get_and_has_no_body(serve: Serve, client: Client) -> None:
+    api = client(serve(things()))
+    got, head = await api.get("/things"), await api.head("/things")
+
+    assert head.status_code == 200
+    assert head.content == b""
+    assert head.headers["content-length"] == got.headers["content-length"]
+
+
+async def test_a_problem_never_carries_the_input_back(serve: Serve, client: Client) -> None:
+    secret = "hunter2-canary"
+    answer = await client(serve(things())).post(
+        "/things", headers=VIEWER, json={"name": ["x" * 3_000_000], "password": {"a": secret}, "level": secret}
+    )
+
+    assert answer.status_code == 422
+    assert secret not in answer.text
+    assert len(answer.content) < 2000
+    pointers = [(fault["in"], fault["pointer"]) for fault in answer.json()["errors"]]
+    assert pointers == [("body", "/name"), ("body", "/password"), ("body", "/level")]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"name": "a", "name": "b", "password": "c"}',
+        b'{"name": "a", "password": "c", "level": NaN}',
+        b"{broken",
+        '{"name": "a", "password": "c"}'.encode("utf-16"),
+        b'{"name": "\xff", "password": "c"}',
+        b"[" * 100_000,
+    ],
+)
+async def test_a_body_that_is_no_strict_json_is_422(serve: Serve, client: Client, body: bytes) -> None:
+    headers = VIEWER | {"Content-Type": "application/json"}
+    answer = await client(serve(things())).post("/things", content=body, headers=headers)
+
+    assert answer.status_code == 422
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def test_a_query_name_that_is_no_list_may_not_be_doubled(serve: Serve, client: Client) -> None:
+    api = client(serve(things()))
+    doubled, listed = await api.get("/things?limit=1&limit=2"), await api.get("/things?tag=a&tag=b&limit=1")
+
+    assert (doubled.status_code, doubled.json()["errors"][0]["pointer"]) == (422, "/limit")
+    assert listed.json() == {"limit": 1, "tag": ["a", "b"]}
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [("X-Tenant-ID", "acme"), ("X-Tenant-ID", "globex")],
+        [("X-Tenant-ID", "globex"), ("X-Tenant-ID", "acme")],
+        [("Authorization", "Dev a;viewer;acme"), ("Authorization", "Dev b;viewer;globex")],
+        [("X_Tenant_ID", "acme")],
+        [("X-Tenant-ID", "acme"), ("X_Tenant_ID", "globex")],
+        [("X-Tenant-ID", "a" * 65)],
+        [("X-Tenant-ID", b"\xe4cme")],
+    ],
+)
+async def test_a_header_that_decides_is_given_once_and_well_formed(
+    serve: Serve, client: Client, headers: list[tuple[Any, Any]]
+) -> None:
+    raw = [(name.encode(), value if isinstance(value, bytes) else value.encode()) for name, value in headers]
+    answer = await client(serve(things())).get("/things", headers=raw)
+
+    assert answer.status_code == 400
+    assert answer.json()["errors"][0]["in"] == "header"
+
+
+@pytest.mark.parametrize("given", ["Dev", "Dev alice", "Dev ;viewer;acme", "Dev a;viewer;acme;x", "Bearer abc", "Dev a;Viewer;acme"])
+async def test_credentials_that_are_no_good_are_401_also_on_a_public_route(
+    serve: Serve, client: Client, given: str
+) -> None:
+    answer = await client(serve(things())).get("/things", headers={"Authorization": given})
+
+    assert answer.status_code == 401
+
+
+async def test_in_production_nobody_is_found(serve: Serve, client: Client) -> None:
+    api = client(serve(things(), VINC_ENV="prod"))
+
+    assert (await api.get("/things/who", headers=VIEWER)).status_code == 401
+    assert (await api.get("/things")).status_code == 200
+
+
+async def test_the_principal_is_who_the_header_says_in_test(serve: Serve, client: Client) -> None:
+    answer = await client(serve(things())).get("/things/who", headers={"Authorization": "Dev alice;viewer;"})
+
+    assert answer.json() == {"subject": "alice", "role": "viewer"}
+
+
+async def test_every_answer_is_private_unless_the_route_says_otherwise(serve: Serve, client: Client) -> None:
+    api = client(serve(things()))
+    usual, missing, cached = await api.get("/things"), await api.get("/none"), await api.get("/things/cached")
+
+    assert usual.headers["cache-control"] == missing.headers["cache-control"] == "private, no-cache"
+    assert usual.headers["vary"] == "Authorization, X-Tenant-ID"
+    assert cached.headers.get_list("cache-control") == ["public, max-age=60"]
+
+
+async def test_a_large_answer_is_compressed_for_who_takes_it(serve: Serve, client: Client) -> None:
+    api = client(serve(things()))
+    packed = await api.get("/things/large", headers={"Accept-Encoding": "gzip"})
+    plain = await api.get("/things/large", headers={"Accept-Encoding": "identity"})
+
+    assert packed.headers["content-encoding"] == "gzip"
+    assert "content-encoding" not in plain.headers
+    assert packed.json() == plain.json()
+
+
+async def test_an_error_after_the_first_byte_breaks_the_answer_off(serve: Serve, client: Client) -> None:
+    with pytest.raises(RuntimeError):
+        await client(serve(things())).get("/things/half", headers={"Accept-Encoding": "identity"})
+
+
+async def test_cors_lets_a_known_origin_read_what_clients_need(serve: Serve, client: Client) -> None:
+    api = client(serve(things(), VINC_CORS_ORIGINS="https://app.example"))
+    known = await api.get("/things/who", headers={"Origin": "https://app.example"})
+    other = await api.get("/things", headers={"Origin": "https://evil.example"})
+
+    assert known.status_code == 401
+    assert known.headers["access-control-allow-origin"] == "https://app.example"
+    assert set(known.headers["access-control-expose-headers"].split(", ")) == {
+        "ETag", "Link", "Location", "Retry-After", "X-Request-ID"
+    }  # fmt: skip
+    assert "access-control-allow-origin" not in other.headers
+
+
+async def test_a_preflight_is_answered_and_a_refused_one_is_a_problem(serve: Serve, client: Client) -> None:
+    api = client(serve(things(), VINC_CORS_ORIGINS="https://app.example"))
+    asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization, x-tenant-id"}
+    known = await api.options("/things", headers=asked | {"Origin": "https://app.example"})
+    other = await api.options("/things", headers=asked | {"Origin": "https://evil.example"})
+
+    assert known.status_code == 200
+    assert (other.status_code, other.headers["content-type"]) == (400, "application/problem+json")
+
+
+async def test_a_role_is_asked_for_by_its_name() -> None:
+    assert require_roles("viewer").dependency is require_roles("viewer").dependency
+
+
+async def test_the_prefix_is_a_setting_and_health_probes_lie_at_the_root(serve: Serve) -> None:
+    app = serve(things(), VINC_API_V1_PREFIX="/v2")
+
+    assert {one.path for one in app.routes if one.plugin == "things"} >= {"/v2/things", "/v2/things/who"}
+
+
+@pytest.mark.parametrize("evil", ["http://evil.example", "evil.example"])
+@pytest.mark.parametrize("path", ["/things", "/things/", "/docs", "/docs/", "/nothing/"])
+async def test_no_answer_follows_the_host_header(serve: Serve, client: Client, path: str, evil: str) -> None:
+    answer = await client(serve(things())).get(path, headers={"Host": evil})
+
+    assert answer.status_code in {200, 404}
+    assert "location" not in answer.headers
+    assert "evil" not in answer.text

@@ -1,0 +1,159 @@
+"""Settings: where they come from, what is refused, and that nothing secret is ever shown."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr, ValidationError
+from vinc_kernel import Settings
+from vinc_kernel.errors import SettingsError
+from vinc_kernel.settings import SUBJECTS, KernelSettings, Sources, env_names, read_one, read_settings, unknown_names
+
+ROOT = Path(__file__).parents[2]
+SECRET = "canary-hunter2"
+PUBLIC_NAMES = {
+    "VINC_ENV", "VINC_DEBUG", "VINC_API_V1_PREFIX", "VINC_TENANT_HEADER", "VINC_DOCS",
+    "VINC_CORS_ORIGINS", "VINC_CORS_CREDENTIALS",
+    "VINC_DATABASE_URL", "VINC_DATABASE_MIGRATION_URL", "VINC_DATABASE_ROLE_PREFIX", "VINC_DATABASE_START_TIMEOUT",
+    "VINC_DB_POOL_SIZE", "VINC_DB_MAX_OVERFLOW", "VINC_DB_POOL_TIMEOUT", "VINC_DB_ECHO",
+    "VINC_REDIS_URL", "VINC_REDIS_MAX_CONNECTIONS", "VINC_REDIS_SOCKET_TIMEOUT",
+    "VINC_PLUGINS_FILE", "VINC_PLUGIN_LOAD_TIMEOUT", "VINC_LOG_LEVEL", "VINC_LOG_FORMAT",
+}  # fmt: skip
+
+
+def given(**environ: str) -> KernelSettings:
+    return read_settings(Sources(environ))[0]
+
+
+def kernel_names() -> set[str]:
+    return {name for cls in SUBJECTS.values() for names in env_names(cls).values() for name in names}
+
+
+def test_the_public_names_are_exactly_these() -> None:
+    assert kernel_names() == PUBLIC_NAMES
+
+
+def test_the_example_of_a_dotenv_file_is_complete_and_says_the_defaults() -> None:
+    text = (ROOT / ".env.example").read_text("utf-8")
+    named = dict(re.findall(r"^#? ?(VINC_[A-Z0-9_]+)=(.*)$", text, flags=re.MULTILINE))
+    defaults = {origin.name: origin.shown for origin in read_settings(Sources({}))[1]}
+
+    assert named.keys() == PUBLIC_NAMES
+    commented = set(re.findall(r"^# ?(VINC_[A-Z0-9_]+)=", text, flags=re.MULTILINE))
+    told = {name: named[name] for name in commented if "URL" not in name and name != "VINC_PLUGINS_FILE"}
+    assert told == {name: defaults[name].replace("(none)", "") for name in told}
+
+
+def test_unset_means_production() -> None:
+    assert given().service.env == "prod"
+
+
+@pytest.mark.parametrize("spelling", ["production", "Prod", "PROD", "development", " dev", "staging"])
+def test_another_spelling_of_the_environment_stops_the_start(spelling: str) -> None:
+    with pytest.raises(SettingsError, match=r"^VINC_ENV \(environment\)"):
+        given(VINC_ENV=spelling)
+
+
+def test_settings_are_frozen() -> None:
+    with pytest.raises(ValidationError):
+        given().database.pool_size = 3  # type: ignore[misc]  # the point of the test
+
+
+@pytest.mark.parametrize("text", ["https://a.example, https://b.example", '["https://a.example", "https://b.example"]'])
+def test_a_list_is_comma_separated_or_json(text: str) -> None:
+    assert given(VINC_CORS_ORIGINS=text).cors.origins == ["https://a.example", "https://b.example"]
+
+
+def test_the_environment_beats_dotenv_beats_the_default(tmp_path: Path) -> None:
+    dotenv = tmp_path / ".env"
+    dotenv.write_text("VINC_DB_POOL_SIZE=3\nVINC_DB_MAX_OVERFLOW=4\n")
+    settings, origins = read_settings(Sources.read({"VINC_DB_POOL_SIZE": "7"}, dotenv))
+    told = {origin.name: origin.source for origin in origins}
+
+    assert (settings.database.pool_size, settings.database.max_overflow) == (7, 4)
+    assert told["VINC_DB_POOL_SIZE"] == "environment"
+    assert told["VINC_DB_MAX_OVERFLOW"] == ".env"
+    assert told["VINC_DB_POOL_TIMEOUT"] == "default"
+
+
+def test_every_problem_is_told_at_once_with_name_source_and_rule() -> None:
+    with pytest.raises(SettingsError) as refused:
+        given(VINC_DB_POOL_SIZE="many", VINC_ENV="x", VINC_REDIS_URL="localhost", VINC_API_V1_PREFIX="api")
+
+    assert [line.partition(":")[0] for line in refused.value.lines] == [
+        "VINC_ENV (environment)",
+        "VINC_API_V1_PREFIX (environment)",
+        "VINC_DB_POOL_SIZE (environment)",
+        "VINC_REDIS_URL (environment)",
+    ]
+
+
+@pytest.mark.parametrize("name", ["VINC_DATABASE_URL", "VINC_DATABASE_MIGRATION_URL", "VINC_REDIS_URL"])
+@pytest.mark.parametrize("other", ["VINC_DB_POOL_SIZE", "VINC_ENV"])
+def test_a_wrong_setting_shows_no_secret_of_another_nor_its_own(name: str, other: str) -> None:
+    good = {"VINC_REDIS_URL": f"redis://:{SECRET}@h/0"}.get(name, f"postgresql://u:{SECRET}@h/d")
+    with pytest.raises(SettingsError) as refused:
+        given(**{name: good, other: SECRET})
+
+    assert SECRET not in str(refused.value) + repr(refused.value)
+    assert refused.value.__cause__ is None
+    with pytest.raises(SettingsError) as refused:
+        given(**{name: f"mysql://{SECRET}"})
+    assert SECRET not in str(refused.value)
+
+
+def test_a_secret_is_masked_wherever_settings_are_shown() -> None:
+    settings, origins = read_settings(Sources({"VINC_DATABASE_URL": f"postgresql+psycopg://u:{SECRET}@h/d"}))
+
+    assert SECRET not in repr(settings) + str(settings) + repr(origins)
+    assert settings.database.url is not None
+    assert SECRET in settings.database.url.get_secret_value()
+
+
+def test_debug_is_not_for_production() -> None:
+    with pytest.raises(SettingsError, match="VINC_DEBUG"):
+        given(VINC_DEBUG="1")
+    assert given(VINC_DEBUG="1", VINC_ENV="dev").service.debug
+
+
+def test_any_origin_with_credentials_is_refused() -> None:
+    with pytest.raises(SettingsError, match="VINC_CORS_ORIGINS"):
+        given(VINC_CORS_ORIGINS="*", VINC_CORS_CREDENTIALS="1")
+
+
+def test_an_unknown_name_warns_with_the_nearest_one() -> None:
+    lines = unknown_names(Sources({"VINC_DB_POOLSIZE": "1", "VINC_A__COLOR": "red", "OTHER": "1"}), {"a": Colours})
+
+    assert lines == [
+        "VINC_A__COLOR is not a setting; did you mean VINC_A__COLOUR?",
+        "VINC_DB_POOLSIZE is not a setting; did you mean VINC_DB_POOL_SIZE?",
+    ]
+
+
+class Colours(Settings):
+    colour: str = "blue"
+    shades: list[int] = []
+    key: SecretStr | None = None
+
+
+def test_a_plugins_settings_come_from_its_own_names_and_its_table() -> None:
+    table = {"colour": "red", "shades": [1]}
+    settings, origins = read_one(
+        Colours, Sources({"VINC_A__SHADES": "2,3"}), prefix="VINC_A__", table=table, table_name="plugins.toml [plugins.a]"
+    )
+
+    assert (settings.colour, settings.shades) == ("red", [2, 3])
+    assert [(one.name, one.source) for one in origins] == [
+        ("VINC_A__COLOUR", "plugins.toml [plugins.a]"),
+        ("VINC_A__SHADES", "environment"),
+        ("VINC_A__KEY", "default"),
+    ]
+
+
+def test_settings_made_by_hand_read_nothing_but_what_is_passed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLOUR", "from outside")
+
+    assert Colours().colour == "blue"
+    assert Colours(colour="green").colour == "green"
