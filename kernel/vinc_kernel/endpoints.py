@@ -134,7 +134,7 @@ def websocket_endpoint(place: Place, effective: APIWebSocketRoute) -> Endpoint:
     requirement = required_by(place, effective.path, guards, effective.endpoint, effective.dependant)
     route = copy.copy(effective)
     route.path = path_in(place, effective.path, effective.endpoint)
-    return other_endpoint(place, route, frozenset({WEBSOCKET}), effective.endpoint, requirement, effective.app)
+    return other_endpoint(place, route, frozenset({WEBSOCKET}), requirement)
 
 
 def mount_endpoint(place: Place, mount: Mount, path: str, around: Sequence[Guard]) -> Endpoint:
@@ -161,16 +161,11 @@ def plain_endpoint(place: Place, route: Route | WebSocketRoute, path: str, aroun
     moved = copy.copy(route)
     moved.path = path_in(place, path, route.endpoint)
     methods = frozenset(route.methods or METHODS) if isinstance(route, Route) else frozenset({WEBSOCKET})
-    return other_endpoint(place, moved, methods, route.endpoint, requirement, route.app)
+    return other_endpoint(place, moved, methods, requirement)
 
 
 def other_endpoint(
-    place: Place,
-    route: Route | WebSocketRoute,
-    methods: frozenset[str],
-    function: Any,
-    requirement: Requirement,
-    app: ASGIApp,
+    place: Place, route: Route | WebSocketRoute, methods: frozenset[str], requirement: Requirement
 ) -> Endpoint:
     route.path_regex, route.path_format, route.param_convertors = compile_path(route.path)
     return Endpoint(
@@ -178,9 +173,9 @@ def other_endpoint(
         path=route.path,
         methods=methods,
         route=route,
-        function=function,
+        function=route.endpoint,
         requirement=requirement,
-        app=handle_other(app),
+        app=handle_other(route.app),
         regex=route.path_regex,
         convertors=route.param_convertors,
     )

@@ -258,11 +258,10 @@ async def test_without_a_tenant_nothing_is_seen_on_a_connection_that_had_one(
 async def test_a_savepoint_keeps_the_tenant(things: Postgres) -> None:
     async with things.session(OURS) as db:
         orm = db.unit.orm()
-        await orm.execute(ALL)  # SQLAlchemy sends SAVEPOINT on connections that it has used
         async with orm.begin_nested():
-            await db.execute(new("kept"))
+            await orm.execute(new("kept"))
         nested = await orm.begin_nested()
-        await db.execute(new("undone"))
+        await orm.execute(new("undone"))
         await nested.rollback()
         await db.execute(new("later"))
 

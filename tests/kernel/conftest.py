@@ -42,7 +42,7 @@ def plugin_of() -> Iterator[Callable[[str, Contribution], Plugin]]:
 
     yield make
     for name in made:
-        del sys.modules[name]
+        sys.modules.pop(name, None)
 
 
 @pytest.fixture

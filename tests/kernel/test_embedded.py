@@ -229,6 +229,16 @@ def test_no_permission_outside_the_directory_changes(place: Path, stopping: Stop
     assert modes(place, Path(sys.executable), Path(psycopg.__file__)) == before
 
 
+def test_a_private_directory_of_the_starter_will_do(stopping: Stopping) -> None:
+    with TemporaryDirectory(prefix="vinc-test-", ignore_cleanup_errors=True) as made:
+        server = start_valkey(Path(made), die_with_parent=True)
+        stopping(server)
+
+        with Redis.from_url(server.url) as client:
+            assert client.ping()
+        server.stop()
+
+
 def test_a_directory_that_cannot_be_entered_is_one_line_and_stays_closed(place: Path) -> None:
     closed = place / "closed"
     closed.mkdir()

@@ -31,7 +31,7 @@ class PunctualPipeline(Pipeline):
 
     async def immediate_execute_command(self, *args: Any, **options: Any) -> Any:
         async with punctual(self.seconds):
-            return await super().immediate_execute_command(*args, **options)
+            return await super().immediate_execute_command(*args, **options)  # type: ignore[no-untyped-call]  # redis-py's
 
 
 class PunctualRedis(Redis):
@@ -41,7 +41,7 @@ class PunctualRedis(Redis):
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:
         async with punctual(self.seconds):
-            return await super().execute_command(*args, **options)
+            return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]  # redis-py's
 
     def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> Pipeline:  # noqa: FBT001, FBT002  redis-py's signature
         made = PunctualPipeline(self.connection_pool, self.response_callbacks, transaction, shard_hint)
@@ -93,4 +93,4 @@ async def warn_if_away(client: Redis) -> None:
 
 async def ping(client: Redis) -> None:
     """Raise unless the server answers."""
-    await client.execute_command("PING")
+    await client.execute_command("PING")  # type: ignore[no-untyped-call]  # redis-py's

@@ -8,7 +8,6 @@ from typing import Any
 
 import psycopg
 from psycopg import AsyncConnection
-from psycopg.pq import TransactionStatus
 
 from ..errors import Unavailable
 
@@ -30,26 +29,31 @@ class Probe:
         await asyncio.shield(self.asking)
 
     async def ask(self) -> None:
+        asking = asyncio.create_task(self.answer())
+        await asyncio.wait([asking], timeout=SECONDS)
+        if not asking.done():
+            self.drop()  # first, as psycopg would ask a silent server to cancel, and wait ten seconds for it
+            asking.cancel()
         try:
-            async with asyncio.timeout(SECONDS):
-                if self.connection is None or not await self.answers(self.connection):
-                    self.drop()
-                    self.connection = await AsyncConnection.connect(**self.parameters, autocommit=True)
-                    await self.connection.execute(b"select 1")
-        except (psycopg.Error, OSError, TimeoutError):
+            await asking
+        except (psycopg.Error, OSError, asyncio.CancelledError):
             self.drop()
         else:
             return
         message = "PostgreSQL does not answer."
         raise Unavailable(message)
 
-    @staticmethod
-    async def answers(connection: AsyncConnection) -> bool:
-        try:
-            await connection.execute(b"select 1")
-        except psycopg.Error:
-            return False
-        return connection.pgconn.transaction_status == TransactionStatus.IDLE
+    async def answer(self) -> None:
+        """Get an answer; once more on a new connection, as the server may have come back."""
+        if self.connection is not None:
+            try:
+                await self.connection.execute(b"select 1")
+            except psycopg.Error:
+                self.drop()
+            else:
+                return
+        self.connection = await AsyncConnection.connect(**self.parameters, autocommit=True)
+        await self.connection.execute(b"select 1")
 
     def drop(self) -> None:
         """Close it without a word to the server, who may not listen."""

@@ -55,7 +55,7 @@ def home(directory: Path, *, socket: str, binaries: Sequence[Path]) -> Generator
     path = directory.resolve()
     with told(path):
         account = account_for(path)
-        check_entry(account, path, binaries)  # before anything is made
+        check_entry(account, path.parent, binaries)  # before anything is made
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         if strange := {entry.name for entry in path.iterdir()} - KNOWN:
             what = f"holds {min(strange)!r}, which is not a server's"

@@ -127,7 +127,8 @@ class Front:
             raise PluginUnavailable(message)
         requirement = endpoint.requirement
         if not requirement.public or requirement.tenant:
-            await tenancy(context, self.tenant_header, services.find(TenantDirectory))
+            directory = services.find(TenantDirectory)
+            await tenancy(context, self.tenant_header, directory, needed=requirement.tenant)
         await self.steps.rights.authorise(requirement, context, services.find(MembershipDirectory))
         state_of_request = scope.setdefault("state", {})
         state_of_request["tenant_id"] = state_of_request["active_wholesaler_id"] = context.tenant_id

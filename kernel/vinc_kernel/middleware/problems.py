@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Literal
@@ -70,7 +71,8 @@ def of_http_exception(error: HTTPException) -> Problem:
     made = Problem(detail, headers=error.headers)
     made.status = error.status_code
     made.title = phrase(error.status_code)
-    made.type = f"urn:vinc:problem:{made.title.lower().replace(' ', '-')}"
+    words = re.findall(r"[a-z]+", made.title.lower().replace("'", ""))
+    made.type = f"urn:vinc:problem:{'-'.join(words)}"
     return made
 
 

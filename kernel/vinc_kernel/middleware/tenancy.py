@@ -16,13 +16,13 @@ canonical_id = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatc
 slug = re.compile(r"[a-z](-?[a-z0-9]){2,40}").fullmatch
 
 
-async def tenancy(context: Context, header: bytes, directory: TenantDirectory | None) -> None:
-    """Put the tenant into the context, or the refusal for routes that are for members."""
+async def tenancy(context: Context, header: bytes, directory: TenantDirectory | None, *, needed: bool) -> None:
+    """Put the tenant into the context, or the refusal; `needed` when the route works in a tenant."""
     principal = context.principal
     if principal is None:
         return
     if directory is None:
-        context.tenant_refusal = Unavailable("Tenants cannot be looked up just now.")
+        context.tenant_refusal = Unavailable("Tenants cannot be looked up just now.") if needed else None
         return
     given = context.header(header)
     if given is not None:
@@ -33,7 +33,7 @@ async def tenancy(context: Context, header: bytes, directory: TenantDirectory | 
         return
     key = UUID(text) if canonical_id(text) else text if slug(text) else None
     tenant = await directory.find(key) if key is not None else None
-    if tenant is None or not tenant.belongs_to(principal):
+    if tenant is not None and tenant.belongs_to(principal):
+        context.tenant = tenant
+    elif needed or given is not None:
         context.tenant_refusal = Forbidden("You are no member of this tenant, or there is no such tenant.")
-        return
-    context.tenant = tenant

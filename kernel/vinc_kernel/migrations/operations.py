@@ -120,12 +120,10 @@ def create_index_concurrently(name: str, table: str, columns: Sequence[str], *, 
     unit.run("select pg_advisory_lock({mutex})", {"mutex": sql.Literal(MUTEX)})  # ours already, now beyond the commit
     unit.connection.commit()
     line.autocommit = True
-    try:
-        make_index(line, sql.Identifier("public", name), index_statement(name, table, columns, unique=unique), table)
-    finally:
-        line.autocommit = False
-        unit.begin()
-        unit.run("select pg_advisory_unlock({mutex})", {"mutex": sql.Literal(MUTEX)})
+    make_index(line, sql.Identifier("public", name), index_statement(name, table, columns, unique=unique), table)
+    line.autocommit = False
+    unit.begin()
+    unit.run("select pg_advisory_unlock({mutex})", {"mutex": sql.Literal(MUTEX)})
 
 
 def direct_line(unit: Unit, name: str) -> Line[Any]:
@@ -153,7 +151,9 @@ def index_statement(name: str, table: str, columns: Sequence[str], *, unique: bo
 def make_index(line: Line[Any], name: sql.Identifier, statement: sql.Composed, table: str) -> None:
     words = {"index": sql.Literal(name.as_string()), "table": sql.Literal(sql.Identifier("public", table).as_string())}
     found = line.execute(sql.SQL(INDEX).format(**words)).fetchone()
-    if found and found[0] and found[1]:
+    if found and not found[1]:
+        raise DatabaseError(f"index {name.as_string()}: there is one of that name on another table; rename it")
+    if found and found[0]:
         return  # made by an attempt that was killed before it could say so
     drop = sql.SQL("drop index concurrently if exists {}").format(name)
     line.execute(drop)
@@ -162,6 +162,7 @@ def make_index(line: Line[Any], name: sql.Identifier, statement: sql.Composed, t
     except BaseException:
         if not line.closed:
             line.execute(drop)
+            line.autocommit = False
         raise
     made = line.execute(sql.SQL(INDEX).format(**words)).fetchone()
     if not made or not made[0]:

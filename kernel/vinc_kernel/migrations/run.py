@@ -1,0 +1,208 @@
+"""Run every plugin's own history, in the given order: one transaction a revision, each with its own version table."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from alembic.operations import Operations
+from alembic.runtime.migration import MigrationContext, MigrationStep
+from alembic.script import Script, ScriptDirectory
+from psycopg import Connection as Line
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+from ..database.roles import table_steps
+from ..database.versions import History, Place, revisions
+from ..errors import DatabaseError
+from .catalog import ensure, flaws, owners, record, relations
+from .unit import CONTENDED, How, Unit, alone, connected, sqlstate
+
+TEMPLATES = Path(__file__).parent
+BASE, HEADS = "base", "heads"
+CUT_SHORT = "42501"  # insufficient_privilege, which `row_security = off` raises too
+READY = """
+select rolsuper or pg_has_role(oid, to_regrole({owner_})::oid, 'set') from pg_roles where rolname = current_user
+"""
+
+
+def upgrade(url: str, histories: Sequence[History], how: How, *, target: str = HEADS) -> None:
+    """Bring each plugin's tables to its newest revision, or to `target`, in the given order.
+
+    Raises DatabaseError with plugin and revision; what came before it stays, and running again goes on there.
+    """
+    with connected(url) as connection:
+        require_roles(connection, how)
+        for history in histories:
+            walk(connection, history, how, target)
+
+
+def downgrade(url: str, history: History, how: How, *, target: str) -> None:
+    """Take one plugin's tables back to a revision, or to `base`; raises DatabaseError with plugin and revision."""
+    with connected(url) as connection:
+        require_roles(connection, how)
+        walk(connection, history, how, target)
+
+
+def current(url: str, histories: Sequence[History]) -> list[Place]:
+    """Where the database stands in each history."""
+    with connected(url) as connection:
+        return [place_of(connection, history) for history in histories]
+
+
+def require_roles(connection: Connection, how: How) -> None:
+    """Raise DatabaseError unless this user may act as the owner of the tables."""
+    answer = Unit(connection, "", how).run(READY)
+    connection.rollback()
+    if not answer or not answer[0][0]:
+        user = connection.engine.url.username
+        raise DatabaseError(f"{user} is not a member of {how.roles.owner}: run vinc db init, or migrate as {how.roles.migrator}")
+
+
+def place_of(connection: Connection, history: History) -> Place:
+    there = connection.exec_driver_sql("select to_regclass(%s) is not null", (f"public.{history.table}",)).scalar_one()
+    query = f"select version_num from public.{history.table}"  # noqa: S608  a plugin's name is a word, see plugins/find
+    at = connection.exec_driver_sql(query).scalar_one_or_none() if there else None
+    return Place(plugin=history.plugin, at=at, revisions=revisions(history))
+
+
+def walk(connection: Connection, history: History, how: How, target: str) -> None:
+    """Go to the target step by step; each step looks anew where the database stands, as another process may be at it."""
+    if not history.plugin.isalnum():
+        raise DatabaseError(f"{history.plugin!r} is no plugin's name; it is of the form [a-z][a-z0-9]*")
+    unit = Unit(connection, history.plugin, how)
+    scripts = ScriptDirectory(str(TEMPLATES), version_locations=[str(history.versions)])
+    way = Way(history, scripts, target)
+    while step_with_patience(unit, way):
+        pass
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One plugin's revisions, and where among them to go."""
+
+    history: History
+    scripts: ScriptDirectory
+    target: str
+
+
+def step_with_patience(unit: Unit, way: Way) -> bool:
+    """Take one step, again where a lock was not to be had; False when there is none left."""
+    patience = unit.how.patience
+    for attempt in range(1, patience.attempts + 1):
+        try:
+            return step(unit, way)
+        except Refused as refused:
+            if not refused.is_contended or attempt == patience.attempts:
+                raise
+            unit.how.tell(f"{refused.title_line}; attempt {attempt + 1} of {patience.attempts}")
+            time.sleep(patience.seconds_between)
+    return False
+
+
+def step(unit: Unit, way: Way) -> bool:
+    revision = ""
+    try:
+        with alone(unit):
+            ensure(unit, way.history.table)
+            following = next_revision(place_of(unit.connection, way.history), way)
+            if following is None:
+                regrant(unit)
+                return False
+            revision, is_upgrade = following
+            line = run_revision(unit, way, revision, is_upgrade=is_upgrade)
+    except (DBAPIError, psycopg.Error) as error:
+        raise Refused(unit.plugin, revision, error) from error
+    unit.how.tell(line)
+    return True
+
+
+def next_revision(place: Place, way: Way) -> tuple[str, bool] | None:
+    """The revision to run next, and whether it is run up or down; None at the target."""
+    line = place.revisions
+    if not place.is_known:
+        what = f"the database is at {place.at}, which is not in {way.history.versions}"
+        raise DatabaseError(f"{place.plugin}: {what}; install the version of the plugin that has migrated it")
+    aim = {HEADS: len(line) - 1, "head": len(line) - 1, BASE: -1}.get(way.target)
+    if aim is None:
+        fits = [index for index, revision in enumerate(line) if revision.startswith(way.target)]
+        if len(fits) != 1:
+            what = "more than one revision begins" if fits else "no revision begins"
+            raise DatabaseError(f"{place.plugin}: {what} with {way.target!r}; see vinc db history --plugin {place.plugin}")
+        aim = fits[0]
+    at = line.index(place.at) if place.at else -1
+    if at == aim:
+        return None
+    return (line[at + 1], True) if at < aim else (line[at], False)
+
+
+def run_revision(unit: Unit, way: Way, revision: str, *, is_upgrade: bool) -> str:
+    """Run one revision up or down inside the transaction that stands, and check what it did; return what to tell."""
+    found = script_of(way, revision)
+    make = MigrationStep.upgrade_from_script if is_upgrade else MigrationStep.downgrade_from_script
+    taken: list[Any] = [make(way.scripts.revision_map, found)]
+    options = {"fn": lambda _heads, _context: taken, "vinc": unit, "version_table": way.history.table}
+    context = MigrationContext.configure(unit.connection, opts={**options, "version_table_schema": "public"})
+    before = relations(unit)
+    try:
+        with Operations.context(context):
+            context.run_migrations()
+        record(unit, before)
+        regrant(unit)
+        if is_upgrade:
+            refuse_flaws(unit)
+    except Exception as error:
+        raise Refused(unit.plugin, f"{revision} ({Path(found.path).name})", error) from error
+    down = str(found.down_revision or BASE)
+    start, end = (down, revision) if is_upgrade else (revision, down)
+    return f"{unit.plugin}: {start} -> {end} {found.doc}"
+
+
+def script_of(way: Way, revision: str) -> Script:
+    try:
+        found = way.scripts.get_revision(revision)
+    except Exception as error:
+        raise Refused(way.history.plugin, revision, error) from error
+    if found is None:
+        raise DatabaseError(f"{way.history.plugin}: {way.history.versions} has no revision {revision}")
+    return found
+
+
+def regrant(unit: Unit) -> None:
+    """Grant what roles.py says on whatever is there by now; partitions were granted by default, and must not be."""
+    driver = unit.connection.connection.driver_connection
+    if isinstance(driver, Line):
+        for each in table_steps(driver, unit.roles):
+            driver.execute(each.run)
+
+
+def refuse_flaws(unit: Unit) -> None:
+    mine = {name for name, plugin in owners(unit).items() if plugin == unit.plugin}
+    if found := [flaw for flaw in flaws(unit) if flaw.table in mine]:
+        raise DatabaseError(str(found[0]))
+
+
+class Refused(DatabaseError):
+    """A revision failed; its plugin stays at the one before."""
+
+    def __init__(self, plugin: str, revision: str, cause: Exception) -> None:
+        what = str(cause.orig if isinstance(cause, DBAPIError) else cause).strip().partition("\n")[0]
+        kind = "" if isinstance(cause, DatabaseError | DBAPIError) else f"{type(cause).__name__}: "
+        state = sqlstate(cause)
+        self.is_contended = state in CONTENDED
+        self.title_line = f"{plugin}: {f'revision {revision}: ' if revision else ''}{kind}{what}"
+        super().__init__(f"{self.title_line}{cure_of(state, what)}")
+
+
+def cure_of(state: str | None, what: str) -> str:
+    if state in CONTENDED:
+        return "; somebody holds the table, see pg_stat_activity for long transactions, then run it again"
+    if state == CUT_SHORT and "row-level security" in what:
+        return "; put the step into `with data(expect=n):`, or constraints into `with all_rows():`"
+    return ""
+
+

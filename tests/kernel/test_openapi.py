@@ -1,0 +1,147 @@
+"""The OpenAPI document: one a plugin, joined; names never depend on which others run."""
+
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import APIRouter, Header
+from pydantic import BaseModel
+from vinc_kernel import Capability, Contribution, Role, TenantDirectory, public, require_capabilities, signed_in
+from vinc_kernel.app import Application, create_app
+from vinc_kernel.plugins.arrange import Plugin
+from vinc_kernel.settings import KernelSettings, ServiceSettings
+
+Client = Callable[[Any], httpx.AsyncClient]
+PluginOf = Callable[[str, Contribution], Plugin]
+
+
+def settings(**service: Any) -> KernelSettings:
+    return KernelSettings(service=ServiceSettings(env="test", **service))
+
+
+def books() -> Contribution:
+    class Item(BaseModel):
+        title: str
+
+    manage = Capability("books.manage", title="Write books", roles=["writer"])
+    router = APIRouter(prefix="/books")
+
+    @router.get("/{number:int}", dependencies=[public("a test")])
+    async def read(number: int) -> Item:
+        return Item(title=str(number))
+
+    @router.post("", dependencies=[require_capabilities(manage)])
+    async def write(item: Item) -> Item:
+        return item
+
+    return Contribution(
+        routers=[router], capabilities=[manage], provides=[TenantDirectory], roles=[Role(name="writer", title="", rank=1)]
+    )
+
+
+def films() -> Contribution:
+    class Item(BaseModel):
+        minutes: int
+
+    router = APIRouter(prefix="/films", dependencies=[signed_in])
+
+    @router.get("")
+    async def read() -> Item:
+        return Item(minutes=1)
+
+    return Contribution(routers=[router])
+
+
+def document(app: Application) -> dict[str, Any]:
+    made: dict[str, Any] = json.loads(app.openapi())
+    return made
+
+
+@pytest.fixture
+def both(plugin_of: PluginOf) -> Application:
+    return create_app(settings(), plugins=[plugin_of("books", books()), plugin_of("films", films())])
+
+
+def test_two_models_of_one_name_are_told_apart_by_their_plugins(both: Application) -> None:
+    schemas = document(both)["components"]["schemas"]
+
+    assert set(schemas) == {"Problem", "books.Item", "films.Item"}
+    assert set(schemas["films.Item"]["properties"]) == {"minutes"}
+
+
+def test_operations_are_named_by_plugin_and_function(both: Application) -> None:
+    paths = document(both)["paths"]
+    names = {operation["operationId"] for item in paths.values() for operation in item.values()}
+
+    assert names == {"books_read", "books_write", "films_read"}
+    assert set(paths) == {"/api/v1/books/{number}", "/api/v1/books", "/api/v1/films"}
+
+
+def test_a_plugin_is_described_the_same_whoever_else_runs(both: Application, plugin_of: PluginOf) -> None:
+    alone = document(create_app(settings(), plugins=[plugin_of("films", films())]))
+    together = document(both)
+
+    assert alone["paths"]["/api/v1/films"] == together["paths"]["/api/v1/films"]
+    assert alone["components"]["schemas"]["films.Item"] == together["components"]["schemas"]["films.Item"]
+
+
+def test_every_operation_says_that_its_errors_are_problems(both: Application) -> None:
+    for item in document(both)["paths"].values():
+        for operation in item.values():
+            assert {"4XX", "5XX"} <= set(operation["responses"])
+            assert "422" not in operation["responses"]
+
+
+def test_every_reference_leads_somewhere(both: Application) -> None:
+    made = document(both)
+    text = json.dumps(made)
+    for reference in {part.split('"')[0] for part in text.split('"$ref": "#/')[1:]}:
+        found: Any = made
+        for step in reference.split("/"):
+            found = found[step]
+
+
+def test_what_a_caller_must_bring_is_told(both: Application) -> None:
+    paths = document(both)["paths"]
+
+    assert "security" not in paths["/api/v1/books/{number}"]["get"]
+    assert paths["/api/v1/books"]["post"]["security"] == [{"credentials": [], "tenant": []}]
+    assert paths["/api/v1/films"]["get"]["security"] == [{"credentials": []}]
+
+
+async def test_the_document_and_the_page_are_served_unless_switched_off(
+    client: Client, plugin_of: PluginOf
+) -> None:
+    plugins = [plugin_of("films", films())]
+    shown = client(create_app(settings(), plugins=plugins))
+    hidden = client(create_app(settings(docs=False), plugins=plugins))
+
+    assert (await shown.get("/openapi.json")).json()["openapi"] == "3.1.0"
+    assert (await hidden.get("/openapi.json")).status_code == 404
+    assert (await hidden.get("http://test/docs")).status_code == 404
+
+
+async def test_the_page_names_no_other_host(client: Client, plugin_of: PluginOf) -> None:
+    api = client(create_app(settings(), plugins=[plugin_of("films", films())]))
+    page = await api.get("http://test/docs")
+
+    assert "http" not in page.text.replace("http-equiv", "")
+    assert "script-src 'self'" in page.headers["content-security-policy"]
+    for asset in ("swagger-ui-bundle.js", "swagger-ui.css", "favicon-32x32.png", "start.js"):
+        answer = await api.get(f"http://test/docs/{asset}")
+        assert answer.status_code == 200
+        assert len(answer.content) > 50
+
+
+async def test_a_header_parameter_stays_in_the_document(plugin_of: PluginOf) -> None:
+    router = APIRouter(prefix="/films", dependencies=[public("a test")])
+
+    @router.get("")
+    async def read(x_color: str = Header()) -> str:
+        return x_color
+
+    made = document(create_app(settings(), plugins=[plugin_of("films", Contribution(routers=[router]))]))
+    assert made["paths"]["/api/v1/films"]["get"]["parameters"][0]["name"] == "x-color"
