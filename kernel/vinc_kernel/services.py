@@ -136,5 +136,5 @@ class Provided:
 
 
 def provided(kind: type) -> Any:
-    """Ask for a service, or for settings, by type, as a dependency: `Annotated[Printer, provided(Printer)]`."""
+    """Ask by type for a service, or for a plugin's settings, as a FastAPI dependency."""
     return Depends(Provided(kind))

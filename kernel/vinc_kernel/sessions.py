@@ -20,7 +20,7 @@ ONLY_READ = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})  # RFC 9110, 9.2.1: s
 
 
 def unit_of(request: HTTPConnection) -> UnitOfWork:
-    """This request's unit of work; raises BadRequest where no tenant is known, as on a public route."""
+    """The request's unit of work; raises BadRequest where no tenant is known, as on a public route."""
     context = current_context(request)
     if context.unit is None:
         services: Services = context.services

@@ -226,7 +226,13 @@ async def pgbouncer(directory: Path, address: str) -> AsyncGenerator[str]:
         path.chmod(0o755)
     directory.chmod(0o777)
     process = await asyncio.create_subprocess_exec(
-        "pgbouncer", "-q", "-u", "postgres", config, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
+        "pgbouncer",
+        "-q",
+        "-u",
+        "postgres",
+        config,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
     )
     try:
         for _ in range(100):

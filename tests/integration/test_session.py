@@ -1,4 +1,4 @@
-"""The session: rows in classes, values of every type, one tenant, all or nothing, and no value in an answer or a log."""
+"""The session: rows in classes, values of every type, one tenant, all or nothing, no value in an answer or a log."""
 
 import asyncio
 import enum
@@ -141,9 +141,7 @@ async def test_values_may_come_beside_a_constant_statement(things: Postgres) -> 
 
 async def test_defaults_of_python_and_of_the_server_are_applied(things: Postgres) -> None:
     async with things.session(OURS) as db:
-        rows = await db.all(
-            insert(Thing).values([{"name": n, "tenant_id": OURS} for n in "ab"]).returning(Thing), Row
-        )
+        rows = await db.all(insert(Thing).values([{"name": n, "tenant_id": OURS} for n in "ab"]).returning(Thing), Row)
         await db.execute(update(Thing).where(Thing.name == "a").values(name="c"))
         changed = await db.one(NAMED, Row, {"name": "c"})
 
@@ -444,7 +442,9 @@ async def test_a_value_that_does_not_fit_is_a_problem_without_the_value(
     given = {"name": "x", "tenant_id": OURS, **bad}
     unit = things.unit(OURS)
     with pytest.raises(Problem) as refused:
-        await (DatabaseSession(unit).execute(insert(Thing).values(**given)) if by == "core" else flush(unit.orm(), given))
+        await (
+            DatabaseSession(unit).execute(insert(Thing).values(**given)) if by == "core" else flush(unit.orm(), given)
+        )
     await unit.close()
 
     assert type(refused.value) is Unprocessable
@@ -493,7 +493,9 @@ async def test_a_canary_is_found_when_an_error_is_not_ours(
 ) -> None:
     admin.execute("insert into things_thing (id, tenant_id, name) values (gen_random_uuid(), %s, %s)", [OURS, CANARY])
     with pytest.raises(psycopg.errors.UniqueViolation) as raw:
-        admin.execute("insert into things_thing (id, tenant_id, name) values (gen_random_uuid(), %s, %s)", [OURS, CANARY])
+        admin.execute(
+            "insert into things_thing (id, tenant_id, name) values (gen_random_uuid(), %s, %s)", [OURS, CANARY]
+        )
 
     assert CANARY in everything_said(raw.value, caplog)
 
@@ -622,7 +624,12 @@ async def test_cancelled_requests_lose_no_connection_and_show_no_foreign_row(
     units = [few.unit(OURS) for _ in range(CONNECTIONS)]
     async with asyncio.timeout(10):
         seen = await asyncio.gather(*(DatabaseSession(unit).all(TENANTS, Who) for unit in units))
-        left = [await DatabaseSession(unit).one(text("select count(*) as number from pg_locks where locktype = 'advisory'"), Number) for unit in units]
+        left = [
+            await DatabaseSession(unit).one(
+                text("select count(*) as number from pg_locks where locktype = 'advisory'"), Number
+            )
+            for unit in units
+        ]
     for unit in units:
         await unit.close()
 
@@ -633,7 +640,9 @@ async def test_cancelled_requests_lose_no_connection_and_show_no_foreign_row(
     assert seen == [[Who(OURS)]] * CONNECTIONS
     assert left == [Number(0)] * CONNECTIONS
     assert few.pool.get_stats()["pool_size"] == CONNECTIONS
-    assert not [record for record in caplog.records if record.name == "psycopg.pool" and "rolling back" in record.message]
+    assert not [
+        record for record in caplog.records if record.name == "psycopg.pool" and "rolling back" in record.message
+    ]
 
 
 async def test_the_storm_would_find_a_scope_that_outlives_its_transaction(few: Postgres) -> None:

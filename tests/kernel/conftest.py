@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import httpx
 import pytest
 from fastapi import APIRouter
+
 from vinc_kernel import Contribution, hooks
 from vinc_kernel.app import Application, create_app
 from vinc_kernel.plugins.arrange import Plugin
@@ -60,7 +61,7 @@ def settings_of(**environ: str) -> KernelSettings:
 
 
 @pytest.fixture
-def client() -> Callable[[Any], httpx.AsyncClient]:
+def client_of() -> Callable[[Any], httpx.AsyncClient]:
     """A client of an application; its lifespan is not entered."""
 
     def make(app: Any) -> httpx.AsyncClient:

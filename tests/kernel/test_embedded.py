@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 import psycopg
 import pytest
 from redis import Redis
+
 from vinc_kernel.embedded.postgres import PostgresServer, start_postgres
 from vinc_kernel.embedded.process import ServerNotStarted
 from vinc_kernel.embedded.valkey import ValkeyServer, start_valkey

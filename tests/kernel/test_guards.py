@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import httpx
 import pytest
 from fastapi import APIRouter
+
 from vinc_kernel import (
     Capability,
     Contribution,
@@ -30,7 +31,7 @@ from vinc_kernel.settings import KernelSettings, ServiceSettings
 
 Client = Callable[[Any], httpx.AsyncClient]
 PluginOf = Callable[[str, Contribution], Plugin]
-ACME, GLOBEX = (Tenant(id=uuid4(), slug=slug, name=slug) for slug in ("acme", "globex"))
+ACME, GLOBEX = (Tenant(id=UUID(int=number + 1), slug=slug, name=slug) for number, slug in enumerate(("acme", "globex")))
 MANAGE = Capability("things.manage", title="Manage", roles=["manager"])
 ROLES = [
     Role(name="manager", title="Manager", rank=2, aliases=["boss"]),
@@ -136,25 +137,27 @@ def sent(who: str | None, tenant: str | None = None) -> dict[str, str]:
     ],
 )
 async def test_who_may_where(
-    app: Application, client: Client, path: str, who: str | None, tenant: str | None, status: int
+    app: Application, client_of: Client, path: str, who: str | None, tenant: str | None, status: int
 ) -> None:
-    answer = await client(app).get(f"/things/{path}", headers=sent(who, tenant))
+    answer = await client_of(app).get(f"/things/{path}", headers=sent(who, tenant))
 
     assert answer.status_code == status, answer.text
 
 
 async def test_a_tenant_of_others_and_one_that_does_not_exist_are_answered_alike(
-    app: Application, client: Client
+    app: Application, client_of: Client
 ) -> None:
-    api = client(app)
+    api = client_of(app)
     others = await api.get("/things/managed", headers=sent("a;manager;acme", "globex") | {"X-Request-ID": "same"})
     nobodys = await api.get("/things/managed", headers=sent("a;manager;acme", "nowhere") | {"X-Request-ID": "same"})
 
     assert (others.status_code, others.content, others.headers) == (403, nobodys.content, nobodys.headers)
 
 
-async def test_a_denial_names_the_missing_capability_and_the_missing_header(app: Application, client: Client) -> None:
-    api = client(app)
+async def test_a_denial_names_the_missing_capability_and_the_missing_header(
+    app: Application, client_of: Client
+) -> None:
+    api = client_of(app)
     denied = await api.get("/things/managed", headers=sent("a;viewer;acme"))
     unsaid = await api.get("/things/managed", headers=sent("a;manager;acme,globex"))
 
@@ -162,33 +165,33 @@ async def test_a_denial_names_the_missing_capability_and_the_missing_header(app:
     assert "X-Tenant-ID" in unsaid.json()["detail"]
 
 
-async def test_a_public_route_costs_no_look_up(app: Application, client: Client, tenants: Tenants) -> None:
-    await client(app).get("/things/open", headers=sent("a;manager;acme", "acme"))
+async def test_a_public_route_costs_no_look_up(app: Application, client_of: Client, tenants: Tenants) -> None:
+    await client_of(app).get("/things/open", headers=sent("a;manager;acme", "acme"))
 
     assert tenants.asked == 0
 
 
-async def test_without_a_directory_nothing_is_open_but_what_is_public(app: Application, client: Client) -> None:
+async def test_without_a_directory_nothing_is_open_but_what_is_public(app: Application, client_of: Client) -> None:
     del app.services.things[TenantDirectory]
-    api = client(app)
+    api = client_of(app)
 
     assert (await api.get("/things/managed", headers=sent("a;manager;acme"))).status_code == 503
     assert (await api.get("/things/open")).status_code == 200
 
 
-async def test_stored_memberships_count_instead_of_the_role(app: Application, client: Client) -> None:
+async def test_stored_memberships_count_instead_of_the_role(app: Application, client_of: Client) -> None:
     stored = {"less@acme": frozenset[str](), "more@acme": frozenset({"things.manage"})}
     app.services.things[MembershipDirectory] = Stored(stored)
-    api = client(app)
+    api = client_of(app)
 
     assert (await api.get("/things/managed", headers=sent("less;manager;acme"))).status_code == 403
     assert (await api.get("/things/managed", headers=sent("more;viewer;acme"))).status_code == 200
     assert (await api.get("/things/managed", headers=sent("unknown;manager;acme"))).status_code == 200
 
 
-async def test_who_is_not_recognised_any_more_is_nobody(app: Application, client: Client) -> None:
+async def test_who_is_not_recognised_any_more_is_nobody(app: Application, client_of: Client) -> None:
     app.services.things[PrincipalDirectory] = Stored({}, gone=frozenset({"gone"}))
-    api = client(app)
+    api = client_of(app)
 
     assert (await api.get("/things/mine", headers=sent("gone;manager;acme"))).status_code == 401
     assert (await api.get("/things/managed", headers=sent("promoted;viewer;acme"))).status_code == 200

@@ -1,6 +1,5 @@
 """The OpenAPI document: one a plugin, joined; names never depend on which others run."""
 
-
 import json
 from collections.abc import Callable
 from typing import Any
@@ -9,6 +8,7 @@ import httpx
 import pytest
 from fastapi import APIRouter, Header
 from pydantic import BaseModel
+
 from vinc_kernel import Capability, Contribution, Role, TenantDirectory, public, require_capabilities, signed_in
 from vinc_kernel.app import Application, create_app
 from vinc_kernel.plugins.arrange import Plugin
@@ -38,7 +38,10 @@ def books() -> Contribution:
         return item
 
     return Contribution(
-        routers=[router], capabilities=[manage], provides=[TenantDirectory], roles=[Role(name="writer", title="", rank=1)]
+        routers=[router],
+        capabilities=[manage],
+        provides=[TenantDirectory],
+        roles=[Role(name="writer", title="", rank=1)],
     )
 
 
@@ -112,20 +115,18 @@ def test_what_a_caller_must_bring_is_told(both: Application) -> None:
     assert paths["/api/v1/films"]["get"]["security"] == [{"credentials": []}]
 
 
-async def test_the_document_and_the_page_are_served_unless_switched_off(
-    client: Client, plugin_of: PluginOf
-) -> None:
+async def test_the_document_and_the_page_are_served_unless_switched_off(client_of: Client, plugin_of: PluginOf) -> None:
     plugins = [plugin_of("films", films())]
-    shown = client(create_app(settings(), plugins=plugins))
-    hidden = client(create_app(settings(docs=False), plugins=plugins))
+    shown = client_of(create_app(settings(), plugins=plugins))
+    hidden = client_of(create_app(settings(docs=False), plugins=plugins))
 
     assert (await shown.get("/openapi.json")).json()["openapi"] == "3.1.0"
     assert (await hidden.get("/openapi.json")).status_code == 404
     assert (await hidden.get("http://test/docs")).status_code == 404
 
 
-async def test_the_page_names_no_other_host(client: Client, plugin_of: PluginOf) -> None:
-    api = client(create_app(settings(), plugins=[plugin_of("films", films())]))
+async def test_the_page_names_no_other_host(client_of: Client, plugin_of: PluginOf) -> None:
+    api = client_of(create_app(settings(), plugins=[plugin_of("films", films())]))
     page = await api.get("http://test/docs")
 
     assert "http" not in page.text.replace("http-equiv", "")

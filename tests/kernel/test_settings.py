@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from pydantic import SecretStr, ValidationError
+
 from vinc_kernel import Settings
 from vinc_kernel.errors import SettingsError
 from vinc_kernel.settings import SUBJECTS, KernelSettings, Sources, env_names, read_one, read_settings, unknown_names
@@ -141,7 +142,11 @@ class Colours(Settings):
 def test_a_plugins_settings_come_from_its_own_names_and_its_table() -> None:
     table = {"colour": "red", "shades": [1]}
     settings, origins = read_one(
-        Colours, Sources({"VINC_A__SHADES": "2,3"}), prefix="VINC_A__", table=table, table_name="plugins.toml [plugins.a]"
+        Colours,
+        Sources({"VINC_A__SHADES": "2,3"}),
+        prefix="VINC_A__",
+        table=table,
+        table_name="plugins.toml [plugins.a]",
     )
 
     assert (settings.colour, settings.shades) == ("red", [2, 3])

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Iterator
 
 import pytest
+
 from vinc_kernel.settings import LogSettings
 from vinc_kernel.telemetry import configure, escaped, request_lines
 

@@ -19,8 +19,9 @@ def add(commands: Commands) -> None:
 
 def run(_: Namespace, settings: KernelSettings, given: Sources) -> int:
     from ..app import create_app  # loads every plugin
+    from ..plugins.arrange import enabled
 
-    app = create_app(settings, given)
+    app = create_app(settings, given, plugins=enabled(settings))  # with those that cannot run, to tell all at once
     app.openapi()
     members = app.assembly.members
     for line in unknown_names(given, {one.plugin.name: one.contribution.settings for one in members}):

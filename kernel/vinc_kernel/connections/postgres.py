@@ -32,7 +32,7 @@ SECONDS_TO_CLOSE = 5.0
 
 @asynccontextmanager
 async def postgres(settings: DatabaseSettings) -> AsyncGenerator[Postgres]:
-    """Yield the pool when its connections stand; raises DatabaseError when they do not within `start_timeout` seconds."""
+    """Yield the pool once its connections stand; raises DatabaseError if they don't within `start_timeout` seconds."""
     parameters = connection_parameters(settings)
     deadline = monotonic() + settings.start_timeout
     statements = Statements(echo=settings.echo)

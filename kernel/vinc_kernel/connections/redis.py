@@ -12,7 +12,8 @@ from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.client import Pipeline
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError, TimeoutError as RedisTimeout
+from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeout
 
 from ..settings import RedisSettings
 
@@ -43,7 +44,7 @@ class PunctualRedis(Redis):
         async with punctual(self.seconds):
             return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]  # redis-py's
 
-    def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> Pipeline:  # noqa: FBT001, FBT002  redis-py's signature
+    def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> Pipeline:  # noqa: FBT001, FBT002
         made = PunctualPipeline(self.connection_pool, self.response_callbacks, transaction, shard_hint)
         made.seconds = self.seconds
         return made

@@ -61,7 +61,7 @@ REFUSED: Mapping[str, str] = {
 
 
 def told(error: BaseException) -> VincError | None:
-    """Our error for one of psycopg's or SQLAlchemy's; None for what is none of a database's. The foreign text is gone."""
+    """Our error for one of psycopg's; None for what is none of a database's. The foreign text is gone."""
     if isinstance(error, psycopg.Error):
         return of_psycopg(error)
     if isinstance(error, CLIENT_SIDE):

@@ -1,4 +1,4 @@
-"""SQLAlchemy's ORM on the connection of a unit of work: the same transaction, the same scope, committed by the request."""
+"""SQLAlchemy's ORM on the connection of a unit of work: one transaction, one scope, committed by the request."""
 
 from __future__ import annotations
 

@@ -132,7 +132,7 @@ class UnitOfWork:
         if self.began and not self.ended:
             async with self.lock, self.line() as connection:
                 answer = await connection.execute(COMMIT)
-                if answer.statusmessage != COMMIT.decode().upper():  # the ORM's error was caught, and its transaction lost
+                if answer.statusmessage != "COMMIT":  # an error of the ORM was caught, and the transaction lost
                     self.failed = True
                     message = "nothing was stored: an error of a statement was caught, and the request went on"
                     raise DatabaseError(message)
@@ -192,9 +192,7 @@ class DatabaseSession:
         (answer,) = await self.unit.run([self.query(statement, values)])
         return answer.rowcount
 
-    async def batch(
-        self, *asked: tuple[Executable, Callable[..., Any], Mapping[str, Any] | None]
-    ) -> list[list[Any]]:
+    async def batch(self, *asked: tuple[Executable, Callable[..., Any], Mapping[str, Any] | None]) -> list[list[Any]]:
         """The rows of several statements, `(statement, row, values)` each, in one round trip and in this order."""
         queries = [self.query(statement, values) for statement, _, values in asked]
         answers = await self.unit.run(queries)
@@ -220,7 +218,7 @@ class DatabaseSession:
         found = await self.fetch(answer)
         if any(converters):
             found = [
-                tuple(value if convert is None else convert(value) for convert, value in zip(converters, each, strict=True))
+                tuple(convert(value) if convert else value for convert, value in zip(converters, each, strict=True))
                 for each in found
             ]
         return [row(**dict(zip(names, each, strict=True))) for each in found]

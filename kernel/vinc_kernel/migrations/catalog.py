@@ -35,11 +35,11 @@ with t as (select attrelid, attnum from pg_attribute join pg_class c on c.oid = 
   where attname = 'tenant_id' and not attisdropped and relnamespace = 'public'::regnamespace)
 """
 FLAWS = {
-    "the unique index {} does not begin with tenant_id": TENANT_COLUMN
-    + """select indrelid::regclass::text, indexrelid::regclass::text from pg_index join t on attrelid = indrelid
+    "the unique index {} does not begin with tenant_id": """{tenant_column}
+      select indrelid::regclass::text, indexrelid::regclass::text from pg_index join t on attrelid = indrelid
       where indisunique and indkey[0] <> attnum""",
-    "the foreign key {} does not begin with tenant_id": TENANT_COLUMN
-    + """select conrelid::regclass::text, conname::text from pg_constraint
+    "the foreign key {} does not begin with tenant_id": """{tenant_column}
+      select conrelid::regclass::text, conname::text from pg_constraint
       join t a on a.attrelid = conrelid join t b on b.attrelid = confrelid
       where contype = 'f' and (conkey[1] <> a.attnum or confkey[1] <> b.attnum)""",
     "the index {} is invalid": """select indrelid::regclass::text, indexrelid::regclass::text
@@ -96,7 +96,7 @@ def record(unit: Unit, before: dict[str, str]) -> None:
         if not name.startswith(f"{unit.plugin}_"):
             raise DatabaseError(f"it makes {name}, which is not named after the plugin; call it {unit.plugin}_...")
         if after[name] != unit.roles.owner:
-            raise DatabaseError(f"it makes {name} inside all_rows() or data(); make it outside, so that its owner is right")
+            raise DatabaseError(f"it makes {name} inside all_rows() or data(); make it outside, as its owner")
         words = {"name": sql.Literal(name), "plugin": sql.Literal(unit.plugin)}
         unit.run("insert into public.vinc_table (name, plugin) values ({name}, {plugin})", words)
 
@@ -110,8 +110,9 @@ def flaws(unit: Unit) -> Iterator[Flaw]:
         if not is_filled:
             yield Flaw(table, "tenant_id may be null; make it not null")
         yield from (Flaw(table, what) for what in policy_flaws(policies, unit))
+    words = {"tenant_column": sql.SQL(TENANT_COLUMN)}
     for what, query in FLAWS.items():
-        yield from (Flaw(str(table), what.format(name)) for table, name in unit.run(query))
+        yield from (Flaw(str(table), what.format(name)) for table, name in unit.run(query, words))
 
 
 def policy_flaws(policies: Sequence[Sequence[str]], unit: Unit) -> Iterator[str]:

@@ -49,7 +49,7 @@ def unit_of_revision() -> Unit:
 
 
 def protect(table: str) -> None:
-    """Let the application see its tenant's rows of this table and no others: enabled, forced, one policy for each role."""
+    """Let the application see and write its tenant's rows of this table and no others; the platform role sees all."""
     unit_of_revision().run(PROTECT, {"table": sql.Identifier("public", table)})
 
 
@@ -135,7 +135,9 @@ def direct_line(unit: Unit, name: str) -> Line[Any]:
     if changed:
         raise DatabaseError(f"index {name}: it follows other changes; give it a revision of its own")
     if backend != driver.info.backend_pid:
-        raise DatabaseError(f"index {name}: a pooler is in the way; set VINC_DATABASE_MIGRATION_URL to the server itself")
+        raise DatabaseError(
+            f"index {name}: a pooler is in the way; set VINC_DATABASE_MIGRATION_URL to the server itself"
+        )
     return driver
 
 

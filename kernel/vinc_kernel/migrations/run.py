@@ -60,7 +60,9 @@ def require_roles(connection: Connection, how: How) -> None:
     connection.rollback()
     if not answer or not answer[0][0]:
         user = connection.engine.url.username
-        raise DatabaseError(f"{user} is not a member of {how.roles.owner}: run vinc db init, or migrate as {how.roles.migrator}")
+        raise DatabaseError(
+            f"{user} is not a member of {how.roles.owner}: run vinc db init, or migrate as {how.roles.migrator}"
+        )
 
 
 def place_of(connection: Connection, history: History) -> Place:
@@ -71,7 +73,7 @@ def place_of(connection: Connection, history: History) -> Place:
 
 
 def walk(connection: Connection, history: History, how: How, target: str) -> None:
-    """Go to the target step by step; each step looks anew where the database stands, as another process may be at it."""
+    """Go to the target step by step; each looks anew where the database stands, as others may be at it too."""
     if not history.plugin.isalnum():
         raise DatabaseError(f"{history.plugin!r} is no plugin's name; it is of the form [a-z][a-z0-9]*")
     unit = Unit(connection, history.plugin, how)
@@ -132,7 +134,9 @@ def next_revision(place: Place, way: Way) -> tuple[str, bool] | None:
         fits = [index for index, revision in enumerate(line) if revision.startswith(way.target)]
         if len(fits) != 1:
             what = "more than one revision begins" if fits else "no revision begins"
-            raise DatabaseError(f"{place.plugin}: {what} with {way.target!r}; see vinc db history --plugin {place.plugin}")
+            raise DatabaseError(
+                f"{place.plugin}: {what} with {way.target!r}; see vinc db history --plugin {place.plugin}"
+            )
         aim = fits[0]
     at = line.index(place.at) if place.at else -1
     if at == aim:
@@ -204,5 +208,3 @@ def cure_of(state: str | None, what: str) -> str:
     if state == CUT_SHORT and "row-level security" in what:
         return "; put the step into `with data(expect=n):`, or constraints into `with all_rows():`"
     return ""
-
-

@@ -72,8 +72,11 @@ class Unit:
         return [tuple(row) for row in result] if result.returns_rows else []
 
     def begin(self) -> None:
-        """Begin a transaction and wait for our turn. It is asked for, not waited for: who waits in a statement has a
-        snapshot, and `create index concurrently` waits for that."""
+        """Begin a transaction, and wait until it is our turn.
+
+        It is asked for again and again: a statement that waits has a snapshot, and `create index concurrently` of
+        whose turn it is would wait for that.
+        """
         deadline = time.monotonic() + self.how.patience.turn_seconds
         while not self.run("select pg_try_advisory_xact_lock({mutex})", {"mutex": sql.Literal(MUTEX)})[0][0]:
             self.connection.rollback()

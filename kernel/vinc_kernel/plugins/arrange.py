@@ -10,15 +10,16 @@ from difflib import get_close_matches
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
 
-from ..errors import ManifestError, StartError, StartErrors
+from ..errors import StartError, StartErrors
 from ..manifest import Entry, Manifest, read_manifest
 from ..settings import KernelSettings
 from .find import KERNEL, RESERVED, Installed, find, well_formed
 
 logger = logging.getLogger("vinc.plugins")
+DOCUMENTS = ("/docs", "/openapi.json")  # the kernel's own addresses
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,24 +42,31 @@ class Plugin:
 
 
 def arrange(settings: KernelSettings) -> list[Plugin]:
-    """The enabled plugins in order; raises StartErrors when a required one cannot run, and leaves out optional ones."""
-    manifest, found = read_manifest(settings), find()
-    if manifest.path is None:
-        logger.info("there is no plugins.toml: every installed plugin runs")
-    for error in unknown(found, manifest):
-        raise error
-    plugins = [plugin for plugin in survey(found, manifest) if plugin.enabled]
+    """The enabled plugins in order, with the optional ones that cannot run; raises StartErrors for required ones."""
+    plugins = enabled(settings)
     if faults := [plugin.fault for plugin in plugins if plugin.fault and plugin.required]:
         raise StartErrors(faults)
     return plugins
 
 
-def unknown(found: Sequence[Installed], manifest: Manifest) -> list[ManifestError]:
+def enabled(settings: KernelSettings) -> list[Plugin]:
+    """The enabled plugins in order, each with its fault; raises StartErrors for those that are not installed."""
+    manifest, found = read_manifest(settings), find()
+    if manifest.path is None:
+        logger.info("there is no plugins.toml: every installed plugin runs")
+    if errors := unknown(found, manifest):
+        raise StartErrors(errors)
+    return [plugin for plugin in survey(found, manifest) if plugin.enabled]
+
+
+def unknown(found: Sequence[Installed], manifest: Manifest) -> list[StartError]:
     """One error for each plugin that is to run and is not installed."""
     names = {one.name for one in found}
     return [
-        ManifestError(
-            f"there is no plugin {name!r} installed",
+        StartError(
+            "there is no such plugin installed",
+            plugin=name,
+            phase="find",
             where=entry.where,
             cure=f"did you mean {near[0]!r}?" if (near := get_close_matches(name, names, 1)) else "install it",
         )
@@ -70,16 +78,19 @@ def unknown(found: Sequence[Installed], manifest: Manifest) -> list[ManifestErro
 def survey(found: Sequence[Installed], manifest: Manifest) -> list[Plugin]:
     """Every installed plugin in order, enabled or not, each with its fault."""
     by_name: dict[str, list[Installed]] = defaultdict(list)
-    for one in found:
+    together: dict[str, set[str]] = defaultdict(set)
+    for one in sorted(found, key=lambda one: (one.name, one.distribution)):
         by_name[one.name].append(one)
-    plugins = {name: plugin(twins, manifest) for name, twins in by_name.items()}
-    plugins = {name: with_needs(one, by_name[name][0], plugins) for name, one in plugins.items()}
+        together[one.distribution].add(one.name)
+    plugins = {name: plugin(twins, together[twins[0].distribution], manifest) for name, twins in by_name.items()}
+    owners = {distribution: min(names) for distribution, names in together.items()}
+    plugins = {name: with_needs(one, by_name[name][0], plugins, owners) for name, one in plugins.items()}
     plugins = with_inherited_requirement(plugins)
     plugins = with_prefix_owners(plugins)
     return ordered(plugins)
 
 
-def plugin(twins: list[Installed], manifest: Manifest) -> Plugin:
+def plugin(twins: list[Installed], siblings: set[str], manifest: Manifest) -> Plugin:
     one = twins[0]
     entry = manifest.entries.get(one.name)
     enabled = entry.enabled if entry else manifest.path is None
@@ -96,7 +107,7 @@ def plugin(twins: list[Installed], manifest: Manifest) -> Plugin:
         settings=entry.settings if entry else {},
         where=entry.where if entry else one.where,
     )
-    return replace(made, fault=fault_of(made, twins, entry))
+    return replace(made, fault=fault_of(made, twins, siblings, entry))
 
 
 def fault(of: Plugin, what: str, cure: str, *, phase: str = "find") -> StartError:
@@ -104,11 +115,19 @@ def fault(of: Plugin, what: str, cure: str, *, phase: str = "find") -> StartErro
     return StartError(what, plugin=of.name, phase=phase, where=where, cure=cure)
 
 
-def fault_of(made: Plugin, twins: list[Installed], entry: Entry | None) -> StartError | None:
-    """What is wrong with a plugin by itself, whatever else is installed."""
+def fault_of(made: Plugin, twins: list[Installed], siblings: set[str], entry: Entry | None) -> StartError | None:
+    """What is wrong with a plugin by itself, whatever else is enabled."""
     if len(twins) > 1:
         names = " and ".join(twin.distribution for twin in twins)
         return fault(made, f"{names} both claim the name {made.name!r}", "uninstall one of them")
+    if len(siblings) > 1:
+        what = f"its distribution has {len(siblings)} plugins: {', '.join(sorted(siblings))}"
+        return fault(made, what, "make a distribution of each")
+    return misnamed(made, entry) or unmet(made, twins[0])
+
+
+def misnamed(made: Plugin, entry: Entry | None) -> StartError | None:
+    """What is wrong with its names: its own, its module's, its distribution's."""
     if not well_formed(made.name):
         return fault(made, "the name is not of the form [a-z][a-z0-9]*", "rename the entry point")
     if made.name in RESERVED:
@@ -119,27 +138,37 @@ def fault_of(made: Plugin, twins: list[Installed], entry: Entry | None) -> Start
             f"{entry.where} says that it comes from {entry.distribution}",
             "install that one, or correct `distribution`",
         )
-    return unmet(made, twins[0].requires)
+    if not all(part.isidentifier() for part in made.module.split(".")):
+        what = f"its entry point is {made.module!r}, which is no module"
+        return fault(made, what, "name the module <package>.plugin")
+    return None
 
 
-def unmet(made: Plugin, requires: Sequence[Requirement]) -> StartError | None:
+def unmet(made: Plugin, metadata: Installed) -> StartError | None:
     """The first requirement that what is installed does not meet."""
-    if not any(canonicalize_name(requirement.name) == KERNEL for requirement in requires):
+    if metadata.invalid:
+        return fault(made, f"its metadata is not valid: {metadata.invalid}", "build it again")
+    if not any(canonicalize_name(requirement.name) == KERNEL for requirement in metadata.requires):
         return fault(made, f"it does not say which {KERNEL} it needs", f"require {KERNEL} in its pyproject.toml")
-    for requirement in requires:
-        try:
-            present = version(requirement.name)
-        except PackageNotFoundError:
-            present = "nothing"
-        if present == "nothing" or not requirement.specifier.contains(present, prereleases=True):
-            what = f"it needs {requirement}, and {present} is installed"
+    for requirement in metadata.requires:
+        present = installed_version(requirement.name)
+        if present is None or not requirement.specifier.contains(present, prereleases=True):
+            what = f"it needs {requirement}, and {present or 'nothing'} is installed"
             return fault(made, what, f"pip install '{requirement}'")
     return None
 
 
-def with_needs(one: Plugin, metadata: Installed, plugins: Mapping[str, Plugin]) -> Plugin:
-    """Add which plugins it needs, and refuse what is not enabled among them."""
-    owners = {other.distribution: name for name, other in plugins.items()}
+def installed_version(distribution: str) -> Version | None:
+    try:
+        return Version(version(distribution))
+    except (PackageNotFoundError, InvalidVersion):
+        return None
+
+
+def with_needs(
+    one: Plugin, metadata: Installed, plugins: Mapping[str, Plugin], owners: Mapping[str, str]
+) -> Plugin:
+    """Add which plugins it needs, and refuse what is not enabled among them; `owners` are plugins by distribution."""
     required = {canonicalize_name(requirement.name) for requirement in metadata.requires}
     needs = tuple(sorted(owners[name] for name in required & owners.keys() if owners[name] != one.name))
     lost = [name for name in needs if not plugins[name].enabled]
@@ -164,15 +193,18 @@ def with_inherited_requirement(plugins: Mapping[str, Plugin]) -> dict[str, Plugi
 
 def with_prefix_owners(plugins: Mapping[str, Plugin]) -> dict[str, Plugin]:
     """A granted prefix belongs to one plugin, and is nobody else's name: overlap would let order decide."""
-    taken = [(f"/{name}", name) for name, one in plugins.items() if one.enabled]
+    running = [one for one in plugins.values() if one.enabled]
+    names = [*((path, "the kernel") for path in DOCUMENTS), *((f"/{one.name}", one.name) for one in running)]
+    granted = [(prefix, one) for one in running for prefix in one.prefixes]
     made = dict(plugins)
-    for name, one in sorted(plugins.items()):
-        for prefix in one.prefixes if one.enabled else ():
-            other = next((owner for path, owner in taken if owner != name and overlap(prefix, path)), None)
-            if other and not made[name].fault:
-                what = f"the prefix {prefix!r} overlaps with what belongs to {other!r}"
-                made[name] = replace(made[name], fault=fault(one, what, "give each a prefix of its own", phase="order"))
-            taken.append((prefix, name))
+    for prefix, one in granted:
+        # Of two equals neither wins; a required one keeps its prefix against optional ones.
+        rivals = [(path, other.name) for path, other in granted if other.required or not one.required]
+        other = next((who for path, who in [*names, *rivals] if who != one.name and overlap(prefix, path)), None)
+        if other and not made[one.name].fault:
+            what = f"the prefix {prefix!r} overlaps with what belongs to {other!r}"
+            refused = fault(one, what, "give each a prefix of its own", phase="order")
+            made[one.name] = replace(made[one.name], fault=refused)
     return made
 
 

@@ -190,10 +190,16 @@ def configure(_: Assembly, member: Member, given: Assembling) -> None:
             what = f"it has no settings, and {plugin.where} sets {', '.join(plugin.settings)}"
             raise StartError(what, plugin=plugin.name, phase="settings", where=plugin.where, cure="take them out")
         return
+    seconds = given.settings.plugins.load_timeout
+    member.settings, member.origins = bounded(
+        plugin, "settings", seconds, lambda: settings_of(plugin, kind, given.sources)
+    )
+
+
+def settings_of(plugin: Plugin, kind: type[Settings], sources: Sources) -> tuple[Settings, list[Origin]]:
     try:
-        prefix = plugin_prefix(plugin.name)
-        member.settings, member.origins = read_one(
-            kind, given.sources, prefix=prefix, table=plugin.settings, table_name=plugin.where
+        return read_one(
+            kind, sources, prefix=plugin_prefix(plugin.name), table=plugin.settings, table_name=plugin.where
         )
     except SettingsError as error:
         what = "; ".join(error.lines)

@@ -39,11 +39,19 @@ def register(plugin: Plugin, module: ModuleType, manager: pluggy.PluginManager) 
             near = get_close_matches(hook, HOOKS, 1)
             cure = f"did you mean {near[0]!r}?" if near else f"the hooks are {', '.join(HOOKS)}"
             raise refused(plugin, f"there is no hook {hook!r}", line_of(function), cure)
+        if options.get("wrapper") or options.get("hookwrapper"):
+            what, cure = f"{name}() wraps the hook {hook!r}", "implement it: each plugin answers for itself"
+            raise refused(plugin, what, line_of(function), cure)
         takes = set(inspect.signature(function).parameters)
-        if odd := takes - set(inspect.signature(HOOKS[hook].spec).parameters):
+        if odd := takes - {argument_of(hook)}:
             what = f"{name}() takes {', '.join(sorted(odd))}, which the hook {hook!r} does not give"
-            raise refused(plugin, what, line_of(function), f"write it as {hook}{inspect.signature(HOOKS[hook].spec)}")
+            raise refused(plugin, what, line_of(function), f"write it as {hook}({argument_of(hook)})")
     manager.register(module, name=plugin.name)
+
+
+def argument_of(hook: str) -> str:
+    """The one argument of a hook; empty for one that has none."""
+    return "".join(inspect.signature(HOOKS[hook].spec).parameters)
 
 
 def implementations(manager: pluggy.PluginManager, hook: str, plugin: str) -> list[Callable[..., Any]]:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 
-from packaging.requirements import Requirement
+from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 GROUP = "vinc.plugins"
@@ -53,6 +52,7 @@ class Installed:
     distribution: str
     version: str
     requires: tuple[Requirement, ...]
+    invalid: str = ""
 
     @property
     def package(self) -> str:
@@ -69,20 +69,29 @@ def find() -> list[Installed]:
 
 
 def installed(point: EntryPoint) -> Installed:
-    distribution = point.dist
-    name = canonicalize_name(distribution.metadata["Name"]) if distribution else "unknown"
+    """What the metadata says; what is wrong with it goes into `invalid`: one broken plugin must not hide the others."""
+    given = dict(point.dist.metadata.items()) if point.dist else {}
+    requires, invalid = requirements((point.dist.requires if point.dist else None) or [])
+    missing = [f"it has no {key}" for key in ("Name", "Version") if key not in given]
     return Installed(
         name=point.name,
         module=point.value,
-        distribution=name,
-        version=distribution.version if distribution else "0",
-        requires=tuple(requirements(distribution.requires or [])) if distribution else (),
+        distribution=canonicalize_name(given.get("Name", "unknown")),
+        version=given.get("Version", "0"),
+        requires=requires,
+        invalid="; ".join([*missing, *invalid]),
     )
 
 
-def requirements(lines: list[str]) -> Iterator[Requirement]:
-    """What is needed here: other platforms' requirements and the extras are left out."""
+def requirements(lines: list[str]) -> tuple[tuple[Requirement, ...], list[str]]:
+    """What is needed here, without other platforms' requirements and the extras; and the lines that say nothing."""
+    needed, invalid = [], []
     for line in lines:
-        requirement = Requirement(line)
+        try:
+            requirement = Requirement(line)
+        except InvalidRequirement:
+            invalid.append(repr(line))
+            continue
         if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
-            yield requirement
+            needed.append(requirement)
+    return tuple(needed), invalid

@@ -10,17 +10,20 @@ import ctypes
 import logging
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import contextmanager
 from importlib import import_module
 from types import ModuleType
-from typing import TypeVar
+from typing import Any, TypeVar
+
+from sqlalchemy.orm import ClassManager
 
 from ..database.base import Base
 from ..errors import StartError
 from .arrange import Plugin
 
 T = TypeVar("T")
+TO_END = 0.2  # seconds; code that runs ends at once, code that sleeps when it wakes up
 
 
 def load(plugin: Plugin, seconds: float) -> ModuleType:
@@ -56,25 +59,28 @@ def bounded(plugin: Plugin, phase: str, seconds: float, work: Callable[[], T]) -
 def place_of(plugin: Plugin, thread: threading.Thread) -> str:
     """The plugin's line that a thread is at."""
     frame = sys._current_frames().get(thread.ident or 0)  # noqa: SLF001  the only way to another thread's frame
-    at = plugin.module
-    inside = plugin.package.split(".")[0]
     while frame is not None:
-        if str(frame.f_globals.get("__name__", "")).split(".")[0] == inside:
+        if is_inside(plugin, str(frame.f_globals.get("__name__", ""))):
             return f"{frame.f_code.co_filename}:{frame.f_lineno}"
         frame = frame.f_back
-    return at
+    return plugin.where or plugin.module
+
+
+def is_inside(plugin: Plugin, module: str) -> bool:
+    return f"{module}.".startswith(f"{plugin.package}.")
 
 
 def interrupt(thread: threading.Thread) -> None:
     """End the import at its next instruction, so that it adds nothing once the plugin is given up."""
     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), ctypes.py_object(SystemExit))
+    thread.join(TO_END)
 
 
 def failure(plugin: Plugin, phase: str, error: BaseException) -> StartError:
     """The one line about what a plugin raised: class and text of the error, and the plugin's innermost line."""
     if isinstance(error, StartError):
         return error
-    text = " ".join(str(error).split())
+    text = "" if phase == "settings" else " ".join(str(error).split())  # a validator may tell the value, a secret
     what = f"{type(error).__name__}: {text}" if text else type(error).__name__
     cure = "mend the plugin, or disable it with: vinc plugins disable " + plugin.name
     return StartError(what, plugin=plugin.name, phase=phase, where=line_of(plugin, error), cure=cure)
@@ -85,33 +91,34 @@ def line_of(plugin: Plugin, error: BaseException) -> str:
     at = plugin.where or plugin.module
     if isinstance(error, SyntaxError) and error.filename:
         return f"{error.filename}:{error.lineno}"
-    inside = plugin.package.split(".")[0]
     trace = error.__traceback__
     while trace is not None:
-        if str(trace.tb_frame.f_globals.get("__name__", "")).split(".")[0] == inside:
+        if is_inside(plugin, str(trace.tb_frame.f_globals.get("__name__", ""))):
             at = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
         trace = trace.tb_next
     return at
 
 
 class Traces:
-    """What the import of one plugin added to what all share: tables, modules and log handlers."""
+    """What the import of one plugin added to what all share: tables, mapped classes, modules and log handlers."""
 
     def __init__(self, plugin: Plugin) -> None:
-        self.package = plugin.package.split(".")[0]
+        self.plugin = plugin
         self.tables: set[str] = set()
+        self.mapped: set[ClassManager[Any]] = set()
         self.modules: set[str] = set()
         self.handlers: list[logging.Handler] = []
 
     @contextmanager
     def record(self) -> Iterator[None]:
-        tables, modules = set(Base.metadata.tables), set(sys.modules)
+        tables, mapped, modules = set(Base.metadata.tables), set(managers()), set(sys.modules)
         handlers, level = list(logging.root.handlers), logging.root.level
         try:
             yield
         finally:
             self.tables |= set(Base.metadata.tables) - tables
-            self.modules |= {name for name in set(sys.modules) - modules if name.split(".")[0] == self.package}
+            self.mapped |= set(managers()) - mapped
+            self.modules |= {name for name in set(sys.modules) - modules if is_inside(self.plugin, name)}
             self.handlers += [handler for handler in logging.root.handlers if handler not in handlers]
             logging.root.setLevel(level)
 
@@ -119,7 +126,16 @@ class Traces:
         """Leave things as if the plugin had never been there."""
         for name in self.tables & set(Base.metadata.tables):
             Base.metadata.remove(Base.metadata.tables[name])
+        for manager in self.mapped & set(managers()):
+            # A mapper that cannot be configured would fail everybody's first query, and is not forgotten by itself.
+            managers().pop(manager)
+            Base.registry._dispose_manager_and_mapper(manager)  # noqa: SLF001  dispose() takes all plugins' mappers
         for name in self.modules:
             sys.modules.pop(name, None)
         for handler in self.handlers:
             logging.root.removeHandler(handler)
+
+
+def managers() -> MutableMapping[ClassManager[Any], Any]:
+    """The mapped classes of all plugins, with those whose mapping failed halfway."""
+    return Base.registry._managers  # noqa: SLF001  `registry.mappers` raises for a mapping that failed halfway

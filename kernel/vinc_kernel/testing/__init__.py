@@ -1,11 +1,36 @@
-"""pytest plugin"""
+"""A pytest plugin: the application with every enabled plugin, on real servers that nobody has to start.
+
+`vinc_app`, `client` and `client_as` are what most tests need; `vinc_database`, `vinc_environment` and `vinc_servers`
+stand behind them. The servers start once a run, whatever the number of pytest-xdist's workers, and end with it;
+VINC_TEST_DATABASE_URL (a superuser's) and VINC_TEST_REDIS_URL name servers to use instead.
+"""
+
 from __future__ import annotations
-import os
-from pathlib import Path
+
+from importlib.util import find_spec
+
 import pytest
-from .servers import Servers, servers
-@pytest.fixture(scope="session")
-def vinc_servers(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Servers:
-    worker = hasattr(request.config, "workerinput")
-    base = tmp_path_factory.getbasetemp()
-    return servers(base.parent if worker else base, os.getppid() if worker else os.getpid(), lambda _: None)
+
+from .clients import ClientAs
+from .databases import Database
+from .servers import Servers
+
+__all__ = ["ClientAs", "Database", "Servers"]
+NEEDED = ("pytest_asyncio", "httpx")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Offer the fixtures, where what they need is installed; pytest itself must run without."""
+    if not missing():
+        from . import fixtures
+
+        config.pluginmanager.register(fixtures, "vinc-fixtures")
+
+
+def pytest_report_header() -> list[str]:
+    """Say why there are no fixtures."""
+    return [f"vinc: no fixtures without {name}: pip install 'vinc-kernel[testing]'" for name in missing()]
+
+
+def missing() -> list[str]:
+    return [name for name in NEEDED if find_spec(name) is None]

@@ -14,11 +14,13 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from sqlalchemy.engine import URL, make_url
+
 from ..errors import VincError
 
 POSTGRES_SETTING = "VINC_TEST_DATABASE_URL"
 REDIS_SETTING = "VINC_TEST_REDIS_URL"
-NOTE, LOCK = "vinc-servers.json", "vinc-servers.lock"
+NOTE = "vinc-servers.json"
 
 
 class ServersNotStarted(VincError):
@@ -33,12 +35,21 @@ class Servers:
     redis: str
     prefix: str
 
-    def database(self, name: str, user: str | None = None) -> str:
-        """The address of a database on this server, as another user where one is named."""
-        from sqlalchemy.engine import make_url
+    @property
+    def template(self) -> str:
+        """The database that every worker's is a copy of."""
+        return f"{self.prefix}_template"
 
+    def database(self, name: str, user: str | None = None, password: str | None = None) -> str:
+        """The address of a database on this server, as another user where one is named."""
         url = make_url(self.postgres).set(database=name)
-        return (url.set(username=user, password=None) if user else url).render_as_string(hide_password=False)
+        if user:
+            url = URL.create(url.drivername, user, password, url.host, url.port, name, url.query)
+        return url.render_as_string(hide_password=False)
+
+    def redis_database(self, number: int) -> str:
+        """The address of one of the numbered databases of this Redis."""
+        return f"{self.redis}?db={number}" if self.redis.startswith("unix:") else self.redis
 
 
 def conninfo(address: str) -> str:
@@ -46,19 +57,23 @@ def conninfo(address: str) -> str:
     return address.replace("postgresql+psycopg:", "postgresql:", 1)
 
 
-def servers(shared: Path, run: int, prepare: Callable[[Servers], None]) -> Servers:
+def servers(shared: Path, run: int) -> Servers:
     """The servers of this run, whose main process is `run`; raises ServersNotStarted.
 
-    `shared` is a directory that all workers of this run see; `prepare` is called once, by the first.
+    `shared` is a directory that all workers of this run see.
     """
-    with locked(shared / LOCK):
-        note = shared / NOTE
-        if note.exists():
-            return Servers(**json.loads(note.read_text()))
-        found = started(run)
-        prepare(found)
-        note.write_text(json.dumps(asdict(found)))
-        return found
+    note = shared / NOTE
+    once(shared, note.name, lambda: note.write_text(json.dumps(asdict(started(run)))))
+    return Servers(**json.loads(note.read_text()))
+
+
+def once(shared: Path, name: str, do: Callable[[], object]) -> None:
+    """Do it in one worker of the run, while the others wait; one that fails leaves it to the next."""
+    done = shared / f"{name}.done"
+    with locked(shared / f"{name}.lock"):
+        if not done.exists():
+            do()
+            done.touch()
 
 
 def started(run: int) -> Servers:

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Response
 from pydantic import BaseModel
+
 from vinc_kernel import App, Check, logger, provided, public
 
 LONGEST = 2.0  # seconds for one check; a probe gives up before long

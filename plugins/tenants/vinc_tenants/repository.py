@@ -4,6 +4,7 @@ from uuid import UUID
 
 from sqlalchemy import bindparam, select
 from sqlalchemy.dialects.postgresql import insert
+
 from vinc_kernel import Session, Tenant
 
 from . import models
@@ -11,7 +12,9 @@ from .schemas import TenantOut
 
 STORED = select(models.Tenant).where(models.Tenant.id == bindparam("id"))
 BY_ID = select(models.Tenant.id, models.Tenant.slug, models.Tenant.name).where(models.Tenant.id == bindparam("id"))
-BY_SLUG = select(models.Tenant.id, models.Tenant.slug, models.Tenant.name).where(models.Tenant.slug == bindparam("slug"))
+BY_SLUG = select(models.Tenant.id, models.Tenant.slug, models.Tenant.name).where(
+    models.Tenant.slug == bindparam("slug")
+)
 ADD = (
     insert(models.Tenant)
     .values(slug=bindparam("slug"), name=bindparam("name"))

@@ -4,6 +4,7 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends
+
 from vinc_kernel import Session, get_tenant_id, signed_in
 
 from . import repository

@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from pydantic import BaseModel
+
 from vinc_kernel.rest import Moment, Text
 
 

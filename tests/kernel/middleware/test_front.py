@@ -10,6 +10,7 @@ import pytest
 from fastapi import APIRouter, Depends, HTTPException, Query
 from pydantic import BaseModel, SecretStr
 from starlette.responses import JSONResponse, StreamingResponse
+
 from vinc_kernel import Conflict, Principal, current_principal, public, require_roles, signed_in
 from vinc_kernel.app import Application
 
@@ -73,8 +74,8 @@ def things() -> APIRouter:
     return router
 
 
-async def test_a_request_id_is_made_and_is_in_the_problem(serve: Serve, client: Client) -> None:
-    answer = await client(serve(things())).get("/nothing")
+async def test_a_request_id_is_made_and_is_in_the_problem(serve: Serve, client_of: Client) -> None:
+    answer = await client_of(serve(things())).get("/nothing")
 
     assert len(answer.headers["x-request-id"]) == 32
     assert answer.json()["request_id"] == answer.headers["x-request-id"]
@@ -84,9 +85,9 @@ async def test_a_request_id_is_made_and_is_in_the_problem(serve: Serve, client: 
     ("sent", "taken"), [("abc-1._Z", True), ("", False), ("a\tb", False), ("a" * 65, False), ("a b", False)]
 )
 async def test_a_request_id_is_taken_over_when_well_formed(
-    serve: Serve, client: Client, sent: str, *, taken: bool
+    serve: Serve, client_of: Client, sent: str, *, taken: bool
 ) -> None:
-    answer = await client(serve(things())).get("/things", headers={"X-Request-ID": sent})
+    answer = await client_of(serve(things())).get("/things", headers={"X-Request-ID": sent})
 
     assert (answer.headers["x-request-id"] == sent) is taken
 
@@ -104,9 +105,9 @@ async def test_a_request_id_is_taken_over_when_well_formed(
     ],
 )
 async def test_every_error_is_a_problem_document(
-    serve: Serve, client: Client, path: str, status: int, kind: str
+    serve: Serve, client_of: Client, path: str, status: int, kind: str
 ) -> None:
-    answer = await client(serve(things())).get(path)
+    answer = await client_of(serve(things())).get(path)
 
     assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
     problem = answer.json()
@@ -116,26 +117,26 @@ async def test_every_error_is_a_problem_document(
     assert "canary" not in answer.text
 
 
-async def test_a_401_says_how_to_sign_in(serve: Serve, client: Client) -> None:
-    answer = await client(serve(things())).get("/things/who")
+async def test_a_401_says_how_to_sign_in(serve: Serve, client_of: Client) -> None:
+    answer = await client_of(serve(things())).get("/things/who")
 
     assert answer.headers["www-authenticate"] == "Bearer"
 
 
-async def test_an_anonymous_caller_with_a_broken_body_gets_401(serve: Serve, client: Client) -> None:
-    answer = await client(serve(things())).post("/things", content=b"{broken")
+async def test_an_anonymous_caller_with_a_broken_body_gets_401(serve: Serve, client_of: Client) -> None:
+    answer = await client_of(serve(things())).post("/things", content=b"{broken")
 
     assert answer.status_code == 401
 
 
-async def test_a_wrong_method_lists_all_that_the_path_takes(serve: Serve, client: Client) -> None:
-    answer = await client(serve(things())).delete("/things")
+async def test_a_wrong_method_lists_all_that_the_path_takes(serve: Serve, client_of: Client) -> None:
+    answer = await client_of(serve(things())).delete("/things")
 
     assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD, POST")
 
 
-async def test_head_is_served_by_get_and_has_no_body(serve: Serve, client: Client) -> None:
-    api = client(serve(things()))
+async def test_head_is_served_by_get_and_has_no_body(serve: Serve, client_of: Client) -> None:
+    api = client_of(serve(things()))
     got, head = await api.get("/things"), await api.head("/things")
 
     assert head.status_code == 200
@@ -143,9 +144,9 @@ async def test_head_is_served_by_get_and_has_no_body(serve: Serve, client: Clien
     assert head.headers["content-length"] == got.headers["content-length"]
 
 
-async def test_a_problem_never_carries_the_input_back(serve: Serve, client: Client) -> None:
+async def test_a_problem_never_carries_the_input_back(serve: Serve, client_of: Client) -> None:
     secret = "hunter2-canary"
-    answer = await client(serve(things())).post(
+    answer = await client_of(serve(things())).post(
         "/things", headers=VIEWER, json={"name": ["x" * 3_000_000], "password": {"a": secret}, "level": secret}
     )
 
@@ -167,16 +168,16 @@ async def test_a_problem_never_carries_the_input_back(serve: Serve, client: Clie
         b"[" * 100_000,
     ],
 )
-async def test_a_body_that_is_no_strict_json_is_422(serve: Serve, client: Client, body: bytes) -> None:
+async def test_a_body_that_is_no_strict_json_is_422(serve: Serve, client_of: Client, body: bytes) -> None:
     headers = VIEWER | {"Content-Type": "application/json"}
-    answer = await client(serve(things())).post("/things", content=body, headers=headers)
+    answer = await client_of(serve(things())).post("/things", content=body, headers=headers)
 
     assert answer.status_code == 422
     assert answer.headers["content-type"] == "application/problem+json"
 
 
-async def test_a_query_name_that_is_no_list_may_not_be_doubled(serve: Serve, client: Client) -> None:
-    api = client(serve(things()))
+async def test_a_query_name_that_is_no_list_may_not_be_doubled(serve: Serve, client_of: Client) -> None:
+    api = client_of(serve(things()))
     doubled, listed = await api.get("/things?limit=1&limit=2"), await api.get("/things?tag=a&tag=b&limit=1")
 
     assert (doubled.status_code, doubled.json()["errors"][0]["pointer"]) == (422, "/limit")
@@ -196,39 +197,41 @@ async def test_a_query_name_that_is_no_list_may_not_be_doubled(serve: Serve, cli
     ],
 )
 async def test_a_header_that_decides_is_given_once_and_well_formed(
-    serve: Serve, client: Client, headers: list[tuple[Any, Any]]
+    serve: Serve, client_of: Client, headers: list[tuple[Any, Any]]
 ) -> None:
     raw = [(name.encode(), value if isinstance(value, bytes) else value.encode()) for name, value in headers]
-    answer = await client(serve(things())).get("/things", headers=raw)
+    answer = await client_of(serve(things())).get("/things", headers=raw)
 
     assert answer.status_code == 400
     assert answer.json()["errors"][0]["in"] == "header"
 
 
-@pytest.mark.parametrize("given", ["Dev", "Dev alice", "Dev ;viewer;acme", "Dev a;viewer;acme;x", "Bearer abc", "Dev a;Viewer;acme"])
+@pytest.mark.parametrize(
+    "given", ["Dev", "Dev alice", "Dev ;viewer;acme", "Dev a;viewer;acme;x", "Bearer abc", "Dev a;Viewer;acme"]
+)
 async def test_credentials_that_are_no_good_are_401_also_on_a_public_route(
-    serve: Serve, client: Client, given: str
+    serve: Serve, client_of: Client, given: str
 ) -> None:
-    answer = await client(serve(things())).get("/things", headers={"Authorization": given})
+    answer = await client_of(serve(things())).get("/things", headers={"Authorization": given})
 
     assert answer.status_code == 401
 
 
-async def test_in_production_nobody_is_found(serve: Serve, client: Client) -> None:
-    api = client(serve(things(), VINC_ENV="prod"))
+async def test_in_production_nobody_is_found(serve: Serve, client_of: Client) -> None:
+    api = client_of(serve(things(), VINC_ENV="prod"))
 
     assert (await api.get("/things/who", headers=VIEWER)).status_code == 401
     assert (await api.get("/things")).status_code == 200
 
 
-async def test_the_principal_is_who_the_header_says_in_test(serve: Serve, client: Client) -> None:
-    answer = await client(serve(things())).get("/things/who", headers={"Authorization": "Dev alice;viewer;"})
+async def test_the_principal_is_who_the_header_says_in_test(serve: Serve, client_of: Client) -> None:
+    answer = await client_of(serve(things())).get("/things/who", headers={"Authorization": "Dev alice;viewer;"})
 
     assert answer.json() == {"subject": "alice", "role": "viewer"}
 
 
-async def test_every_answer_is_private_unless_the_route_says_otherwise(serve: Serve, client: Client) -> None:
-    api = client(serve(things()))
+async def test_every_answer_is_private_unless_the_route_says_otherwise(serve: Serve, client_of: Client) -> None:
+    api = client_of(serve(things()))
     usual, missing, cached = await api.get("/things"), await api.get("/none"), await api.get("/things/cached")
 
     assert usual.headers["cache-control"] == missing.headers["cache-control"] == "private, no-cache"
@@ -236,8 +239,8 @@ async def test_every_answer_is_private_unless_the_route_says_otherwise(serve: Se
     assert cached.headers.get_list("cache-control") == ["public, max-age=60"]
 
 
-async def test_a_large_answer_is_compressed_for_who_takes_it(serve: Serve, client: Client) -> None:
-    api = client(serve(things()))
+async def test_a_large_answer_is_compressed_for_who_takes_it(serve: Serve, client_of: Client) -> None:
+    api = client_of(serve(things()))
     packed = await api.get("/things/large", headers={"Accept-Encoding": "gzip"})
     plain = await api.get("/things/large", headers={"Accept-Encoding": "identity"})
 
@@ -246,13 +249,13 @@ async def test_a_large_answer_is_compressed_for_who_takes_it(serve: Serve, clien
     assert packed.json() == plain.json()
 
 
-async def test_an_error_after_the_first_byte_breaks_the_answer_off(serve: Serve, client: Client) -> None:
+async def test_an_error_after_the_first_byte_breaks_the_answer_off(serve: Serve, client_of: Client) -> None:
     with pytest.raises(RuntimeError):
-        await client(serve(things())).get("/things/half", headers={"Accept-Encoding": "identity"})
+        await client_of(serve(things())).get("/things/half", headers={"Accept-Encoding": "identity"})
 
 
-async def test_cors_lets_a_known_origin_read_what_clients_need(serve: Serve, client: Client) -> None:
-    api = client(serve(things(), VINC_CORS_ORIGINS="https://app.example"))
+async def test_cors_lets_a_known_origin_read_what_clients_need(serve: Serve, client_of: Client) -> None:
+    api = client_of(serve(things(), VINC_CORS_ORIGINS="https://app.example"))
     known = await api.get("/things/who", headers={"Origin": "https://app.example"})
     other = await api.get("/things", headers={"Origin": "https://evil.example"})
 
@@ -264,8 +267,8 @@ async def test_cors_lets_a_known_origin_read_what_clients_need(serve: Serve, cli
     assert "access-control-allow-origin" not in other.headers
 
 
-async def test_a_preflight_is_answered_and_a_refused_one_is_a_problem(serve: Serve, client: Client) -> None:
-    api = client(serve(things(), VINC_CORS_ORIGINS="https://app.example"))
+async def test_a_preflight_is_answered_and_a_refused_one_is_a_problem(serve: Serve, client_of: Client) -> None:
+    api = client_of(serve(things(), VINC_CORS_ORIGINS="https://app.example"))
     asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization, x-tenant-id"}
     known = await api.options("/things", headers=asked | {"Origin": "https://app.example"})
     other = await api.options("/things", headers=asked | {"Origin": "https://evil.example"})
@@ -286,8 +289,8 @@ async def test_the_prefix_is_a_setting_and_health_probes_lie_at_the_root(serve: 
 
 @pytest.mark.parametrize("evil", ["http://evil.example", "evil.example"])
 @pytest.mark.parametrize("path", ["/things", "/things/", "/docs", "/docs/", "/nothing/"])
-async def test_no_answer_follows_the_host_header(serve: Serve, client: Client, path: str, evil: str) -> None:
-    answer = await client(serve(things())).get(path, headers={"Host": evil})
+async def test_no_answer_follows_the_host_header(serve: Serve, client_of: Client, path: str, evil: str) -> None:
+    answer = await client_of(serve(things())).get(path, headers={"Host": evil})
 
     assert answer.status_code in {200, 404}
     assert "location" not in answer.headers

@@ -211,9 +211,14 @@ def judge(request: pytest.FixtureRequest, workshop: Workshop, serving: Any) -> C
         without = workshop.app()
         before = Traces.now(), hooks_of(without)
         workshop.plugin("bad", code, required=required, **more)
-        expected = line.replace("{toml}", f"{workshop.manifest} [plugins.bad]").replace("{package}", workshop.package("bad"))
-        if "{here}" in expected:
-            expected = expected.replace("{here}", workshop.here("bad"))
+        expected = line.replace("{toml}", f"{workshop.manifest} [plugins.bad]").replace(
+            "{package}", workshop.package("bad")
+        )
+        if "{here" in expected:
+            file, _, number = workshop.here("bad").rpartition(":")
+            expected = expected.replace("{here}", f"{file}:{number}").replace("{here-1}", f"{file}:{int(number) - 1}")
+        if "{def}" in expected:
+            expected = expected.replace("{def}", workshop.here("bad", "# def"))
         if required:
             assert workshop.errors() == [expected]
             return

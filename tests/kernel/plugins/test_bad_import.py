@@ -164,7 +164,10 @@ async def test_settings_that_raise_are_one_line_without_the_value(judge: Judge, 
     ("toml", "what"),
     [
         ("day = 1", "{toml}.day ({toml}): Extra inputs are not permitted"),
-        ("days = 'topsecret'", "{toml}.days ({toml}): Input should be a valid integer, unable to parse string as an integer"),
+        (
+            "days = 'topsecret'",
+            "{toml}.days ({toml}): Input should be a valid integer, unable to parse string as an integer",
+        ),
     ],
 )
 async def test_a_wrong_setting_is_told_without_its_value(judge: Judge, toml: str, what: str) -> None:
@@ -178,7 +181,9 @@ async def test_settings_for_a_plugin_that_has_none_are_refused(judge: Judge) -> 
 
 
 def test_a_wrong_secret_from_the_environment_is_never_told(workshop: Workshop) -> None:
-    code = SETTINGS.replace("days: int = 7", "days: 'SecretStr' = None").replace("BODY", "raise ValueError(value.get_secret_value())")
+    code = SETTINGS.replace("days: int = 7", "days: 'SecretStr' = None").replace(
+        "BODY", "raise ValueError(value.get_secret_value())"
+    )
     workshop.plugin("bad", "from pydantic import SecretStr" + code)
     workshop.environ["VINC_BAD__DAYS"] = "hunter2-hunter2"
     (line,) = workshop.errors()

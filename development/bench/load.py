@@ -1,0 +1,80 @@
+"""Put a server under load for a while: by wrk where it is installed, else by a load tool of our own."""
+
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from .failed import BenchFailed
+
+CONNECTIONS = 32
+# One request for each path of the file, in turn; made before the load begins.
+SCRIPT = """
+local requests, turn = {}, 0
+function init(arguments)
+    for path in io.lines(arguments[1]) do requests[#requests + 1] = wrk.format("GET", path) end
+end
+function request()
+    turn = turn % #requests + 1
+    return requests[turn]
+end
+"""
+
+
+class LoadFailed(BenchFailed):
+    """The load was not answered as it should be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What is asked: these paths in turn, with these headers. One path alone needs no script."""
+
+    paths: Sequence[str]
+    headers: Mapping[str, str]
+
+
+def tool() -> str:
+    """What will be used, for the report."""
+    return f"wrk -t1 -c{CONNECTIONS}" if shutil.which("wrk") else f"a Python client with {CONNECTIONS} connections"
+
+
+def load(port: int, target: Target, seconds: float, scratch: Path) -> tuple[int, float]:
+    """How many requests were answered, and in how many seconds; raises LoadFailed for any answer but 2xx."""
+    if len(target.paths) == 1 and shutil.which("wrk"):
+        return by_wrk(port, target, seconds, [])
+    listed = scratch / "paths.txt"
+    listed.write_text("".join(f"{path}\n" for path in target.paths))
+    if not shutil.which("wrk"):
+        return by_client(port, target, seconds, listed)
+    script = scratch / "in-turn.lua"
+    script.write_text(SCRIPT)
+    return by_wrk(port, target, seconds, ["-s", str(script), "--", str(listed)])
+
+
+def by_wrk(port: int, target: Target, seconds: float, options: Sequence[str]) -> tuple[int, float]:
+    headers = [word for name, value in target.headers.items() for word in ("-H", f"{name}: {value}")]
+    # wrk takes whole seconds only; the script's own arguments come after the address.
+    own = list(options[options.index("--") :]) if "--" in options else []
+    before = [*options[: len(options) - len(own)], *headers, "-t1", f"-c{CONNECTIONS}", f"-d{max(1, round(seconds))}s"]
+    said = run(["wrk", *before, f"http://127.0.0.1:{port}{target.paths[0]}", *own])
+    done = re.search(r"(\d+) requests in ([\d.]+)(ms|s|m)", said)
+    if done is None or "Non-2xx" in said or "Socket errors" in said:
+        raise LoadFailed(f"wrk on {target.paths[0]}: {said.strip()}")
+    return int(done[1]), float(done[2]) * {"ms": 0.001, "s": 1, "m": 60}[done[3]]
+
+
+def by_client(port: int, target: Target, seconds: float, listed: Path) -> tuple[int, float]:
+    headers = [f"{name}: {value}" for name, value in target.headers.items()]
+    words = [sys.executable, "-m", "development.bench.client", str(port), str(seconds), str(CONNECTIONS), str(listed)]
+    requests, took = run([*words, *headers]).split()
+    return int(requests), float(took)
+
+
+def run(command: Sequence[str]) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    if done.returncode != 0:
+        raise LoadFailed(f"{command[0]}: {(done.stderr or done.stdout).strip()}")
+    return done.stdout

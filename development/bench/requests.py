@@ -1,0 +1,81 @@
+"""One request through the whole stack: a public route, and a guarded one."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from .compare import Outcome, Rounds, Side, compare
+from .generate import TENANT, TOKEN, write_plugins
+from .load import Target
+from .report import Line, ratio
+from .server import UVICORN, environment, started, wait_until_listening
+
+SIGNED_IN = {"Authorization": TOKEN, "X-Tenant-ID": TENANT}
+
+
+@dataclass(frozen=True, slots=True)
+class Logs:
+    """What both sides write for a request: ours our structured line, bare FastAPI uvicorn's access log; or nothing."""
+
+    name: str
+    level: str
+    options: Sequence[str]
+
+
+ON, OFF = Logs("logs on", "info", ()), Logs("logs off", "warning", ("--no-access-log",))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pair:
+    """Our application and the one it is measured against, both as uvicorn is told."""
+
+    ours: Sequence[str]
+    theirs: Sequence[str]
+    manifest: Path
+    target: Target
+
+
+def health(rounds: Rounds, database: str) -> Iterator[Line]:
+    """`GET /api/v1/health` of the application that `vinc serve` runs."""
+    manifest = rounds.scratch / "health.toml"
+    manifest.write_text("[plugins.health]\n")
+    pair = Pair(
+        ours=["vinc_kernel.main:app"],
+        theirs=["development.bench.bare:health", "--factory"],
+        manifest=manifest,
+        target=Target(["/api/v1/health"], {}),
+    )
+    yield ratio("health to bare FastAPI, both logs on", measured(pair, ON, rounds, database), 0.95)
+    yield ratio("health to bare FastAPI, both logs off", measured(pair, OFF, rounds, database))
+
+
+def guarded(rounds: Rounds, database: str) -> Iterator[Line]:
+    """A route behind a capability, to the same one without any guard."""
+    directory = rounds.scratch / "guarded"
+    directory.mkdir()
+    pair = Pair(
+        ours=["development.bench.apps:generated", "--factory"],
+        theirs=["development.bench.bare:thing", "--factory"],
+        manifest=write_plugins(directory, 1, literal=True),
+        target=Target(["/api/v1/p000/thing"], SIGNED_IN),
+    )
+    yield ratio("guarded to bare unguarded, both logs on", measured(pair, ON, rounds, database), 0.9)
+    yield ratio("guarded to bare unguarded, both logs off", measured(pair, OFF, rounds, database))
+
+
+def measured(pair: Pair, logs: Logs, rounds: Rounds, database: str) -> Outcome:
+    environ = environment(
+        pair.manifest.parent,
+        VINC_PLUGINS_FILE=str(pair.manifest),
+        VINC_LOG_LEVEL=logs.level,
+        VINC_DATABASE_URL=database,
+    )
+    ours = ["uvicorn", *pair.ours, *UVICORN, "--no-access-log"]
+    theirs = ["uvicorn", *pair.theirs, *UVICORN, *logs.options]
+    with (
+        started("vinc", ours, environ, rounds.scratch) as vinc,
+        started("bare", theirs, environment(), rounds.scratch) as bare,
+    ):
+        wait_until_listening(vinc)
+        wait_until_listening(bare)
+        return compare(Side(vinc, pair.target), Side(bare, pair.target), rounds)

@@ -1,0 +1,128 @@
+"""Run one server as a child process, and ask the operating system what it costs."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+
+import psutil
+from vinc_kernel.embedded.process import dying_with
+
+from .failed import BenchFailed
+
+ROOT = Path(__file__).resolve().parents[2]
+SECONDS_TO_START = 60
+OK = 200
+# The same server on both sides; what differs is said beside each use.
+UVICORN = ("--host", "127.0.0.1", "--loop", "uvloop", "--http", "httptools", "--no-server-header", "--lifespan", "on")
+
+
+class ServerFailed(BenchFailed):
+    """A server that was to be measured does not run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A server of one process."""
+
+    name: str
+    port: int
+    child: subprocess.Popen[bytes]
+    log: Path
+
+    def cpu(self) -> float:
+        """Seconds of CPU, user and system, since it was started."""
+        spent = psutil.Process(self.child.pid).cpu_times()
+        return float(spent.user + spent.system)
+
+    def megabytes(self) -> float:
+        """Resident memory."""
+        return float(psutil.Process(self.child.pid).memory_info().rss) / 1e6
+
+    def status(self, path: str, headers: Mapping[str, str] | None = None) -> int:
+        """Ask once; 0 when nobody answers."""
+        line = HTTPConnection("127.0.0.1", self.port, timeout=10)
+        try:
+            line.request("GET", path, headers=dict(headers or {}))
+            answer = line.getresponse()
+            answer.read()
+        except (OSError, HTTPException):
+            return 0
+        finally:
+            line.close()
+        return answer.status
+
+    def listens(self) -> bool:
+        with socket.socket() as tried:
+            return tried.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def refuse_if_ended(self) -> None:
+        if self.child.poll() is not None:
+            said = self.log.read_text(errors="replace").strip().splitlines() or ["(it said nothing)"]
+            raise ServerFailed(f"{self.name} has ended with code {self.child.returncode}: {said[-1]}")
+
+
+@contextmanager
+def started(name: str, command: Sequence[str], environ: Mapping[str, str], scratch: Path) -> Generator[Server]:
+    """Start it, and stop it at the end. What it prints to stdout is thrown away, as in the measured case."""
+    port = free_port()
+    log = scratch / f"{name.replace(' ', '-')}.log"
+    with log.open("wb") as errors:
+        child = subprocess.Popen(
+            [sys.executable, "-m", *command, "--port", str(port)],
+            cwd=scratch,
+            env=environ,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=errors,
+            preexec_fn=dying_with(os.getpid(), signal.SIGTERM),  # noqa: PLW1509 - prctl must be called by the child
+        )
+    try:
+        yield Server(name, port, child, log)
+    finally:
+        child.terminate()
+        try:
+            child.wait(10)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+
+
+def wait_until_listening(server: Server) -> None:
+    """Return when it accepts connections, which uvicorn does once the application is started."""
+    deadline = time.monotonic() + SECONDS_TO_START
+    while not server.listens():
+        server.refuse_if_ended()
+        if time.monotonic() > deadline:
+            raise ServerFailed(f"{server.name} does not listen after {SECONDS_TO_START} s")
+        time.sleep(0.005)
+
+
+def wait_until_ready(server: Server, path: str) -> None:
+    """Return when this path answers 200."""
+    deadline = time.monotonic() + SECONDS_TO_START
+    while server.status(path) != OK:
+        server.refuse_if_ended()
+        if time.monotonic() > deadline:
+            raise ServerFailed(f"{server.name}: {path} does not answer 200 after {SECONDS_TO_START} s")
+        time.sleep(0.005)
+
+
+def free_port() -> int:
+    with socket.socket() as tried:
+        tried.bind(("127.0.0.1", 0))
+        port: int = tried.getsockname()[1]
+        return port
+
+
+def environment(*directories: Path, **more: str) -> dict[str, str]:
+    """Ours without any setting of Vinc's, so that nobody's own are measured; modules come from these directories too."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("VINC_")}
+    return {**kept, "PYTHONPATH": os.pathsep.join(map(str, (ROOT, *directories))), "VINC_ENV": "test", **more}

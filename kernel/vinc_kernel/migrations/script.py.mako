@@ -1,0 +1,23 @@
+"""${message}."""
+
+% if "sa." in upgrades + downgrades:
+import sqlalchemy as sa
+% endif
+% if "op." in upgrades + downgrades:
+from alembic import op
+% endif
+% if "protect(" in upgrades:
+
+from vinc_kernel.migrations import protect
+% endif
+
+revision = "${up_revision}"
+down_revision = ${'"%s"' % down_revision if down_revision else None}
+
+
+def upgrade() -> None:
+    ${upgrades}
+
+
+def downgrade() -> None:
+    ${downgrades}

@@ -1,0 +1,61 @@
+"""Write a new revision of one plugin: what its models have and the database has not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from alembic.autogenerate import produce_migrations, render_python_code
+from alembic.operations.ops import CreateTableOp
+from alembic.script import ScriptDirectory
+from alembic.util import rev_id
+
+from ..database.base import Base
+from ..database.versions import History
+from ..errors import DatabaseError
+from .catalog import owners
+from .check import comparing
+from .run import TEMPLATES, place_of
+from .unit import How, Unit, connected
+
+NOTHING = "pass"
+
+
+def write_revision(
+    url: str | None, history: History, message: str, *, models: Sequence[type[Base]] = (), how: How
+) -> Path:
+    """Write the file and return its path. Without an address it is empty; raises DatabaseError when it would be so."""
+    history.versions.mkdir(parents=True, exist_ok=True)
+    up, down = compared(url, history, models, how) if url else (NOTHING, NOTHING)
+    script = ScriptDirectory(str(TEMPLATES), version_locations=[str(history.versions)])
+    made = script.generate_revision(
+        rev_id(), message, head="head", version_path=str(history.versions), upgrades=up, downgrades=down
+    )
+    if made is None:
+        raise DatabaseError(f"{history.plugin}: the revision was written and is not found in {history.versions}")
+    return Path(made.path)
+
+
+def compared(url: str, history: History, models: Sequence[type[Base]], how: How) -> tuple[str, str]:
+    """The bodies of `upgrade` and `downgrade`."""
+    with connected(url) as connection:
+        place = place_of(connection, history)
+        if place.at != place.head:
+            at = f"the database is at {place.at or 'base'}, not at {place.head}"
+            raise DatabaseError(f"{history.plugin}: {at}; run vinc db upgrade first")
+        known = owners(Unit(connection, history.plugin, how))
+        mine = {str(model.__tablename__) for model in models} | {
+            name for name, plugin in known.items() if plugin == history.plugin
+        }
+        context = comparing(connection, mine)
+        context.opts |= {"sqlalchemy_module_prefix": "sa.", "alembic_module_prefix": "op.", "user_module_prefix": None}
+        made = produce_migrations(context, models[0].metadata if models else Base.metadata)
+    if made.upgrade_ops is None or made.upgrade_ops.is_empty() or made.downgrade_ops is None:
+        raise DatabaseError(f"{history.plugin}: models and database are equal; --no-autogenerate writes an empty one")
+    protect = [
+        f'protect("{one.table_name}")'
+        for one in made.upgrade_ops.ops
+        if isinstance(one, CreateTableOp) and any(getattr(column, "name", "") == "tenant_id" for column in one.columns)
+    ]
+    up = render_python_code(made.upgrade_ops, migration_context=context)
+    return "\n    ".join([up, *protect]), render_python_code(made.downgrade_ops, migration_context=context)

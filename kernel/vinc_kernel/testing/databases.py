@@ -1,0 +1,110 @@
+"""The databases of a test run: a template with the tables of all enabled plugins, and a copy of it for each worker."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from psycopg import Connection, sql
+
+from .servers import Servers, conninfo
+
+# The kernel's own tables (`vinc_...`) say which revision a plugin's tables are at.
+TABLES = r"""
+select relname from pg_class
+where relnamespace = 'public'::regnamespace and relkind in ('r', 'p') and not relispartition and relname !~ '^vinc_'
+order by relname
+"""
+SEEDS = sql.Identifier("vinc_seeds")
+
+
+def make_template(servers: Servers) -> None:
+    """Make roles and template, and run the migrations of every enabled plugin, as `vinc db init` and `upgrade` do."""
+    from ..database.prepare import prepare
+    from ..database.roles import Roles
+    from ..database.versions import history_of
+    from ..migrations.run import upgrade
+    from ..migrations.unit import How
+    from ..plugins.arrange import arrange
+
+    roles = Roles(servers.prefix)
+    prepare(servers.postgres, servers.template, roles, {roles.app: servers.prefix})
+    plugins = arrange(settings_for(environment(servers, servers.template)))
+    histories = [history for one in plugins if (history := history_of(one.name, one.package))]
+    upgrade(servers.database(servers.template), histories, How(roles=roles))
+
+
+def environment(servers: Servers, database: str, redis: str = "") -> dict[str, str]:
+    """The settings that point an application at this run's servers, by their public names."""
+    return {
+        "VINC_ENV": "test",
+        "VINC_DATABASE_URL": servers.database(database, f"{servers.prefix}_app", servers.prefix),
+        "VINC_DATABASE_MIGRATION_URL": "",
+        "VINC_DATABASE_ROLE_PREFIX": servers.prefix,
+        "VINC_REDIS_URL": redis or servers.redis,
+        "VINC_DB_POOL_SIZE": "1",
+        "VINC_DB_MAX_OVERFLOW": "9",
+        "VINC_LOG_LEVEL": "warning",
+    }
+
+
+def settings_for(environ: Mapping[str, str]) -> Any:
+    from ..settings import Sources, read_settings
+
+    return read_settings(Sources(environ))[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """One worker's database. `admin` is a superuser's connection to it, for looking behind the application's back."""
+
+    name: str
+    admin: Connection[tuple[Any, ...]]
+    tables: Sequence[str]
+    seeded: Sequence[str]
+
+    def clear(self) -> None:
+        """Bring every table back to what the migrations have left in it."""
+        if used := [table for table in self.tables if self.has_rows(table)] if self.tables else []:
+            names = sql.SQL(", ").join(map(sql.Identifier, used))
+            self.admin.execute(sql.SQL("truncate {} restart identity cascade").format(names))
+        if self.seeded:
+            self.restore()
+
+    def has_rows(self, table: str) -> bool:
+        query = sql.SQL("select exists (select from {})").format(sql.Identifier(table))
+        row = self.admin.execute(query).fetchone()
+        return bool(row and row[0])
+
+    def restore(self) -> None:
+        restore = sql.SQL("insert into public.{0} overriding system value select * from {1}.{0}")
+        with self.admin.transaction():
+            self.admin.execute("set local session_replication_role = replica")  # in whatever order
+            for table in self.seeded:
+                self.admin.execute(restore.format(sql.Identifier(table), SEEDS))
+
+    def add_tenant(self, slug: str) -> None:
+        """Add a tenant as the plugin tenants does, unless it is there."""
+        from ..database.uuid7 import uuid7
+
+        add = "insert into tenants_tenant (id, slug, name) values (%s, %s, %s) on conflict (slug) do nothing"
+        self.admin.execute(add, [uuid7(), slug, slug.replace("-", " ").title()])
+
+
+def copy_template(servers: Servers, worker: str) -> Database:
+    """Make one worker's database; its connection stays open until the worker ends."""
+    name = f"{servers.prefix}_{worker}"
+    with psycopg.connect(conninfo(servers.postgres), autocommit=True) as connection:
+        copy = sql.SQL("create database {} template {} strategy file_copy")
+        connection.execute(copy.format(sql.Identifier(name), sql.Identifier(servers.template)))
+    admin = psycopg.connect(conninfo(servers.database(name)), autocommit=True)
+    database = Database(name, admin, [str(table) for (table,) in admin.execute(TABLES).fetchall()], ())
+    seeded = [table for table in database.tables if database.has_rows(table)]
+    if seeded:
+        admin.execute(sql.SQL("create schema {}").format(SEEDS))
+    for table in seeded:
+        keep = sql.SQL("create table {1}.{0} as table public.{0}")
+        admin.execute(keep.format(sql.Identifier(table), SEEDS))
+    return Database(name, admin, database.tables, seeded)
