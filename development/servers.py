@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dotenv import dotenv_values
+
 from vinc_kernel.embedded.postgres import SUPERUSER, PostgresServer, start_postgres
 from vinc_kernel.embedded.valkey import ValkeyServer, start_valkey
 

@@ -1,26 +1,19 @@
 """`./dev up`: PostgreSQL, Valkey, migrations, two demo tenants and the service, in this order; and all down again."""
 
 import argparse
-import json
-import os
-import signal
-import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
-from hashlib import sha256
 from pathlib import Path
 
-from vinc_kernel.embedded.process import dying_with
 from vinc_kernel.errors import VincError
 
-from . import servers, service
-from .state import ROOT, Refused, Stopped, Wish, held, say, state_directory
+from . import preparation, servers, service
+from .state import Refused, Stopped, Wish, held, say, state_directory
 from .table import table
 
 SECONDS_TO_BE_READY = 60
-DEMO = "demo"  # a mark: for which database the demo tenants were loaded
 
 
 def parsed(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -63,72 +56,22 @@ def run(options: argparse.Namespace, state: Path, stack: ExitStack, wish: Wish, 
     service.end_left(state)
     address = service.free(options.host, options.port)
     given = servers.settings()
-    mark = state / DEMO
-    if not (state / "postgres" / "data").exists():
-        mark.unlink(missing_ok=True)
     running = servers.start(state, given, stack)
     wish.check()
     environ = servers.environment(given, running)
-    prepare(given, running, environ, mark, wish)
+    prepared = preparation.start(state, given, running, environ)
+    stack.callback(prepared.stop)
+    if not prepared.is_known:  # else both go on at once: nothing is to be migrated, and it is looked at all the same
+        prepared.finish(wish)
     say("starting the service")
     words = ["--host", address.host, "--port", str(address.port), "--workers", str(options.workers)]
     served = service.start(state, [*words, *(["--reload"] if options.reload else [])], environ)
     stack.callback(served.stop)
-    listed = child([service.VINC, "plugins", "--json"], environ, stdout=subprocess.PIPE)
-    stack.callback(listed.kill)
+    plugins = prepared.finish(wish)
     wait_until_ready(served, address, wish)
-    told, _ = listed.communicate(timeout=SECONDS_TO_BE_READY)
-    if listed.returncode != 0:
-        raise Refused("`vinc plugins` failed: the reason stands above")
-    sys.stdout.write(table(address, given, running, json.loads(told), seconds=time.monotonic() - started))
+    sys.stdout.write(table(address, given, running, plugins, seconds=time.monotonic() - started))
     sys.stdout.flush()
     stay(served, running, wish)
-
-
-def prepare(
-    given: Mapping[str, str], running: servers.Servers, environ: Mapping[str, str], mark: Path, wish: Wish
-) -> None:
-    """Make the database's roles, migrate it, and load the demo tenants if that was never done; raises Refused."""
-    migrator = servers.migration_url(given, running)
-    if migrator is None:
-        say(f"{servers.MIGRATION_URL} is not set: the named database is taken as it is")
-        return
-    database = sha256(environ.get(servers.DATABASE_URL, given.get(servers.DATABASE_URL, "")).encode()).hexdigest()
-    is_new = not mark.exists() or mark.read_text() != database
-    commands = [["db", "upgrade"]]
-    if is_new and (admin := servers.admin_url(running)):
-        commands.insert(0, ["db", "init", "--admin-url", admin])
-    if is_new:
-        commands.append(["tenants", "demo"])
-    say("migrating, and loading the demo tenants" if is_new else "migrating")
-    words = [sys.executable, "-m", "development.prepare", json.dumps(commands)]
-    process = child(words, {**environ, servers.MIGRATION_URL: migrator})
-    while process.poll() is None:
-        if wish.came:
-            process.terminate()
-            process.wait()
-        wish.check()
-        time.sleep(0.01)
-    wish.check()
-    if process.returncode != 0:
-        message = "the database could not be prepared: the reason stands above"
-        raise Refused(message)
-    mark.write_text(database)
-
-
-def child(
-    words: Sequence[str | Path], environ: Mapping[str, str], stdout: int | None = None
-) -> subprocess.Popen[bytes]:
-    """A command of ours that a terminal's Ctrl-C does not reach, and that ends with us."""
-    return subprocess.Popen(
-        words,
-        cwd=ROOT,
-        env=environ,
-        stdin=subprocess.DEVNULL,
-        stdout=stdout,
-        start_new_session=True,
-        preexec_fn=dying_with(os.getpid(), signal.SIGTERM),  # noqa: PLW1509 - prctl must be called by the child
-    )
 
 
 def wait_until_ready(served: service.Service, address: service.Address, wish: Wish) -> None:

@@ -60,7 +60,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"dev: {error}\n")
         return 1
     print(f"\n{table(lines)}\n")
-    print(f"{options.rounds} rounds of {options.seconds} s each, medians, by {tool()}; {time.monotonic() - begun:.0f} s")
+    print(
+        f"{options.rounds} rounds of {options.seconds} s each, medians, by {tool()}; {time.monotonic() - begun:.0f} s"
+    )
     return MISSED if any(line.is_met is False for line in lines) else 0
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from importlib import import_module
 
 from fastapi import APIRouter, FastAPI
+
 from vinc_kernel.app import Application, create_app
 from vinc_kernel.context import Context, Principal
 from vinc_kernel.plugins.assemble import collector_paused

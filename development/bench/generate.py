@@ -22,22 +22,22 @@ class Thing(BaseModel):
 
 router = APIRouter(prefix="/{name}", tags=["{name}"]{guard})
 '''
-ROUTE = '''
+ROUTE = """
 
 @router.get("/things{index:02}/{{number}}")
 async def things{index:02}(number: int) -> Thing:
     return Thing(name="{name}", number=number)
-'''
-LITERAL = '''
+"""
+LITERAL = """
 
 @router.get("/thing")
 async def thing() -> Thing:
     return Thing(name="{name}", number=1)
-'''
-GUARD = '''from vinc_kernel import Capability, require_capabilities
+"""
+GUARD = """from vinc_kernel import Capability, require_capabilities
 
 READ = Capability("{name}.read", title="Read things", roles=["viewer"])
-'''
+"""
 PLUGIN = '''"""Made by ./dev bench."""
 
 from vinc_kernel import Contribution, hooks

@@ -13,6 +13,7 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 import psutil
+
 from vinc_kernel.embedded.process import dying_with
 
 from .failed import BenchFailed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from functools import partial
@@ -14,6 +14,7 @@ from typing import Any
 from starlette.types import Receive, Scope, Send
 
 from . import openapi
+from .database.versions import Place
 from .documents import documents
 from .endpoints import Endpoint
 from .errors import StartError, VincError
@@ -28,6 +29,7 @@ from .plugins.load import failure
 from .routing import Index
 from .services import App, Check, Services
 from .settings import KernelSettings, Sources
+from .tables import plugins_behind, refuse_old_tables
 from .telemetry import request_lines
 
 logger = logging.getLogger("vinc")
@@ -106,17 +108,20 @@ class Application:
         """Open the connections and then the plugins, in order; close all in reverse."""
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(connections(self.services))
+            old = await plugins_behind(self.services, [member.plugin for member in self.assembly.ready])
             for member in self.assembly.ready:
-                await self.open(member, stack)
+                await self.open(member, stack, old)
             yield self.services
 
-    async def open(self, member: Member, stack: AsyncExitStack) -> None:
+    async def open(self, member: Member, stack: AsyncExitStack, old: Mapping[str, Place]) -> None:
         """Enter a plugin's lifespans; an optional plugin that cannot open keeps its routes, which answer 503."""
         plugin, services = member.plugin, self.services
         app = App(services, plugin.name)
         own = await stack.enter_async_context(AsyncExitStack())
         try:
             self.refuse_without_needs(plugin)
+            production = services.settings.service.env == "prod"
+            refuse_old_tables(plugin, old.get(plugin.name), production=production)
             async with asyncio.timeout(services.settings.plugins.load_timeout):
                 for hook in self.assembly.hooks("lifespan", plugin.name):
                     await own.enter_async_context(hook(app))

@@ -53,7 +53,7 @@ CALLS: dict[str, Callable[[Redis], Awaitable[Any]]] = {
 @pytest.mark.parametrize("warm", [True, False], ids=["known line", "new line"])
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 async def test_a_silent_server_is_given_up_in_time(
-    line: Proxy, call: Callable[[Redis], Awaitable[Any]], warm: bool
+    line: Proxy, call: Callable[[Redis], Awaitable[Any]], *, warm: bool
 ) -> None:
     async with redis(settings(line)) as client:
         assert client is not None

@@ -32,7 +32,8 @@ class PunctualPipeline(Pipeline):
 
     async def immediate_execute_command(self, *args: Any, **options: Any) -> Any:
         async with punctual(self.seconds):
-            return await super().immediate_execute_command(*args, **options)  # type: ignore[no-untyped-call]  # redis-py's
+            # redis-py has no types here
+            return await super().immediate_execute_command(*args, **options)  # type: ignore[no-untyped-call]
 
 
 class PunctualRedis(Redis):

@@ -150,9 +150,9 @@ def told(made: Assembly, member: Member, phase: str, error: Exception) -> StartE
         return failure(member.plugin, phase, error)
     table = twice[1]
     owner = next((one for one in made.members if one.traces and table in one.traces.tables and one is not member), None)
-    whose = owner.plugin.name if owner else "another plugin"
     where = error.where if isinstance(error, StartError) else member.plugin.where
-    what = f"the table {table!r} is already {whose}'s"
+    whose = f"{owner.plugin.name}'s" if owner else "its own"
+    what = f"the table {table!r} is already {whose}"
     return StartError(what, plugin=member.plugin.name, phase=phase, where=where, cure="rename one of them")
 
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 from ..context import MembershipDirectory, PrincipalDirectory, TenantDirectory
 from ..contracts import Contribution
-from ..database.base import Base
 from ..endpoints import Endpoint, line_of
 from ..errors import StartError
 from .arrange import Plugin
+from .load import managers
 
 DIRECTORIES = (TenantDirectory, PrincipalDirectory, MembershipDirectory)
 
@@ -43,7 +43,7 @@ def conflicts(claimed: Mapping[str, tuple[Plugin, Sequence[Claim]]]) -> dict[str
                 continue
             other, theirs = next(one for one in sharing if one[1] is not claim)
             whose = "twice its own" if other is plugin else f"{other.name}'s as well"
-            what = f"the {claim.kind} {claim.name} is {whose} ({theirs.where})"
+            what = f"the {claim.kind} {claim.name} is {whose}, at {theirs.where}"
             errors.setdefault(plugin.name, refused(plugin, what, claim.where, "rename one of them"))
     return errors
 
@@ -54,8 +54,7 @@ def claims_of(plugin: Plugin, made: Contribution, endpoints: Iterable[Endpoint])
         for method in sorted(endpoint.methods):
             yield Claim("route", f"{method} {endpoint.shape}", endpoint.where)
     for model in made.models:
-        table = str(model.__tablename__)
-        yield Claim("table", table, class_line(model))
+        yield Claim("table", str(model.__table__), class_line(model))
     for capability in made.capabilities:
         name = own(plugin, "capability", str(capability), f"{plugin.name}.", capability.where)
         yield Claim("capability", name, capability.where)
@@ -74,8 +73,14 @@ def claims_of(plugin: Plugin, made: Contribution, endpoints: Iterable[Endpoint])
 def own_tables(plugin: Plugin, tables: Iterable[str]) -> None:
     """Raise StartError for a table that an import declared and that is not named after the plugin."""
     for table in sorted(tables):
-        mapper = next((one for one in Base.registry.mappers if str(one.local_table) == table), None)
-        own(plugin, "table", table, f"{plugin.name}_", class_line(mapper.class_) if mapper else plugin.module)
+        own(plugin, "table", table, f"{plugin.name}_", table_line(table) or plugin.where)
+
+
+def table_line(table: str) -> str:
+    """`file:line` of the class that a table belongs to; empty for a table without one."""
+    mapped = (manager.class_ for manager in managers())
+    found = next((one for one in mapped if str(getattr(one, "__table__", "")) == table), None)
+    return class_line(found) if found else ""
 
 
 def class_line(cls: type) -> str:
@@ -132,9 +137,10 @@ def undeclared(plugin: Plugin, endpoints: Iterable[Endpoint], declared: Declared
 
 def uncontributed(plugin: Plugin, made: Contribution, tables: set[str]) -> None:
     """Raise StartError for a table that the plugin's modules declare and its contribution does not name."""
-    if forgotten := tables - {str(model.__tablename__) for model in made.models}:
+    if forgotten := tables - {str(model.__table__) for model in made.models}:
         what = f"the table {min(forgotten)!r} is declared and not contributed"
-        raise refused(plugin, what, made.where, "add its model to Contribution(models=...)")
+        where = table_line(min(forgotten)) or made.where
+        raise refused(plugin, what, where, "add its model to Contribution(models=...)")
 
 
 def refused(plugin: Plugin, what: str, where: str, cure: str) -> StartError:

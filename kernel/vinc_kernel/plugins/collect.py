@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from difflib import get_close_matches
 from functools import update_wrapper
 from types import ModuleType, SimpleNamespace
@@ -74,7 +74,7 @@ def contribution_of(plugin: Plugin, manager: pluggy.PluginManager) -> Contributi
     """What the plugin contributes; raises StartError for two contributions and for parts of another type."""
     functions = implementations(manager, "contribute", plugin.name)
     if not functions:
-        return Contribution()
+        return Contribution(where=plugin.where)
     if len(functions) > 1:
         raise refused(plugin, "it contributes twice", line_of(functions[1]), "keep one contribute()", "contribute")
     made = functions[0]()
@@ -83,10 +83,13 @@ def contribution_of(plugin: Plugin, manager: pluggy.PluginManager) -> Contributi
         what = f"contribute() returns {type(made).__name__}"
         raise refused(plugin, what, where, "return a Contribution", "contribute")
     for name, kind in PARTS.items():
-        for part in getattr(made, name):
-            if not kind(part):
-                what = f"{type(part).__name__} {part!r:.60} is no part of {name}"
-                raise refused(plugin, what, made.where or where, f"see Contribution.{name}", "contribute")
+        parts = getattr(made, name)
+        if isinstance(parts, str) or not isinstance(parts, Collection):
+            what = f"{name} is no list but {type(parts).__name__}"
+            raise refused(plugin, what, made.where, "write a list", "contribute")
+        if odd := [part for part in parts if not kind(part)]:
+            what = f"{named(odd[0])} is no part of {name}"
+            raise refused(plugin, what, made.where, f"see Contribution.{name}", "contribute")
     if made.settings is not None and not is_class(made.settings, Settings):
         raise refused(
             plugin, "settings is no class of Settings", made.where, "subclass vinc_kernel.Settings", "contribute"
@@ -94,13 +97,22 @@ def contribution_of(plugin: Plugin, manager: pluggy.PluginManager) -> Contributi
     return made
 
 
+def named(part: object) -> str:
+    """What a part is, without its value: that may be a secret."""
+    return f"class {part.__name__}" if isinstance(part, type) else type(part).__name__
+
+
 def is_class(part: object, base: type) -> bool:
     return isinstance(part, type) and issubclass(part, base)
 
 
+def is_model(part: object) -> bool:
+    return is_class(part, Base) and hasattr(part, "__table__")
+
+
 PARTS: dict[str, Callable[[object], bool]] = {
     "routers": lambda part: isinstance(part, APIRouter),
-    "models": lambda part: is_class(part, Base),
+    "models": is_model,
     "capabilities": lambda part: isinstance(part, Capability),
     "roles": lambda part: isinstance(part, Role),
     "provides": lambda part: isinstance(part, type),

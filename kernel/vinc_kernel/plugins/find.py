@@ -70,7 +70,8 @@ def find() -> list[Installed]:
 
 def installed(point: EntryPoint) -> Installed:
     """What the metadata says; what is wrong with it goes into `invalid`: one broken plugin must not hide the others."""
-    given = dict(point.dist.metadata.items()) if point.dist else {}
+    metadata = point.dist.metadata if point.dist else None
+    given = {key: metadata[key] for key in ("Name", "Version") if metadata and key in metadata}
     requires, invalid = requirements((point.dist.requires if point.dist else None) or [])
     missing = [f"it has no {key}" for key in ("Name", "Version") if key not in given]
     return Installed(

@@ -1,0 +1,198 @@
+"""Ground to migrate on: a database of its own for each test, with the four roles, and plugins that are only a history."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import textwrap
+import time
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from secrets import token_hex
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import pytest
+from psycopg import Connection, sql
+from vinc_kernel.database.prepare import prepare
+from vinc_kernel.database.roles import Roles
+from vinc_kernel.database.tenant_owned import TENANT
+from vinc_kernel.database.versions import History, Place
+from vinc_kernel.migrations.run import current, downgrade, upgrade
+from vinc_kernel.migrations.unit import How, Patience
+from vinc_kernel.testing.servers import Servers, conninfo
+
+ACME, GLOBEX = UUID("00000000-0000-7000-8000-00000000000a"), UUID("00000000-0000-7000-8000-00000000000b")
+HURRIED = Patience(lock_seconds=0.4, attempts=3, seconds_between=0.1, turn_seconds=20)
+HEAD = """
+import sqlalchemy as sa
+from alembic import op
+from vinc_kernel.migrations import all_rows, create_index_concurrently, data, protect, unprotect
+
+revision = {revision!r}
+down_revision = {down!r}
+"""
+RUN = """
+import sys
+from pathlib import Path
+from vinc_kernel.database.roles import Roles
+from vinc_kernel.database.versions import History
+from vinc_kernel.migrations.run import upgrade
+from vinc_kernel.migrations.unit import How
+upgrade(sys.argv[1], [History(sys.argv[3], Path(sys.argv[4]))], How(roles=Roles(sys.argv[2]), tell=print))
+"""
+
+
+def tenant_table(name: str, *columns: str, protected: bool = True) -> str:
+    """The body of an `upgrade` that makes a tenant's table with a text `name` and these columns."""
+    more = "".join(f"\n    {column}," for column in columns)
+    made = f"""op.create_table(
+    {name!r},
+    sa.Column("tenant_id", sa.Uuid(), server_default=sa.text({TENANT!r}), nullable=False),
+    sa.Column("id", sa.Uuid(), server_default=sa.text("gen_random_uuid()"), nullable=False),
+    sa.Column("name", sa.Text(), nullable=False),{more}
+    sa.PrimaryKeyConstraint("tenant_id", "id", name={f"pk_{name}"!r}),
+)"""
+    return made + (f"\nprotect({name!r})" if protected else "")
+
+
+@dataclass
+class Ground:
+    """One database, its roles, and a folder for plugins."""
+
+    servers: Servers
+    name: str
+    roles: Roles
+    folder: Path
+    told: list[str] = field(default_factory=list)
+
+    def url(self, role: str | None = None) -> str:
+        """The address as this role; without one as a superuser."""
+        return self.servers.database(self.name, role, self.roles.prefix if role else None)
+
+    def connect(self, role: str | None = None) -> Connection[Any]:
+        return psycopg.connect(conninfo(self.url(role)), autocommit=True)
+
+    def rows(self, query: str, role: str | None = None) -> list[tuple[Any, ...]]:
+        with self.connect(role) as connection:
+            return connection.execute(query.encode()).fetchall()
+
+    def do(self, statement: str) -> None:
+        with self.connect() as connection:
+            connection.execute(statement.encode())
+
+    def plugin(self, name: str, *revisions: str | tuple[str, str]) -> History:
+        """A history of these revisions: the body of `upgrade`, or the bodies of `upgrade` and `downgrade`."""
+        history = History(name, self.folder / name / "migrations")
+        history.versions.mkdir(parents=True, exist_ok=True)
+        for body in revisions:
+            self.add(history, body)
+        return history
+
+    def add(self, history: History, body: str | tuple[str, str]) -> str:
+        number = len(list(history.versions.glob("*.py")))
+        up, down = (body, "pass") if isinstance(body, str) else body
+        revision = f"{history.plugin}{number + 1}"
+        functions = "".join(
+            f"\n\ndef {verb}() -> None:\n{textwrap.indent(code, '    ')}\n"
+            for verb, code in (("upgrade", up), ("downgrade", down))
+        )
+        head = HEAD.format(revision=revision, down=f"{history.plugin}{number}" if number else None)
+        (history.versions / f"{revision}.py").write_text(f'"""Step {number + 1}."""\n{head}{functions}')
+        return revision
+
+    @property
+    def how(self) -> How:
+        return How(roles=self.roles, patience=HURRIED, tell=self.told.append)
+
+    def up(self, *histories: History, target: str = "heads", role: str | None = None) -> None:
+        upgrade(self.url(role or self.roles.migrator), histories, self.how, target=target)
+
+    def down(self, history: History, target: str = "base") -> None:
+        downgrade(self.url(self.roles.migrator), history, self.how, target=target)
+
+    def places(self, *histories: History) -> dict[str, str | None]:
+        found: Sequence[Place] = current(self.url(self.roles.app), histories)
+        return {place.plugin: place.at for place in found}
+
+    def start_upgrade(self, history: History, url: str | None = None) -> subprocess.Popen[str]:
+        """The same in a process of its own."""
+        address = url or self.url(self.roles.migrator)
+        words = [sys.executable, "-c", RUN, address, self.roles.prefix, history.plugin, str(history.directory)]
+        return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def fill(self, table: str, *, each: int = 2) -> None:
+        """So many rows for each of two tenants, behind everybody's back."""
+        with self.connect() as connection:
+            for tenant in (ACME, GLOBEX):
+                add = sql.SQL("insert into {} (tenant_id, name) select %s, 'n' || n from generate_series(1, %s) n")
+                connection.execute(add.format(sql.Identifier(table)), (tenant, each))
+
+
+@pytest.fixture(scope="session")
+def ground_roles(vinc_servers: Servers, worker_id: str) -> Roles:
+    """Roles of this worker's, and a database with their grants to copy."""
+    roles = Roles(f"{vinc_servers.prefix}_{worker_id}_g")
+    passwords = {roles.app: roles.prefix, roles.migrator: roles.prefix}
+    prepare(vinc_servers.postgres, roles.prefix, roles, passwords)
+    return roles
+
+
+@pytest.fixture
+def ground(vinc_servers: Servers, ground_roles: Roles, tmp_path: Path) -> Generator[Ground]:
+    """A database with roles and grants, and nothing in it."""
+    name = f"{ground_roles.prefix}_{token_hex(3)}"
+    with psycopg.connect(conninfo(vinc_servers.postgres), autocommit=True) as connection:
+        names = sql.Identifier(name), sql.Identifier(ground_roles.prefix)
+        connection.execute(sql.SQL("create database {} template {} strategy file_copy").format(*names))
+        prepare(vinc_servers.postgres, name, ground_roles, {})
+        yield Ground(vinc_servers, name, ground_roles, tmp_path)
+        connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def pooled(ground: Ground) -> Generator[str]:
+    """The migrator's address through PgBouncer in transaction mode, with a single connection to the server."""
+    program = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+    if program is None:
+        pytest.skip("not run: PgBouncer (Debian package pgbouncer) is not installed")
+    parameters = psycopg.conninfo.conninfo_to_dict(conninfo(ground.url()))
+    owner = Path(str(parameters["host"])).stat() if str(parameters["host"]).startswith("/") else None
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    folder = Path(tempfile.mkdtemp(prefix="vinc-pgbouncer-"))
+    (folder / "users").write_text(f'"{ground.roles.migrator}" "{ground.roles.prefix}"\n')
+    (folder / "config").write_text(
+        f"[databases]\n{ground.name} = host={parameters['host']} port={parameters.get('port', 5432)}\n"
+        f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\nauth_type = trust\n"
+        f"auth_file = {folder}/users\npool_mode = transaction\ndefault_pool_size = 4\n"
+    )
+    as_owner = {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": ()} if owner and not os.getuid() else {}
+    for path in (folder, *folder.iterdir()) if as_owner and owner else ():
+        os.chown(path, owner.st_uid, owner.st_gid)
+    process = subprocess.Popen([program, "-q", folder / "config"], stderr=subprocess.DEVNULL, **as_owner)  # type: ignore[call-overload]  # keywords of one overload
+    try:
+        wait_for(lambda: accepts(port))
+        yield f"postgresql+psycopg://{ground.roles.migrator}@127.0.0.1:{port}/{ground.name}"
+    finally:
+        process.terminate()
+        process.wait(10)
+        shutil.rmtree(folder)
+
+
+def accepts(port: int) -> bool:
+    with socket.socket() as line:
+        return line.connect_ex(("127.0.0.1", port)) == 0
+
+
+def wait_for(condition: Any, seconds: float = 15) -> None:
+    """Return when it holds; fail when it does not within so many seconds."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
