@@ -13,6 +13,7 @@ from .context import (
 )
 from .contracts import Capability, Contribution, Role
 from .database.base import Base
+from .database.tenant_owned import TenantOwned
 from .errors import (
     BadRequest,
     Conflict,
@@ -51,6 +52,7 @@ __all__ = [
     "StartError",
     "Tenant",
     "TenantDirectory",
+    "TenantOwned",
     "Unauthorized",
     "VincError",
     "current_principal",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -25,7 +24,7 @@ from .middleware.identity import Identify, identify_by_dev_header, identify_nobo
 from .plugins.arrange import Plugin, arrange
 from .plugins.assemble import Assembling, Assembly, Member, assemble
 from .plugins.find import KERNEL
-from .plugins.load import failure
+from .plugins.load import ask_health, enter, failure, give_up
 from .routing import Index
 from .services import App, Check, Services
 from .settings import KernelSettings, Sources
@@ -122,22 +121,21 @@ class Application:
             self.refuse_without_needs(plugin)
             production = services.settings.service.env == "prod"
             refuse_old_tables(plugin, old.get(plugin.name), production=production)
-            async with asyncio.timeout(services.settings.plugins.load_timeout):
-                for hook in self.assembly.hooks("lifespan", plugin.name):
-                    await own.enter_async_context(hook(app))
+            for hook in self.assembly.hooks("lifespan", plugin.name):
+                await enter(plugin, hook, app, own)
             refuse_empty_promises(member, services)
         except Exception as error:
             told = failure(plugin, "lifespan", error)
             if plugin.required:
                 raise told from error
-            await own.aclose()
+            await give_up(plugin, own)
             self.forget(plugin.name)
             state = services.states[plugin.name]
             services.states[plugin.name] = replace(state, state="quarantined", phase=told.phase, why=str(told))
             logger.warning("plugin %s is quarantined: %s", plugin.name, told)
             return
         for hook in self.assembly.hooks("health", plugin.name):
-            services.checks.append(Check(name=plugin.name, required=plugin.required, ask=partial(hook, app)))
+            services.checks.append(Check(name=plugin.name, required=plugin.required, ask=partial(ask_health, plugin, hook, app)))
 
     def refuse_without_needs(self, plugin: Plugin) -> None:
         states = self.services.states

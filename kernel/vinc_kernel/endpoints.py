@@ -51,7 +51,7 @@ class Endpoint:
     @property
     def shape(self) -> str:
         """The path with the names of its parameters left out: two of one shape would answer the same requests."""
-        return re.sub(r"{[^}:]+(:[^}]+)?}", r"{\1}", self.path)
+        return re.sub(r"{[^}:]+(:[^}]+)?}", r"{\1}", self.path).replace("{:str}", "{}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,15 +70,27 @@ class Place:
 
 
 def line_of(function: Any) -> str:
-    """`file:line` of a function, through its decorators, or of the class of a callable object."""
+    """`file:line` of a function, through its decorators, of a class, or of the class of a callable object."""
     function = inspect.unwrap(getattr(function, "func", function))
+    if isinstance(function, type):
+        return class_line(function)
     code = getattr(function, "__code__", None) or getattr(getattr(type(function), "__call__", None), "__code__", None)  # noqa: B004  wanted is its code
     return f"{code.co_filename}:{code.co_firstlineno}" if code else repr(type(function).__name__)
+
+
+def class_line(cls: type) -> str:
+    """`file:line` of a class; for a class that was made without source its module."""
+    try:
+        return f"{inspect.getsourcefile(cls)}:{inspect.findsource(cls)[1] + 1}"
+    except (OSError, TypeError):
+        return cls.__module__
 
 
 def endpoints(place: Place, routers: Iterable[APIRouter]) -> Iterator[Endpoint]:
     """The endpoints of these routers; raises StartError for one that does not say what it needs."""
     for router in routers:
+        if any(router._iter_low_priority_routes()):  # noqa: SLF001  they are in no list of routes
+            raise refused(place, "a frontend is a kind of route that is not known here", None, "mount StaticFiles")
         around = [dependency.dependency for dependency in router.dependencies]
         for context in iter_route_contexts(router.routes):
             yield endpoint(place, context, [call for call in around if isinstance(call, Guard)])
@@ -86,11 +98,14 @@ def endpoints(place: Place, routers: Iterable[APIRouter]) -> Iterator[Endpoint]:
 
 def endpoint(place: Place, context: RouteContext, around: Sequence[Guard]) -> Endpoint:
     original = context.original_route
+    effective: Any = context._effective_route  # noqa: SLF001  the only way to what a nested route is made of
     if isinstance(original, APIRoute):
-        return api_endpoint(place, api_route(original, context))
+        return api_endpoint(place, api_route(original, effective))
     if isinstance(original, APIWebSocketRoute):
-        effective: Any = context._effective_route  # noqa: SLF001  the only way to a nested WebSocket's dependencies
         return websocket_endpoint(place, effective)
+    if effective is not original:  # the guards of the routers in between are nowhere to be seen
+        what = f"the route {context.path} is a plain one inside an included router"
+        raise refused(place, what, getattr(original, "endpoint", None), "add it to the router that is contributed")
     if isinstance(original, Mount):
         return mount_endpoint(place, original, context.path or "", around)
     if isinstance(original, Route | WebSocketRoute):
@@ -98,9 +113,8 @@ def endpoint(place: Place, context: RouteContext, around: Sequence[Guard]) -> En
     raise refused(place, f"{context.path or type(original).__name__} is a kind of route that is not known here", None)
 
 
-def api_route(original: APIRoute, context: RouteContext) -> APIRoute:
+def api_route(original: APIRoute, effective: Any) -> APIRoute:
     """A copy that may be changed. A route of a nested router is known only by what its parents made of it."""
-    effective = context._effective_route  # noqa: SLF001  RouteContext shows its parts one by one, never as a route
     route = copy.copy(original)
     if effective is not original:
         route.__dict__.update({key: getattr(effective, key) for key in vars(original) if hasattr(effective, key)})
@@ -138,8 +152,8 @@ def websocket_endpoint(place: Place, effective: APIWebSocketRoute) -> Endpoint:
 
 
 def mount_endpoint(place: Place, mount: Mount, path: str, around: Sequence[Guard]) -> Endpoint:
-    requirement = required_by(place, path, around, mount.app, None)
-    at = path_in(place, path, mount.app)
+    requirement = required_by(place, path, around, None, None)
+    at = path_in(place, path, None)
     moved = Mount(at, mount.app, name=mount.name)
     everything = METHODS | {WEBSOCKET}
     regex, _, convertors = compile_path(f"{at}/{{path:path}}")

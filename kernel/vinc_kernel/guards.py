@@ -6,7 +6,7 @@ dispatcher runs them before the body is read; FastAPI itself only ever sees one 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -41,12 +41,21 @@ guard = cache(Guard)
 
 def require_capabilities(*capabilities: Capability) -> Any:
     """Let those in who have all these capabilities in the active tenant."""
+    refuse_nothing("require_capabilities", capabilities)
     return Depends(guard(frozenset(map(str, capabilities))))
 
 
 def require_roles(*roles: str) -> Any:
     """Let those in who have one of these roles."""
+    refuse_nothing("require_roles", roles)
     return Depends(guard(frozenset(), frozenset(roles)))
+
+
+def refuse_nothing(guard: str, names: Sequence[str]) -> None:
+    """A guard that names nothing would let in everybody who is known, which nobody means who writes it."""
+    if not names:
+        message = f"{guard}() needs at least one name; signed_in is for everybody who is known"
+        raise TypeError(message)
 
 
 signed_in: Any = Depends(guard())

@@ -12,16 +12,20 @@ from .plugins.assemble import collector_paused
 from .settings import Sources, read_settings, unknown_names
 from .telemetry import configure, logger
 
+CANNOT_START = 3  # uvicorn's code for it: on any other its supervisor would start the worker again, for ever
+
 
 def application() -> Application:
-    """The application of this process; what stops the start is one line a problem, and exit code 1."""
+    """The application of this process; what stops the start is one line a problem, and the process ends."""
     try:
         given = Sources.read(os.environ)
         settings, _ = read_settings(given)
         configure(settings.log, debug=settings.service.debug)
         made = create_app(settings, given)
     except VincError as error:
-        sys.exit("\n".join(f"vinc: {line}" for line in str(error).splitlines()))
+        for line in str(error).splitlines():
+            print(f"vinc: {line}", file=sys.stderr)
+        sys.exit(CANNOT_START)
     declared = {one.plugin.name: one.contribution.settings for one in made.assembly.members}
     for line in unknown_names(given, declared):
         logger.warning(line)

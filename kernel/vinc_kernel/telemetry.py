@@ -24,6 +24,8 @@ def escaped(text: str) -> str:
 
 
 def escape(_: object, __: str, event: Event) -> Event:
+    """Make every text of a record printable; what uvicorn repeats for coloured terminals is left out."""
+    event.pop("color_message", None)
     for key, value in event.items():
         if isinstance(value, str) and unprintable.search(value) and key != "exception":
             event[key] = escaped(value)

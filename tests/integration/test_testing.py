@@ -1,11 +1,34 @@
 """The pytest plugin: the application on real servers, clean for each test, quick, and gone with the run."""
 
-from time import perf_counter
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from time import monotonic, perf_counter, sleep
 
+import psycopg
 import pytest
 from httpx import AsyncClient
 
-from vinc_kernel.testing import ClientAs, Database
+from vinc_kernel.testing import ClientAs, Database, Servers
+from vinc_kernel.testing.servers import conninfo
+
+# What a plugin's author writes, in a directory of their own.
+THEIRS = """
+import asyncio, os, pathlib
+import pytest
+from vinc_kernel.testing import ClientAs, Database, Servers
+
+@pytest.mark.parametrize("number", range(4))
+async def test_a_tenant_is_there(client_as: ClientAs, vinc_servers: Servers, number: int) -> None:
+    assert (await client_as("viewer", "acme").get("/tenants/me")).json()["slug"] == "acme"
+    pathlib.Path(f"server-{number}").write_text(vinc_servers.postgres)
+    await asyncio.sleep(float(os.environ.get("LINGER", "0")))
+"""
+CONFIGURATION = "[pytest]\nasyncio_mode = auto\nasyncio_default_fixture_loop_scope = function\n"
+SECONDS_TO_START, SECONDS_TO_END = 60, 10
 
 
 async def test_a_client_reaches_the_application_below_its_prefix(client: AsyncClient) -> None:
@@ -39,3 +62,67 @@ async def test_clearing_is_quick(vinc_database: Database) -> None:
     vinc_database.clear()
 
     assert perf_counter() - began < 0.2  # 0.02 on a machine of its own
+
+
+@pytest.fixture
+def theirs(tmp_path: Path) -> Path:
+    """A directory with tests of a stranger's, run by pytest-xdist."""
+    (tmp_path / "test_theirs.py").write_text(THEIRS)
+    (tmp_path / "pytest.ini").write_text(CONFIGURATION)
+    return tmp_path
+
+
+def command() -> Sequence[str]:
+    return [sys.executable, "-m", "pytest", "-q", "-n", "2", "-p", "no:cacheprovider"]
+
+
+def test_workers_share_a_server_that_was_lent_and_leave_nothing_on_it(theirs: Path, vinc_servers: Servers) -> None:
+    before = databases_and_roles(vinc_servers)
+    environ = {**os.environ, "VINC_TEST_DATABASE_URL": vinc_servers.postgres}
+    run = subprocess.run(
+        command(), cwd=theirs, env=without_xdist(environ), capture_output=True, text=True, timeout=120, check=False
+    )
+
+    assert "4 passed" in run.stdout, run.stdout
+    assert wait_for(lambda: databases_and_roles(vinc_servers) <= before)
+
+
+def test_servers_are_gone_when_a_run_is_killed(theirs: Path) -> None:
+    environ = without_xdist({**os.environ, "LINGER": "60"})
+    with subprocess.Popen(command(), cwd=theirs, env=environ, stdout=subprocess.DEVNULL) as run:
+        try:
+            assert wait_for(lambda: len(list(theirs.glob("server-*"))) == 2, SECONDS_TO_START)
+            addresses = {file.read_text() for file in theirs.glob("server-*")}
+        finally:
+            run.send_signal(signal.SIGKILL)
+
+    assert len(addresses) == 1
+    assert wait_for(lambda: not any(map(answers, addresses)))
+
+
+def without_xdist(environ: Mapping[str, str]) -> dict[str, str]:
+    """Our own run may be a worker's; theirs begins anew."""
+    return {name: value for name, value in environ.items() if not name.startswith("PYTEST_")}
+
+
+def databases_and_roles(servers: Servers) -> set[str]:
+    """What stands on the server; other workers of this run add theirs, so only names of other runs are told."""
+    query = "select datname from pg_database union select rolname from pg_roles"
+    with psycopg.connect(conninfo(servers.postgres), autocommit=True) as connection:
+        found = {str(name) for (name,) in connection.execute(query).fetchall()}
+    return {name for name in found if name.startswith("vinc_test_") and not name.startswith(servers.prefix)}
+
+
+def answers(address: str) -> bool:
+    try:
+        psycopg.connect(conninfo(address), connect_timeout=2).close()
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
+def wait_for(happened: Callable[[], bool], seconds: float = SECONDS_TO_END) -> bool:
+    deadline = monotonic() + seconds
+    while not happened() and monotonic() < deadline:
+        sleep(0.1)
+    return happened()

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from ..settings import KernelSettings, Sources
 
+from .command import REFUSED
+
 if TYPE_CHECKING:
     from .command import Commands
 
@@ -22,23 +24,21 @@ def add(commands: Commands) -> None:
     made.set_defaults(run=run)
 
 
-def run(args: Namespace, settings: KernelSettings, given: Sources) -> int:
+def run(args: Namespace, _settings: KernelSettings, _given: Sources) -> int:
     import uvicorn  # what only this command needs
 
-    if args.workers > 1 or args.reload:
-        # The supervisor would start a worker that cannot start again and again: so it is found out here, once.
-        from ..app import create_app
-
-        create_app(settings, given)
-    uvicorn.run(
-        APP,
-        host=args.host,
-        port=args.port,
-        workers=args.workers if not args.reload else None,
-        reload=args.reload,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        lifespan="on",
-    )
+    try:
+        uvicorn.run(
+            APP,
+            host=args.host,
+            port=args.port,
+            workers=args.workers if not args.reload else None,
+            reload=args.reload,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            lifespan="on",
+        )
+    except SystemExit as end:  # uvicorn's own exit codes mean other things than ours
+        return REFUSED if end.code else 0
     return 0

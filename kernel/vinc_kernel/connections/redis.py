@@ -37,13 +37,14 @@ class PunctualPipeline(Pipeline):
 
 
 class PunctualRedis(Redis):
-    """A client whose calls end within `seconds`: redis-py's own limit counts each read, each try and each connection."""
+    """A client whose calls end within `seconds`: redis-py's own limit counts each read, try and connection."""
 
     seconds: float
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:
         async with punctual(self.seconds):
-            return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]  # redis-py's
+            # redis-py has no types here
+            return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
 
     def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> Pipeline:  # noqa: FBT001, FBT002
         made = PunctualPipeline(self.connection_pool, self.response_callbacks, transaction, shard_hint)

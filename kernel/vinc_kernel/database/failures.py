@@ -28,9 +28,9 @@ logger = logging.getLogger("vinc.postgres")
 RETRY_AFTER = "1"
 MISFIT = "A value does not fit what can be stored."
 LATER = "The database did not answer in time, or not at all."
-# What a value can do to psycopg and to SQLAlchemy's types before anything is sent: a lone surrogate, a state that an
-# Enum does not know, a number or a nesting that is too large.
-CLIENT_SIDE = (UnicodeEncodeError, LookupError, OverflowError, RecursionError)
+# What a value can do to psycopg and to SQLAlchemy's types before anything is sent: a lone surrogate, a number or a
+# nesting that is too large, a state that an Enum does not know. That one is a bare LookupError; a KeyError is a bug.
+CLIENT_SIDE = {UnicodeEncodeError, OverflowError, RecursionError, LookupError}
 
 # https://www.postgresql.org/docs/current/errcodes-appendix.html; the whole code first, else its class.
 KINDS: Mapping[str, tuple[type[Problem], str]] = {
@@ -64,7 +64,7 @@ def told(error: BaseException) -> VincError | None:
     """Our error for one of psycopg's; None for what is none of a database's. The foreign text is gone."""
     if isinstance(error, psycopg.Error):
         return of_psycopg(error)
-    if isinstance(error, CLIENT_SIDE):
+    if type(error) in CLIENT_SIDE:
         logger.info("a value was refused before it was sent", extra={"error_class": type(error).__name__})
         return Unprocessable(MISFIT)
     return None

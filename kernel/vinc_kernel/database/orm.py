@@ -53,7 +53,7 @@ def engine(statements: Statements, connect: Any) -> Engine:
     """An engine without a pool and without a state of its own; making one costs a few microseconds."""
     dialect = statements.dialect
     pool = NullPool(lambda: dialect.dbapi.connect(async_creator_fn=connect), reset_on_return=None, dialect=dialect)
-    return Engine(pool, dialect, NOWHERE, hide_parameters=True, echo=None)
+    return Engine(pool, dialect, NOWHERE, hide_parameters=True, echo=statements.echo or None)
 
 
 async def learn_server(statements: Statements, connection: AsyncConnection) -> None:

@@ -114,13 +114,14 @@ class Front:
     async def dispatch(self, scope: Scope, receive: Receive, send: Send) -> None:
         context: Context = scope["vinc"]
         services = self.steps.services
-        self.single_headers(context, scope["headers"])
-        await identity(context, self.steps.identify, services.find(PrincipalDirectory))
         match = self.steps.index.find(path_of(scope), context.method)
         endpoint = match.endpoint
+        if endpoint is not None:
+            context.plugin, context.route = endpoint.plugin, endpoint.path
+        self.single_headers(context, scope["headers"])
+        await identity(context, self.steps.identify, services.find(PrincipalDirectory))
         if endpoint is None:
             raise not_found(match)
-        context.plugin, context.route = endpoint.plugin, endpoint.path
         state = services.states.get(endpoint.plugin)
         if state is not None and state.state != "ready":
             message = f"The plugin {endpoint.plugin} is out of service in this worker."

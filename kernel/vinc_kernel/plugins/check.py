@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..context import MembershipDirectory, PrincipalDirectory, TenantDirectory
 from ..contracts import Contribution
-from ..endpoints import Endpoint, line_of
+from ..endpoints import Endpoint, class_line, line_of
 from ..errors import StartError
 from .arrange import Plugin
 from .load import managers
@@ -81,14 +80,6 @@ def table_line(table: str) -> str:
     mapped = (manager.class_ for manager in managers())
     found = next((one for one in mapped if str(getattr(one, "__table__", "")) == table), None)
     return class_line(found) if found else ""
-
-
-def class_line(cls: type) -> str:
-    """`file:line` of a class; for a class that was made without source its module."""
-    try:
-        return f"{inspect.getsourcefile(cls)}:{inspect.findsource(cls)[1] + 1}"
-    except (OSError, TypeError):
-        return cls.__module__
 
 
 def command_name(command: object) -> str:

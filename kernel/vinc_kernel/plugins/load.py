@@ -6,12 +6,13 @@ whatever it raises is its own and a Ctrl-C in the main thread is the user's.
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
 import logging
 import sys
 import threading
-from collections.abc import Callable, Iterator, MutableMapping
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from contextlib import AsyncExitStack, contextmanager
 from importlib import import_module
 from types import ModuleType
 from typing import Any, TypeVar
@@ -19,9 +20,12 @@ from typing import Any, TypeVar
 from sqlalchemy.orm import ClassManager
 
 from ..database.base import Base
+from ..endpoints import line_of as function_line
 from ..errors import StartError
+from ..services import App
 from .arrange import Plugin
 
+logger = logging.getLogger("vinc.plugins")
 T = TypeVar("T")
 TO_END = 0.2  # seconds; code that runs ends at once, code that sleeps when it wakes up
 
@@ -76,27 +80,57 @@ def interrupt(thread: threading.Thread) -> None:
     thread.join(TO_END)
 
 
-def failure(plugin: Plugin, phase: str, error: BaseException) -> StartError:
+async def enter(plugin: Plugin, hook: Callable[[App], Any], app: App, stack: AsyncExitStack) -> None:
+    """Enter a plugin's lifespan under the deadline; raises StartError for whatever it raises."""
+    seconds = app.services.settings.plugins.load_timeout
+    deadline = asyncio.timeout(seconds)
+    try:
+        async with deadline:
+            await stack.enter_async_context(hook(app))
+    except (Exception, SystemExit) as error:
+        told = failure(plugin, "lifespan", error, function_line(hook))
+        if deadline.expired():
+            what, cure = f"it takes longer than {seconds:g} s", "mend the plugin, or raise VINC_PLUGIN_LOAD_TIMEOUT"
+            told = StartError(what, plugin=plugin.name, phase="lifespan", where=told.where, cure=cure)
+        raise told from error
+
+
+async def give_up(plugin: Plugin, stack: AsyncExitStack) -> None:
+    """Close what a plugin opened before it failed; what goes wrong now changes nothing any more."""
+    try:
+        await stack.aclose()
+    except (Exception, SystemExit) as error:  # noqa: BLE001  as its opening, its closing may raise anything
+        logger.warning("%s", failure(plugin, "lifespan", error))
+
+
+async def ask_health(plugin: Plugin, hook: Callable[[App], Awaitable[None]], app: App) -> None:
+    """Raise when the plugin is down; a SystemExit of its own must not end the worker."""
+    try:
+        await hook(app)
+    except SystemExit as error:
+        raise failure(plugin, "health", error, function_line(hook)) from error
+
+
+def failure(plugin: Plugin, phase: str, error: BaseException, otherwise: str = "") -> StartError:
     """The one line about what a plugin raised: class and text of the error, and the plugin's innermost line."""
     if isinstance(error, StartError):
         return error
     text = "" if phase == "settings" else " ".join(str(error).split())  # a validator may tell the value, a secret
     what = f"{type(error).__name__}: {text}" if text else type(error).__name__
     cure = "mend the plugin, or disable it with: vinc plugins disable " + plugin.name
-    return StartError(what, plugin=plugin.name, phase=phase, where=line_of(plugin, error), cure=cure)
+    return StartError(what, plugin=plugin.name, phase=phase, where=place_in(plugin, error) or otherwise or plugin.where, cure=cure)
 
 
-def line_of(plugin: Plugin, error: BaseException) -> str:
-    """`file:line` of the innermost frame inside the plugin's package, else the place that the error itself names."""
-    at = plugin.where or plugin.module
+def place_in(plugin: Plugin, error: BaseException) -> str:
+    """`file:line` of the innermost frame inside the plugin's package, of the error or of its cause; else empty."""
     if isinstance(error, SyntaxError) and error.filename:
         return f"{error.filename}:{error.lineno}"
-    trace = error.__traceback__
+    at, trace = "", error.__traceback__
     while trace is not None:
         if is_inside(plugin, str(trace.tb_frame.f_globals.get("__name__", ""))):
             at = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
         trace = trace.tb_next
-    return at
+    return at or (place_in(plugin, error.__cause__) if error.__cause__ else "")
 
 
 class Traces:

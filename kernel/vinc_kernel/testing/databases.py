@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,10 +29,12 @@ def make_template(servers: Servers) -> None:
     from ..migrations.run import upgrade
     from ..migrations.unit import How
     from ..plugins.arrange import arrange
+    from ..settings import Sources, read_settings
 
     roles = Roles(servers.prefix)
     prepare(servers.postgres, servers.template, roles, {roles.app: servers.prefix})
-    plugins = arrange(settings_for(environment(servers, servers.template)))
+    settings, _ = read_settings(Sources({**os.environ, **environment(servers, servers.template)}))
+    plugins = arrange(settings)
     histories = [history for one in plugins if (history := history_of(one.name, one.package))]
     upgrade(servers.database(servers.template), histories, How(roles=roles))
 
@@ -48,12 +51,6 @@ def environment(servers: Servers, database: str, redis: str = "") -> dict[str, s
         "VINC_DB_MAX_OVERFLOW": "9",
         "VINC_LOG_LEVEL": "warning",
     }
-
-
-def settings_for(environ: Mapping[str, str]) -> Any:
-    from ..settings import Sources, read_settings
-
-    return read_settings(Sources(environ))[0]
 
 
 @dataclass(frozen=True, slots=True)

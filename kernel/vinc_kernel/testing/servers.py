@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from importlib import import_module
 from pathlib import Path
 
 from sqlalchemy.engine import URL, make_url
@@ -85,6 +86,7 @@ def started(run: int) -> Servers:
         keeper = subprocess.Popen(  # noqa: S603  our own module
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, start_new_session=True
         )
+    import_module("vinc_kernel.app")  # which every test needs; the keeper starts meanwhile
     with keeper.stdout or open(os.devnull, "rb") as output:  # noqa: PTH123  never: stdout is a pipe
         line = output.readline()
     # It outlives this process on purpose; without a word Python would complain about that at exit.

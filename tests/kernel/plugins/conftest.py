@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import logging
 import os
+import re
 import subprocess
 import sys
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
@@ -190,7 +191,7 @@ def serving() -> Callable[..., Any]:
     async def serve(app: Application) -> AsyncGenerator[AsyncClient]:
         async with AsyncExitStack() as stack:
             for member in app.assembly.ready:
-                await app.open(member, stack)
+                await app.open(member, stack, {})
             transport = ASGITransport(app, raise_app_exceptions=False)
             yield await stack.enter_async_context(AsyncClient(transport=transport, base_url="http://test/api/v1"))
 
@@ -217,8 +218,8 @@ def judge(request: pytest.FixtureRequest, workshop: Workshop, serving: Any) -> C
         if "{here" in expected:
             file, _, number = workshop.here("bad").rpartition(":")
             expected = expected.replace("{here}", f"{file}:{number}").replace("{here-1}", f"{file}:{int(number) - 1}")
-        if "{def}" in expected:
-            expected = expected.replace("{def}", workshop.here("bad", "# def"))
+        for mark in re.findall(r"{(# \w+)}", expected):
+            expected = expected.replace(f"{{{mark}}}", workshop.here("bad", mark))
         if required:
             assert workshop.errors() == [expected]
             return

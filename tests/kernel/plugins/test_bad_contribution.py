@@ -30,7 +30,7 @@ async def thing(): ...  # where
 @pytest.mark.parametrize(
     ("made", "line"),
     [
-        ("None", "contribute() returns NoneType ({def}); return a Contribution"),
+        ("None", "contribute() returns NoneType ({# def}); return a Contribution"),
         ("Contribution(routers=[1])  # here", "int is no part of routers ({here}); see Contribution.routers"),
         ("Contribution(routers=APIRouter())  # here", "routers is no list but APIRouter ({here}); write a list"),
         ("Contribution(models=[int])  # here", "class int is no part of models ({here}); see Contribution.models"),

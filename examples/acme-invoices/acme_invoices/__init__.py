@@ -1,0 +1,1 @@
+"""What a tenant bills its customers."""

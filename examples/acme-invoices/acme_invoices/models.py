@@ -1,0 +1,20 @@
+"""The table of invoices."""
+
+from datetime import date
+from decimal import Decimal
+
+from sqlalchemy import UniqueConstraint
+from sqlalchemy.orm import Mapped
+
+from vinc_kernel import TenantOwned
+
+
+class Invoice(TenantOwned):  # brings id, tenant_id, row level security
+    """What one tenant bills. Its keys begin with the tenant: a key sees every tenant's rows."""
+
+    __tablename__ = "invoices_invoice"
+    __table_args__ = (UniqueConstraint("tenant_id", "number"),)
+
+    number: Mapped[str]
+    amount: Mapped[Decimal]
+    due: Mapped[date]

@@ -1,0 +1,6 @@
+"""What one may be allowed to do with invoices."""
+
+from vinc_kernel import Capability, require_capabilities
+
+MANAGE = Capability("invoices.manage", title="Write and read invoices", roles=["wholesale_admin"])
+can_manage = require_capabilities(MANAGE)

@@ -1,0 +1,34 @@
+"""Invoices: what a tenant bills its customers. Migrations are in the folder beside this file."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from vinc_kernel import App, Contribution, hooks
+
+from .permissions import MANAGE
+from .settings import InvoiceSettings
+
+
+@hooks.contribute
+def contribute() -> Contribution:
+    from .models import Invoice  # commands that need no routes don't pay for them
+    from .router import router
+    from .service import remind
+
+    return Contribution(
+        routers=[router],
+        models=[Invoice],
+        capabilities=[MANAGE],
+        settings=InvoiceSettings,
+        commands=[remind],
+    )
+
+
+@hooks.lifespan
+@asynccontextmanager
+async def printer(app: App) -> AsyncGenerator[None]:
+    from .printer import Printer
+
+    async with Printer(app.settings(InvoiceSettings).printer_url) as printer:
+        app.provide(printer)
+        yield

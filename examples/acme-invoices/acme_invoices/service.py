@@ -1,0 +1,27 @@
+"""The rules of invoices."""
+
+from datetime import UTC, datetime, timedelta
+
+from vinc_kernel import App, Session, TenantDirectory, VincError
+
+from . import repository
+from .printer import Printer
+from .schemas import InvoiceOut, NewInvoice
+from .settings import InvoiceSettings
+
+
+async def create(db: Session, new: NewInvoice, terms: InvoiceSettings) -> InvoiceOut:
+    """Write an invoice that is due when the terms say; the request commits it."""
+    return await repository.add(db, new, datetime.now(UTC).date() + timedelta(days=terms.days))
+
+
+async def remind(app: App, tenant: str, days: int = 7) -> None:
+    """Print a reminder of each invoice that is due soon: `vinc invoices remind acme --days 7`."""
+    found = await app.get(TenantDirectory).find(tenant)
+    if found is None:
+        raise VincError(f"there is no tenant {tenant!r}; name one by its id or slug")
+    async with app.session(found.id) as db:
+        due = await repository.due_until(db, datetime.now(UTC).date() + timedelta(days=days))
+    for invoice in due:
+        await app.get(Printer).send(f"{found.name}: invoice {invoice.number} over {invoice.amount} is due {invoice.due}")
+    print(f"{len(due)} reminders printed")  # noqa: T201  it is a command

@@ -1,0 +1,43 @@
+"""A printer that is really there, and the application that prints on it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass, field
+
+import pytest
+import pytest_asyncio
+
+
+@dataclass
+class FakePrinter:
+    """Takes what is sent to it over HTTP and keeps the last line of each."""
+
+    url: str = ""
+    printed: list[str] = field(default_factory=list)
+
+    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
+        self.printed.append((await reader.readexactly(int(length.split(b":")[1]))).decode())
+        writer.write(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+
+@pytest_asyncio.fixture
+async def printer() -> AsyncGenerator[FakePrinter]:
+    """A printer on a free port."""
+    made = FakePrinter()
+    server = await asyncio.start_server(made.answer, "127.0.0.1", 0)
+    host, port = server.sockets[0].getsockname()
+    made.url = f"http://{host}:{port}"
+    async with server:
+        yield made
+
+
+@pytest.fixture
+def vinc_environment(printer: FakePrinter) -> Mapping[str, str]:
+    """`vinc_app` reads its settings from here."""
+    return {"VINC_INVOICES__PRINTER_URL": printer.url, "VINC_INVOICES__DAYS": "5"}

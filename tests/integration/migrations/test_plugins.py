@@ -1,0 +1,209 @@
+"""Each plugin has a history, a place and tables of its own, whatever happens to the others (M4, M5)."""
+
+import shutil
+
+import pytest
+from vinc_kernel.database.versions import History, Place, behind, places, revisions
+from vinc_kernel.errors import DatabaseError
+
+import psycopg
+from .conftest import Ground, tenant_table
+from vinc_kernel.testing.servers import conninfo
+
+
+def table(name: str) -> tuple[str, str]:
+    return tenant_table(name), f"op.drop_table({name!r})"
+
+
+def tables(ground: Ground) -> list[str]:
+    query = "select relname from pg_class where relnamespace = 'public'::regnamespace and relkind = 'r' order by 1"
+    return [name for (name,) in ground.rows(query) if not name.startswith("vinc_")]
+
+
+def test_each_step_is_told_in_a_line_and_the_second_time_there_is_none(ground: Ground) -> None:
+    one, two = ground.plugin("invoices", table("invoices_invoice"), "pass"), ground.plugin("agents", "pass")
+
+    ground.up(one, two)
+    ground.up(one, two)
+
+    assert ground.told == [
+        "invoices: base -> invoices1 Step 1.",
+        "invoices: invoices1 -> invoices2 Step 2.",
+        "agents: base -> agents1 Step 1.",
+    ]
+
+
+def test_a_failing_revision_leaves_its_plugin_at_the_last_good_one_and_the_others_alone(ground: Ground) -> None:
+    first = ground.plugin("agents", table("agents_agent"))
+    second = ground.plugin("invoices", table("invoices_invoice"), f"{tenant_table('invoices_part')}\n1 / 0")
+    third = ground.plugin("orders", table("orders_order"))
+
+    with pytest.raises(DatabaseError) as refused:
+        ground.up(first, second, third)
+
+    assert str(refused.value) == (
+        "invoices: revision invoices2 (invoices2.py): ZeroDivisionError: division by zero"
+    )
+    assert ground.places(first, second, third) == {"agents": "agents1", "invoices": "invoices1", "orders": None}
+    assert tables(ground) == ["agents_agent", "invoices_invoice"]
+
+
+def test_a_revision_that_cannot_be_imported_is_named(ground: Ground) -> None:
+    history = ground.plugin("invoices", "pass")
+    (history.versions / "invoices1.py").write_text('revision = "invoices1"\ndown_revision = None\nimport nothing_of_that_name\n')
+
+    with pytest.raises(DatabaseError, match="^invoices: revision invoices1: ModuleNotFoundError: No module named 'nothing_o"):
+        ground.up(history)
+
+
+def test_an_uninstalled_plugin_leaves_the_others_working_and_continues_when_it_is_back(ground: Ground) -> None:
+    below = ground.plugin("agents", table("agents_agent"))
+    above = ground.plugin("orders", table("orders_order"))
+    ground.up(below, above)
+    ground.fill("orders_order")
+    kept = shutil.move(above.directory, ground.folder / "away")
+
+    ground.add(below, table("agents_team"))
+    ground.up(below)
+    assert ground.places(below) == {"agents": "agents2"}
+
+    shutil.move(kept, above.directory)
+    ground.add(above, table("orders_part"))
+    ground.up(below, above)
+
+    assert ground.places(below, above) == {"agents": "agents2", "orders": "orders2"}
+    assert ground.rows("select count(*) from orders_order") == [(4,)]
+
+
+def test_plugins_whose_names_begin_alike_keep_their_tables_apart(ground: Ground) -> None:
+    user = ground.plugin("user", table("user_card"))
+    users = ground.plugin("users", table("users_extra_x"), table("users_user"))
+    ground.up(user, users)
+    assert dict(ground.rows("select name, plugin from vinc_table")) == {
+        "user_card": "user",
+        "users_extra_x": "users",
+        "users_user": "users",
+    }
+
+    ground.down(user)
+
+    assert tables(ground) == ["users_extra_x", "users_user"]
+    assert ground.places(user, users) == {"user": None, "users": "users2"}
+
+
+def test_going_back_never_drops_what_belongs_to_another_plugin(ground: Ground) -> None:
+    one = ground.plugin("agents", (tenant_table("agents_agent"), 'op.execute("drop table agents_agent, orders_order")'))
+    two = ground.plugin("orders", table("orders_order"))
+    ground.up(one, two)
+
+    with pytest.raises(DatabaseError, match="it drops orders_order, which belongs to orders; leave it"):
+        ground.down(one)
+
+    assert tables(ground) == ["agents_agent", "orders_order"]
+
+
+def test_a_table_that_is_not_named_after_its_plugin_is_refused(ground: Ground) -> None:
+    with pytest.raises(DatabaseError, match="it makes orders_part, which is not named after the plugin; call it agents_"):
+        ground.up(ground.plugin("agents", table("orders_part")))
+
+    assert tables(ground) == []
+
+
+WRONG = {
+    "not protected": (tenant_table("a_t", protected=False), "row level security is not enabled; call protect"),
+    "not forced": (
+        f'{tenant_table("a_t")}\nop.execute("alter table a_t no force row level security")',
+        "row level security is not forced",
+    ),
+    "one policy more": (
+        f'{tenant_table("a_t")}\nop.execute("create policy mine on a_t using (true)")',
+        "the policy mine is not one of the two expected; make it `as restrictive`, or drop it",
+    ),
+    "with check (true)": (
+        f'{tenant_table("a_t")}\nop.execute("alter policy vinc_tenant on a_t with check (true)")',
+        "the policy vinc_tenant is not one of the two expected",
+    ),
+    "like": (
+        f'{tenant_table("a_t")}\nop.execute("create table a_u (like a_t including all)")',
+        "a_u: row level security is not enabled",
+    ),
+    "a flag in the policy": (
+        f'{tenant_table("a_t")}\nop.execute("drop policy vinc_tenant on a_t")\nop.execute("create policy vinc_tenant on a_t'
+        " using (tenant_id = (select nullif(current_setting('vinc.tenant_id', true), '')::uuid) or"
+        " current_setting('vinc.platform') = 'on')\")",
+        "the policy vinc_tenant is not one of the two expected",
+    ),
+    "tenant_id may be null": (
+        'op.execute("create table a_t (tenant_id uuid, n int)")\nprotect("a_t")',
+        "tenant_id may be null",
+    ),
+    "unique across tenants": (
+        f'{tenant_table("a_t")}\nop.execute("create unique index a_u on a_t (name)")',
+        "the unique index a_u does not begin with tenant_id",
+    ),
+    "a view of the owner's": (
+        f'{tenant_table("a_t")}\nop.execute("create view a_v as select * from a_t")',
+        "the view a_v runs as its owner",
+    ),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_a_revision_that_leaves_tenants_unprotected_is_rolled_back(ground: Ground, wrong: str) -> None:
+    body, complaint = WRONG[wrong]
+    history = ground.plugin("a", body)
+
+    with pytest.raises(DatabaseError) as refused:
+        ground.up(history)
+
+    assert complaint in str(refused.value)
+    assert tables(ground) == []
+
+
+def test_a_restrictive_policy_only_narrows_and_is_allowed(ground: Ground) -> None:
+    narrow = 'op.execute("create policy active on a_t as restrictive using (name <> \'\')")'
+
+    ground.up(ground.plugin("a", f"{tenant_table('a_t')}\n{narrow}"))
+
+
+def test_a_database_of_a_newer_plugin_is_not_touched(ground: Ground) -> None:
+    history = ground.plugin("agents", "pass", "pass")
+    ground.up(history)
+    (history.versions / "agents2.py").unlink()
+
+    with pytest.raises(DatabaseError, match=r"^agents: the database is at agents2, which is not in .*; install the version"):
+        ground.up(history)
+
+
+async def test_a_start_learns_without_alembic_who_is_behind(ground: Ground) -> None:
+    one, two = ground.plugin("agents", "pass", "pass"), ground.plugin("orders", "pass")
+    ground.up(one, target="agents1")
+    async with await psycopg.AsyncConnection.connect(conninfo(ground.url(ground.roles.app))) as connection:
+        assert await places(connection, [one, two]) == [
+            Place(plugin="agents", at="agents1", revisions=("agents1", "agents2")),
+            Place(plugin="orders", at=None, revisions=("orders1",)),
+        ]
+        assert [place.plugin for place in await behind(connection, [one, two])] == ["agents", "orders"]
+        await connection.rollback()
+        ground.up(one, two)
+        assert await behind(connection, [one, two]) == []
+        assert await behind(connection, []) == []
+
+
+def test_two_revisions_that_follow_the_same_one_are_refused(ground: Ground) -> None:
+    history = ground.plugin("agents", "pass", "pass")
+    (history.versions / "other.py").write_text('revision: str = "other"\ndown_revision: str | None = "agents1"\n')
+
+    with pytest.raises(DatabaseError, match=r"^agents: revision other and agents2 both follow agents1 "):
+        revisions(history)
+
+
+def test_a_history_is_found_without_importing_the_plugin() -> None:
+    from vinc_kernel.database.versions import history_of
+
+    found = history_of("tenants", "vinc_tenants")
+
+    assert isinstance(found, History)
+    assert found.versions.is_dir()
+    assert history_of("json", "json") is None
+    assert history_of("nothing", "nothing_of_that_name") is None

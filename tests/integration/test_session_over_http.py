@@ -1,0 +1,138 @@
+"""Sessions in an application: what a handler asked of the database is settled before the first byte of the answer."""
+
+import sys
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from types import ModuleType
+from uuid import UUID, uuid4
+
+import httpx
+import psycopg
+import pytest
+from fastapi import APIRouter, Response
+from sqlalchemy import insert
+
+from vinc_kernel import App, Contribution, OrmSession, Session, Tenant, TenantDirectory, hooks, public, signed_in
+from vinc_kernel.app import create_app
+from vinc_kernel.plugins.arrange import Plugin
+from vinc_kernel.settings import KernelSettings, ServiceSettings
+
+from ..conftest import OURS, database_settings
+from .things import NAMES, Name, Part, Thing, new
+
+router = APIRouter(prefix="/things")
+
+
+@router.get("", dependencies=[signed_in])
+async def read(db: Session, orm: OrmSession) -> list[Name]:
+    assert len(await db.all(NAMES, Name)) == len((await orm.scalars(NAMES)).all())
+    return await db.all(NAMES, Name)
+
+
+@router.post("/{name}", dependencies=[signed_in], status_code=201)
+async def write(name: str, db: Session) -> str:
+    await db.execute(new(name))
+    return name
+
+
+@router.post("/{name}/refused", dependencies=[signed_in])
+async def refuse(name: str, orm: OrmSession, response: Response) -> str:
+    orm.add(Thing(tenant_id=OURS, name=name))
+    response.status_code = 418
+    return name
+
+
+@router.post("/{name}/orphan", dependencies=[signed_in], status_code=201)
+async def fail_at_commit(name: str, db: Session) -> str:
+    await db.execute(insert(Part).values(tenant_id=OURS, thing_id=uuid4()))
+    return name
+
+
+@router.get("/{name}/written", dependencies=[signed_in])
+async def write_in_a_get(name: str, db: Session) -> str:
+    await db.execute(new(name))
+    return name
+
+
+@router.get("/open", dependencies=[public("to see what a public route gets")])
+async def read_in_public(db: Session) -> list[Name]:
+    return await db.all(NAMES, Name)
+
+
+class OneTenant:
+    async def find(self, key: UUID | str) -> Tenant | None:
+        return Tenant(id=OURS, slug="acme", name="Acme") if key in (OURS, "acme") else None
+
+
+@hooks.contribute
+def contribute() -> Contribution:
+    return Contribution(routers=[router], provides=[TenantDirectory])
+
+
+@hooks.lifespan
+@asynccontextmanager
+async def lifespan(app: App) -> AsyncGenerator[None]:
+    app.provide(OneTenant(), TenantDirectory)
+    yield
+
+
+def plugin() -> Plugin:
+    """A plugin without a distribution."""
+    module = ModuleType("made_things.plugin")
+    module.__dict__.update(contribute=contribute, lifespan=lifespan)
+    sys.modules[module.__name__] = module
+    return Plugin(
+        name="things", module=module.__name__, package="made_things", distribution="things", version="1",
+        enabled=True, required=True,
+    )  # fmt: skip
+
+
+@pytest.fixture
+async def caller(things_address: str, admin: psycopg.Connection) -> AsyncGenerator[httpx.AsyncClient]:
+    """Somebody of the one tenant."""
+    service = ServiceSettings.model_validate({"env": "test"})
+    settings = KernelSettings(service=service, database=database_settings(things_address, pool_size=1, max_overflow=0))
+    app = create_app(settings, plugins=[plugin()])
+    headers = {"Authorization": "Dev somebody;viewer;acme"}
+    async with (
+        app.lifespan(),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test/api/v1", headers=headers) as client,
+    ):
+        yield client
+    del sys.modules["made_things.plugin"]
+
+
+async def test_what_was_written_is_there_when_the_answer_comes(caller: httpx.AsyncClient) -> None:
+    assert (await caller.post("/things/a")).status_code == 201
+    assert (await caller.get("/things")).json() == [{"name": "a"}]
+
+
+async def test_an_answer_of_400_or_more_undoes_what_was_written(caller: httpx.AsyncClient) -> None:
+    assert (await caller.post("/things/a/refused")).status_code == 418
+    assert (await caller.get("/things")).json() == []
+
+
+async def test_a_commit_that_fails_is_the_answer(caller: httpx.AsyncClient) -> None:
+    answer = await caller.post("/things/a/orphan")
+
+    assert (answer.status_code, answer.json()["type"]) == (409, "urn:vinc:problem:conflict")
+
+
+async def test_a_write_in_a_get_is_500_and_changes_nothing(caller: httpx.AsyncClient) -> None:
+    assert (await caller.get("/things/a/written")).status_code == 500
+    assert (await caller.get("/things")).json() == []
+
+
+async def test_a_conflict_is_409_and_a_name_that_cannot_be_stored_is_422(caller: httpx.AsyncClient) -> None:
+    await caller.post("/things/a")
+
+    assert (await caller.post("/things/a")).status_code == 409
+    assert (await caller.post("/things/a%00b")).status_code == 422
+    assert (await caller.get("/things")).json() == [{"name": "a"}]
+
+
+async def test_a_public_route_without_a_tenant_says_what_is_missing(caller: httpx.AsyncClient) -> None:
+    answer = await caller.get("/things/open", headers={"Authorization": "Dev somebody;viewer;"})
+
+    assert answer.status_code == 400
+    assert "X-Tenant-ID" in answer.json()["detail"]

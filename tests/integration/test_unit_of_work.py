@@ -1,0 +1,155 @@
+"""A unit of work is all or nothing, and Core and the ORM share it."""
+
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import delete, insert, text
+from sqlalchemy.sql import Executable
+
+from vinc_kernel.database.pool import Postgres
+from vinc_kernel.database.session import DatabaseSession
+from vinc_kernel.errors import Conflict, DatabaseError
+
+from ..conftest import OURS, THEIRS
+from .things import ALL, NAMES, Name, Part, Thing, add, names, new
+
+
+async def test_an_error_undoes_everything(things: Postgres) -> None:
+    with pytest.raises(RuntimeError):
+        await add_and_fail(things)
+    assert await names(things) == []
+
+
+async def add_and_fail(things: Postgres) -> None:
+    async with things.session(OURS) as db:
+        await db.execute(new("a"))
+        raise RuntimeError
+
+
+async def test_a_commit_that_fails_is_an_error_before_any_answer(things: Postgres) -> None:
+    unit = things.unit(OURS)
+    await DatabaseSession(unit).execute(insert(Part).values(tenant_id=OURS, thing_id=uuid4()))
+
+    with pytest.raises(Conflict):
+        await unit.commit()
+    await unit.close()
+
+
+async def test_a_swallowed_error_does_not_end_in_a_commit(things: Postgres) -> None:
+    await add(things, "a")
+    unit = things.unit(OURS)
+    db = DatabaseSession(unit)
+    await db.execute(new("b"))
+    with pytest.raises(Conflict):
+        await db.execute(new("a"))
+    with pytest.raises(DatabaseError, match="after one that had failed"):
+        await db.all(NAMES, Name)
+    with pytest.raises(DatabaseError):
+        await unit.commit()
+    await unit.close()
+
+    assert await names(things) == ["a"]
+
+
+@pytest.mark.parametrize("end", ["commit", "rollback", "close"])
+async def test_after_its_end_a_session_refuses(things: Postgres, end: str) -> None:
+    unit = things.unit(OURS)
+    db, orm = DatabaseSession(unit), unit.orm()
+    await orm.execute(ALL)
+    await db.execute(new("a"))
+    await getattr(unit, end)()
+
+    with pytest.raises(DatabaseError, match="has ended"):
+        await db.execute(new("b"))
+    with pytest.raises(DatabaseError, match="has ended"):
+        await orm.execute(ALL)
+    await unit.close()
+    assert await names(things) == (["a"] if end == "commit" else [])
+
+
+@pytest.mark.parametrize(
+    "write", [new("x"), delete(Thing), text("with gone as (delete from things_thing returning 1) select * from gone")]
+)
+async def test_a_unit_that_only_reads_refuses_a_write(things: Postgres, write: Executable) -> None:
+    await add(things, "a")
+    unit = things.unit(OURS, read_only=True)
+    try:
+        assert await DatabaseSession(unit).all(NAMES, Name) == [Name("a")]
+        with pytest.raises(DatabaseError, match="GET and HEAD only read"):
+            await DatabaseSession(unit).execute(write)
+    finally:
+        await unit.close()
+    await add(things, "b")
+
+    assert await names(things) == ["a", "b"]
+
+
+@pytest.mark.parametrize("escape", ["set transaction read write", "set transaction_read_only = off"])
+async def test_a_unit_that_only_reads_cannot_be_talked_out_of_it(things: Postgres, escape: str) -> None:
+    unit = things.unit(OURS, read_only=True)
+    with pytest.raises(DatabaseError):
+        await DatabaseSession(unit).execute(text(escape))
+    await unit.close()
+
+
+async def test_the_orm_shares_transaction_and_tenant(things: Postgres) -> None:
+    await add(things, "theirs", tenant=THEIRS)
+    unit = things.unit(OURS)
+    db, orm = DatabaseSession(unit), unit.orm()
+    await db.execute(new("a"))
+    orm.add(Thing(tenant_id=OURS, name="b"))
+    found = (await orm.scalars(ALL)).all()
+    seen = await db.all(NAMES, Name)
+    await unit.commit()
+    await unit.close()
+
+    assert [thing.name for thing in found] == ["a", "b"]
+    assert seen == [Name("a"), Name("b")]
+    assert await names(things) == ["a", "b"]
+
+
+async def test_what_the_orm_was_given_is_stored_with_the_request(things: Postgres) -> None:
+    unit = things.unit(OURS)
+    unit.orm().add_all([Thing(tenant_id=OURS, name="a"), Thing(tenant_id=OURS, name="b")])
+    await unit.commit()
+    await unit.close()
+
+    assert await names(things) == ["a", "b"]
+
+
+async def test_the_orm_undoes_everything_and_goes_on_in_its_tenant(things: Postgres) -> None:
+    unit = things.unit(OURS)
+    orm, db = unit.orm(), DatabaseSession(unit)
+    await db.execute(new("a"))
+    await orm.execute(ALL)
+    await orm.rollback()
+    orm.add(Thing(tenant_id=OURS, name="b"))
+    await orm.flush()
+    await unit.commit()
+    await unit.close()
+
+    assert await names(things) == ["b"]
+
+
+async def test_the_orm_does_not_commit_by_hand(things: Postgres) -> None:
+    unit = things.unit(OURS)
+    unit.orm().add(Thing(tenant_id=OURS, name="a"))
+    with pytest.raises(DatabaseError, match="commits with its request"):
+        await unit.orm().commit()
+    await unit.close()
+
+    assert await names(things) == []
+
+
+async def test_a_savepoint_of_the_orm_survives_a_conflict(things: Postgres) -> None:
+    await add(things, "a")
+    unit = things.unit(OURS)
+    orm = unit.orm()
+    with pytest.raises(Conflict):
+        async with orm.begin_nested():
+            orm.add(Thing(tenant_id=OURS, name="a"))
+    orm.add(Thing(tenant_id=OURS, name="b"))
+    await unit.commit()
+    await unit.close()
+
+    assert await names(things) == ["a", "b"]

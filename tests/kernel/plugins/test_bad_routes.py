@@ -1,0 +1,146 @@
+"""A plugin whose routes don't say what they need, lie elsewhere, or would answer the same requests."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.kernel.plugins.conftest import Workshop
+
+Judge = Callable[..., Awaitable[None]]
+HEAD = """
+from fastapi import APIRouter, Depends, WebSocket
+from starlette.applications import Starlette
+from starlette.endpoints import HTTPEndpoint
+from starlette.routing import Host, Mount, Route, WebSocketRoute
+from starlette.staticfiles import StaticFiles
+from vinc_kernel import *
+from vinc_kernel import Contribution, hooks
+router = APIRouter(prefix="/bad")
+open_router = APIRouter(prefix="/bad", dependencies=[public("a test asks")])
+async def plain(request): ...  # plain
+async def socket(websocket): ...  # socket
+class Endpoint(HTTPEndpoint):  # class
+    async def get(self, request): ...
+"""
+CONTRIBUTE = "\n@hooks.contribute\ndef contribute():\n    return Contribution(routers=[ROUTER])  # made\n"
+CURE = "add a guard: require_capabilities(), require_roles(), signed_in, or public(why)"
+
+
+@pytest.mark.parametrize(
+    ("code", "path", "mark"),
+    [
+        ('@router.get("")  # here\nasync def f(): ...', "/bad", "# here"),
+        ('@router.get("/x", dependencies=[Depends(lambda: 1)])  # here\nasync def f(): ...', "/bad/x", "# here"),
+        ('@router.websocket("/ws")  # here\nasync def f(websocket: WebSocket): ...', "/bad/ws", "# here"),
+        ('router.routes.append(Route("/bad/plain", plain))', "/bad/plain", "# plain"),
+        ('router.routes.append(Route("/bad/class", Endpoint))', "/bad/class", "# class"),
+        ('router.routes.append(WebSocketRoute("/bad/ws", socket))', "/bad/ws", "# socket"),
+        ('router.routes.append(Mount("/bad/app", Starlette()))', "/bad/app", "# made"),
+        ('router.routes.append(Mount("/bad/static", StaticFiles(directory="/")))', "/bad/static", "# made"),
+        (
+            'inner = APIRouter(prefix="/inner")\n@inner.get("")  # here\nasync def f(): ...\nrouter.include_router(inner)',
+            "/bad/inner",
+            "# here",
+        ),
+        (
+            'inner = APIRouter(prefix="/inner")\n@inner.websocket("")  # here\nasync def f(websocket: WebSocket): ...\n'
+            "router.include_router(inner)",
+            "/bad/inner",
+            "# here",
+        ),
+    ],
+)
+async def test_a_route_without_a_guard_is_refused(judge: Judge, code: str, path: str, mark: str) -> None:
+    line = f"bad: check: the route {path} does not declare what it needs ({{{mark}}}); {CURE}"
+    await judge(line, HEAD + code + CONTRIBUTE.replace("ROUTER", "router"))
+
+
+@pytest.mark.parametrize(
+    "guards",
+    [
+        "signed_in, public('why')",
+        "public('why'), require_roles('x')",
+        "require_capabilities('bad.read'), public('why')",
+    ],
+)
+async def test_public_beside_a_guard_is_refused(judge: Judge, guards: str) -> None:
+    code = f'@router.get("", dependencies=[{guards}])  # here\nasync def f(): ...'
+    line = "bad: check: the route /bad is public and guarded ({here}); keep one of the two"
+    await judge(line, HEAD + code + CONTRIBUTE.replace("ROUTER", "router"))
+
+
+async def test_a_guard_inside_a_public_router_is_refused(judge: Judge) -> None:
+    code = '@open_router.get("", dependencies=[signed_in])  # here\nasync def f(): ...'
+    line = "bad: check: the route /bad is public and guarded ({here}); keep one of the two"
+    await judge(line, HEAD + code + CONTRIBUTE.replace("ROUTER", "open_router"))
+
+
+@pytest.mark.parametrize(
+    ("route", "path", "mark"),
+    [
+        ('Route("/plain", plain)', "/bad/plain", "# plain"),
+        ('Mount("/app", Starlette())', "/bad/app", "# made"),
+        ('WebSocketRoute("/ws", socket)', "/bad/ws", "# socket"),
+    ],
+)
+async def test_a_plain_route_of_an_inner_router_is_refused(judge: Judge, route: str, path: str, mark: str) -> None:
+    """FastAPI runs no dependency of its router, and the guards between it and the outer one are nowhere to be seen."""
+    code = f"inner = APIRouter(dependencies=[signed_in])\ninner.routes.append({route})\nopen_router.include_router(inner)"
+    what = f"the route {path} is a plain one inside an included router"
+    line = f"bad: check: {what} ({{{mark}}}); add it to the router that is contributed"
+    await judge(line, HEAD + code + CONTRIBUTE.replace("ROUTER", "open_router"))
+
+
+@pytest.mark.parametrize("path", ["/good/mine", "/other", "/badly", "/"])
+async def test_a_route_outside_its_prefix_is_refused(judge: Judge, path: str) -> None:
+    code = f'router = APIRouter(dependencies=[public("why")])\n@router.get("{path}")  # here\nasync def f(): ...'
+    line = f"bad: check: the route {path} lies outside /bad ({{here}}); move it, or grant `prefixes`"
+    await judge(line, HEAD + code + CONTRIBUTE.replace("ROUTER", "router"))
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "shape"),
+    [
+        ("/x", "/x", "/api/v1/bad/x"),
+        ("/{a}", "/{b}", "/api/v1/bad/{}"),
+        ("/{a}", "/{b:str}", "/api/v1/bad/{}"),
+        ("/{a:int}/x", "/{b:int}/x", "/api/v1/bad/{:int}/x"),
+    ],
+)
+async def test_two_routes_of_one_shape_are_refused(judge: Judge, one: str, two: str, shape: str) -> None:
+    code = f'@open_router.get("{one}")  # here\nasync def f(): ...\n@open_router.get("{two}")  # there\nasync def g(): ...'
+    what = f"the route GET {shape} is twice its own, at {{# there}}"
+    await judge(f"bad: check: {what} ({{here}}); rename one of them", HEAD + code + CONTRIBUTE.replace("ROUTER", "open_router"))
+
+
+async def test_a_kind_of_route_that_is_not_known_is_refused(judge: Judge) -> None:
+    code = 'router.routes.append(Host("bad.example", Starlette()))'
+    line = "bad: check: Host is a kind of route that is not known here ({# made}); use an APIRouter's own decorators"
+    await judge(line, HEAD + code + CONTRIBUTE.replace("ROUTER", "router"))
+
+
+async def test_a_frontend_is_refused(judge: Judge) -> None:
+    code = 'open_router.frontend("/", directory="/")'
+    line = "bad: check: a frontend is a kind of route that is not known here ({# made}); mount StaticFiles"
+    await judge(line, HEAD + code + CONTRIBUTE.replace("ROUTER", "open_router"))
+
+
+@pytest.mark.parametrize("guard", ["require_capabilities()", "require_roles()"])
+async def test_a_guard_that_asks_for_nothing_is_refused(judge: Judge, guard: str) -> None:
+    what = f"TypeError: {guard} needs at least one name; signed_in is for everybody who is known"
+    line = f"bad: import: {what} ({{here}}); mend the plugin, or disable it with: vinc plugins disable bad"
+    await judge(line, HEAD + f"GUARD = {guard}  # here")
+
+
+def test_two_plugins_with_one_route_are_both_refused(workshop: Workshop) -> None:
+    code = HEAD + '@open_router.get("/x")  # here\nasync def f(): ...' + CONTRIBUTE.replace("ROUTER", "open_router")
+    workshop.plugin("bad", code, required=False)
+    workshop.plugin("other", code.replace('"/bad"', '"/bad"'), required=False, toml="prefixes = ['/bad']")
+    states = workshop.app().services.states
+
+    assert states["other"].why.startswith("other: order: the prefix '/bad' overlaps with what belongs to 'bad'")
+    assert states["bad"].state == "ready"

@@ -1,0 +1,143 @@
+"""A plugin whose lifespan or health fails, while the others serve."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from vinc_kernel.errors import StartError
+
+if TYPE_CHECKING:
+    from tests.kernel.plugins.conftest import Workshop
+
+HEAD = """
+import asyncio, sys
+from contextlib import asynccontextmanager
+from fastapi import APIRouter
+from vinc_kernel import App, Capability, Contribution, TenantDirectory, hooks, public
+router = APIRouter(prefix="/NAME", dependencies=[public("a test asks")])
+@router.get("")
+async def answer() -> str:
+    return "NAME"
+PROVIDES = []
+@hooks.contribute
+def contribute() -> Contribution:
+    return Contribution(routers=[router], provides=PROVIDES)  # made
+"""
+LIFESPAN = HEAD + """
+@hooks.lifespan  # def
+@asynccontextmanager
+async def life(app):
+    BODY
+    yield
+"""
+MEND = "mend the plugin, or disable it with: vinc plugins disable bad"
+SLOW = "mend the plugin, or raise VINC_PLUGIN_LOAD_TIMEOUT"
+
+
+@pytest.mark.parametrize("required", [True, False])
+@pytest.mark.parametrize(
+    ("code", "line"),
+    [
+        (LIFESPAN.replace("BODY", "raise ValueError('no')  # here"), "ValueError: no ({# here}); " + MEND),
+        (LIFESPAN.replace("BODY", "sys.exit(3)  # here"), "SystemExit: 3 ({# here}); " + MEND),
+        (LIFESPAN.replace("BODY", "await asyncio.sleep(9)  # here"), "it takes longer than 0.3 s ({# here}); " + SLOW),
+        (LIFESPAN.replace("BODY", "raise TimeoutError  # here"), "TimeoutError ({# here}); " + MEND),
+        (
+            LIFESPAN.replace("@asynccontextmanager", "").replace("BODY", "pass"),
+            "TypeError: 'async_generator' object does not support the asynchronous context manager protocol "
+            "({# def}); " + MEND,
+        ),
+        (
+            LIFESPAN.replace("PROVIDES = []", "PROVIDES = [TenantDirectory]").replace("BODY", "pass"),
+            "it promises a TenantDirectory and offers none ({# made}); "
+            "call app.provide(thing, TenantDirectory) in its lifespan",
+        ),
+    ],
+)
+async def test_a_lifespan_that_fails(workshop: Workshop, serving: Any, code: str, line: str, required: bool) -> None:
+    workshop.plugin("good")
+    workshop.plugin("bad", code, required=required)
+    workshop.plugin("later")
+    workshop.environ["VINC_PLUGIN_LOAD_TIMEOUT"] = "0.3"
+    expected = "bad: lifespan: " + line
+    for mark in ("# here", "# def", "# made"):
+        expected = expected.replace(f"{{{mark}}}", workshop.here("bad", mark)) if mark in expected else expected
+    app = workshop.app()
+    if required:
+        with pytest.raises(StartError) as caught:
+            async with serving(app):
+                pass
+        assert str(caught.value) == expected
+        return
+    async with serving(app) as client:
+        assert app.services.states["bad"].why == expected
+        assert app.services.states["bad"].phase == "lifespan"
+        answer = await client.get("/bad")
+        assert (answer.status_code, answer.json()["type"]) == (503, "urn:vinc:problem:plugin-unavailable")
+        assert (await client.get("/good")).json() == "good"
+        assert (await client.get("/later")).json() == "later"
+
+
+async def test_what_a_plugin_offered_before_it_failed_is_taken_back(workshop: Workshop, serving: Any) -> None:
+    code = LIFESPAN.replace("BODY", "app.provide(3)\n    raise ValueError") + """
+@hooks.lifespan
+@asynccontextmanager
+async def other(app):
+    app.provide("text")
+    try:
+        yield
+    finally:
+        raise RuntimeError("closing fails as well")
+"""
+    workshop.plugin("bad", code, required=False)
+    app = workshop.app()
+    async with serving(app):
+        assert (app.services.things, app.services.owners) == ({}, {})
+
+
+async def test_what_needs_a_plugin_that_did_not_open_does_not_open(workshop: Workshop, serving: Any) -> None:
+    workshop.plugin("base", LIFESPAN.replace("BODY", "raise ValueError"), required=False)
+    workshop.plugin("top", LIFESPAN.replace("BODY", "app.provide(3)"), required=False, requires=["vinc-kernel", "tiny-base"])
+    app = workshop.app()
+    async with serving(app) as client:
+        assert (await client.get("/top")).status_code == 503
+        assert app.services.things == {}
+        assert app.services.states["top"].why.startswith("top: lifespan: it needs 'base', which is quarantined")
+
+
+async def test_lifespans_open_in_order_and_close_in_reverse(workshop: Workshop, serving: Any) -> None:
+    body = "app.services.things.setdefault(list, []).append('+NAME')\n    yield\n    app.services.things[list].append('-NAME')\n    return"
+    workshop.plugin("top", LIFESPAN.replace("BODY", body), requires=["vinc-kernel", "tiny-zero"])
+    workshop.plugin("zero", LIFESPAN.replace("BODY", body))
+    app = workshop.app()
+    async with serving(app):
+        assert app.services.things[list] == ["+zero", "+top"]
+
+    assert app.services.things[list] == ["+zero", "+top", "-top", "-zero"]
+
+
+async def test_two_plugins_that_provide_one_thing_are_told(workshop: Workshop) -> None:
+    for name in ("one", "two"):
+        workshop.plugin(name, LIFESPAN.replace("BODY", "app.provide(3)"))
+    app = workshop.app()
+    with pytest.raises(StartError, match="two: lifespan: int is already provided by one"):
+        async with AsyncExitStack() as stack:
+            for member in app.assembly.ready:
+                await app.open(member, stack, {})
+
+
+@pytest.mark.parametrize("body", ["raise ValueError", "sys.exit(1)", "await asyncio.sleep(9)"])
+@pytest.mark.parametrize("required", [True, False])
+async def test_a_health_hook_that_fails_is_down(workshop: Workshop, serving: Any, body: str, required: bool) -> None:
+    workshop.list("health", "")
+    workshop.plugin("bad", HEAD + f"@hooks.health\nasync def up(app):\n    {body}\n", required=required)
+    async with serving(workshop.app()) as client:
+        async with asyncio.timeout(8):
+            answer = await client.get("/health/ready")
+
+        assert answer.status_code == (503 if required else 200)
+        assert [(one["name"], one["state"]) for one in answer.json()["checks"]] == [("bad", "down")]
+        assert (await client.get("/bad")).json() == "bad"
