@@ -44,9 +44,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Stopped:
         say("stopped")
         return 0
-    except VincError as error:
-        sys.stdout.flush()
-        sys.stderr.write(f"dev: {error}\n")
+    except (VincError, OSError) as error:
+        told = [*str(error).splitlines(), type(error).__name__][0]
+        sys.stderr.write(f"dev: {told}\n")
         return 1
     return 0
 

@@ -135,7 +135,8 @@ class Application:
             logger.warning("plugin %s is quarantined: %s", plugin.name, told)
             return
         for hook in self.assembly.hooks("health", plugin.name):
-            services.checks.append(Check(name=plugin.name, required=plugin.required, ask=partial(ask_health, plugin, hook, app)))
+            ask = partial(ask_health, plugin, hook, app)
+            services.checks.append(Check(name=plugin.name, required=plugin.required, ask=ask))
 
     def refuse_without_needs(self, plugin: Plugin) -> None:
         states = self.services.states

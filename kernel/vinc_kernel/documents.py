@@ -7,7 +7,7 @@ from importlib.resources import files
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
-from starlette.routing import Route, compile_path
+from starlette.routing import Route
 
 from .endpoints import Endpoint
 from .guards import Requirement
@@ -68,7 +68,6 @@ def documents(prefix: str, document: Callable[[], bytes]) -> Iterator[Endpoint]:
 
 def kernel_endpoint(path: str, function: Callable[[Request], object]) -> Endpoint:
     route = Route(path, function, methods=["GET"])
-    regex, _, convertors = compile_path(path)
     return Endpoint(
         plugin="kernel",
         path=path,
@@ -77,6 +76,4 @@ def kernel_endpoint(path: str, function: Callable[[Request], object]) -> Endpoin
         function=function,
         requirement=Requirement(public=True, why="the description of the service"),
         app=handle_other(route.app),
-        regex=regex,
-        convertors=convertors,
     )

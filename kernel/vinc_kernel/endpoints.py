@@ -5,14 +5,13 @@ from __future__ import annotations
 import copy
 import inspect
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from fastapi import APIRouter
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, APIWebSocketRoute, RouteContext, iter_route_contexts
-from starlette.convertors import Convertor
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute, compile_path
 from starlette.types import ASGIApp
 
@@ -36,8 +35,6 @@ class Endpoint:
     function: Any
     requirement: Requirement
     app: ASGIApp
-    regex: re.Pattern[str]
-    convertors: Mapping[str, Convertor[Any]]
 
     @property
     def where(self) -> str:
@@ -125,7 +122,7 @@ def api_endpoint(place: Place, route: APIRoute) -> Endpoint:
     requirement = required_by(place, route.path, list(guards_of(route.dependant)), route.endpoint, route.dependant)
     function = route.endpoint
     route.path = path_in(place, route.path, function)
-    route.path_regex, route.path_format, route.param_convertors = compile_path(route.path)
+    route.path_format = place.prefix + route.path_format  # `path_regex` stays the router's: the index asks none of ours
     route.dependant = without_guards(route.dependant)
     route.dependency_overrides_provider = place.overrides
     route.operation_id = route.operation_id or f"{place.plugin}_{route.name}"
@@ -138,8 +135,6 @@ def api_endpoint(place: Place, route: APIRoute) -> Endpoint:
         function=function,
         requirement=requirement,
         app=handle_http(route),
-        regex=route.path_regex,
-        convertors=route.param_convertors,
     )
 
 
@@ -156,7 +151,6 @@ def mount_endpoint(place: Place, mount: Mount, path: str, around: Sequence[Guard
     at = path_in(place, path, None)
     moved = Mount(at, mount.app, name=mount.name)
     everything = METHODS | {WEBSOCKET}
-    regex, _, convertors = compile_path(f"{at}/{{path:path}}")
     return Endpoint(
         plugin=place.plugin,
         path=f"{at}/{{path:path}}",
@@ -165,8 +159,6 @@ def mount_endpoint(place: Place, mount: Mount, path: str, around: Sequence[Guard
         function=mount.app,
         requirement=requirement,
         app=handle_other(moved.handle, mount=moved),
-        regex=regex,
-        convertors=convertors,
     )
 
 

@@ -6,6 +6,7 @@ plugin's own settings.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from .settings import KernelSettings
 
 DEFAULT = Path("plugins.toml")
 RESERVED_KEYS = {"enabled": bool, "required": bool, "distribution": str, "prefixes": list}
+WORDS = {bool: "true or false", str: "a text", list: "a list"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,26 +86,30 @@ def entry(name: str, table: Mapping[str, Any], path: Path) -> Entry:
         wanted = RESERVED_KEYS[key]
         if not isinstance(value, wanted):
             raise ManifestError(
-                f"{key} must be {'true or false' if wanted is bool else f'a {wanted.__name__}'}",
+                f"{key} must be {WORDS[wanted]}",
                 where=where,
                 cure="mend the value",
             )
     prefixes = known.pop("prefixes", [])
     for prefix in prefixes:
-        if not isinstance(prefix, str) or not prefix.startswith("/") or prefix.endswith("/") or "{" in prefix:
+        if not isinstance(prefix, str) or not a_path(prefix):
             raise ManifestError("prefixes must be paths like /partners", where=where, cure="mend the list")
     own = {key: value for key, value in table.items() if key not in RESERVED_KEYS}
     return Entry(name=name, where=where, prefixes=tuple(prefixes), settings=own, **known)
 
 
+a_path = re.compile(r"(/[^/{}\s?#]+)+").fullmatch
+
+
 def write_enabled(manifest: Manifest, name: str, *, enabled: bool) -> Path:
     """Set `enabled` of one plugin in the file, its comments and its order kept; return the file."""
-    path = manifest.path or DEFAULT
+    path = (manifest.path or DEFAULT).resolve()  # a link stays one
     try:
         document = tomlkit.parse(path.read_text("utf-8")) if path.is_file() else tomlkit.document()
         tables = document.setdefault("plugins", tomlkit.table(is_super_table=True))
         tables.setdefault(name, tomlkit.table())["enabled"] = enabled
         fresh = path.with_name(path.name + ".new")
+        fresh.touch(mode=path.stat().st_mode & 0o777 if path.exists() else 0o600)  # secrets may be in it
         fresh.write_text(tomlkit.dumps(document), "utf-8")
         fresh.replace(path)
     except (OSError, TOMLKitError) as error:

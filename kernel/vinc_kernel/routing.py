@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
+from starlette.convertors import Convertor
+from starlette.routing import compile_path
 from starlette.types import Scope
 
 from .endpoints import WEBSOCKET, Endpoint
@@ -23,6 +27,18 @@ class Match:
     allowed: frozenset[str] = frozenset()
 
 
+class Candidate:
+    """An endpoint whose path is compiled when it is first asked for: thousands at the start take a second."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self.endpoint = endpoint
+
+    @cached_property
+    def compiled(self) -> tuple[re.Pattern[str], Mapping[str, Convertor[Any]]]:
+        regex, _, convertors = compile_path(self.endpoint.path)
+        return regex, convertors
+
+
 class Index:
     """Endpoints by their literal leading segments and their number of segments.
 
@@ -33,7 +49,7 @@ class Index:
 
     def __init__(self, endpoints: Iterable[Endpoint]) -> None:
         self.exact: dict[tuple[str, str], Match] = {}
-        self.buckets: dict[tuple[str, int], list[Endpoint]] = {}
+        self.buckets: dict[tuple[str, int], list[Candidate]] = {}
         for endpoint in endpoints:
             path = endpoint.path
             if "{" not in path:
@@ -41,9 +57,9 @@ class Index:
                     self.exact.setdefault((path, method), Match(endpoint, EMPTY))
             literal = path[: path.index("{")].rpartition("/")[0] if "{" in path else path
             segments = ANY_NUMBER if ":path}" in path else path.count("/")
-            self.buckets.setdefault((literal, segments), []).append(endpoint)
+            self.buckets.setdefault((literal, segments), []).append(Candidate(endpoint))
         for bucket in self.buckets.values():
-            bucket.sort(key=specificity)
+            bucket.sort(key=lambda candidate: specificity(candidate.endpoint))
 
     def find(self, path: str, method: str) -> Match:
         """The endpoint that answers; else the methods that others of this path take, which makes it a 405."""
@@ -55,12 +71,13 @@ class Index:
         while end >= 0:
             literal = path[:end]
             for key in ((literal, segments), (literal, ANY_NUMBER)):
-                for endpoint in self.buckets.get(key, ()):
-                    matched = endpoint.regex.match(path)
+                for candidate in self.buckets.get(key, ()):
+                    endpoint, (regex, convertors) = candidate.endpoint, candidate.compiled
+                    matched = regex.match(path)
                     if matched is None:
                         continue
                     if method in endpoint.methods:
-                        return Match(endpoint, converted(endpoint, matched.groupdict()))
+                        return Match(endpoint, converted(convertors, matched.groupdict()))
                     allowed |= endpoint.methods
             end = path.rfind("/", 0, end)
         return Match(allowed=frozenset(allowed - {WEBSOCKET}))
@@ -79,8 +96,8 @@ def rank(segment: str) -> int:
     return 1 if ":" in segment else 2
 
 
-def converted(endpoint: Endpoint, params: Mapping[str, str]) -> Mapping[str, Any]:
-    return {name: endpoint.convertors[name].convert(text) for name, text in params.items()}
+def converted(convertors: Mapping[str, Convertor[Any]], params: Mapping[str, str]) -> Mapping[str, Any]:
+    return {name: convertors[name].convert(text) for name, text in params.items()}
 
 
 def path_of(scope: Scope) -> str:

@@ -20,10 +20,12 @@ from vinc_kernel.errors import Conflict, DatabaseError, DeadlineExceeded, Forbid
 
 from ..conftest import OURS, THEIRS, database_settings
 from .things import (
+    NAMED,
     NAMES,
     SLEEP,
     Name,
     Number,
+    Row,
     Thing,
     Who,
     add,
@@ -32,6 +34,10 @@ from .things import (
 )
 
 CANARY = "c4n4ry"
+
+
+def nested(inner: Any, _: int) -> Any:
+    return [inner]
 
 
 BAD: Mapping[str, dict[str, Any]] = {
@@ -46,7 +52,7 @@ BAD: Mapping[str, dict[str, Any]] = {
     "negative": {"qty": -1},
     "null": {"name": None},
     "too long for an index": {"name": "".join(random.choices("0123456789abcdef", k=20_000))},
-    "too deep": {"data": reduce(lambda inner, _: [inner], range(20_000), [CANARY])},
+    "too deep": {"data": reduce(nested, range(20_000), CANARY)},
     "not of the list": {"mood": CANARY},
 }  # fmt: skip
 
@@ -106,6 +112,35 @@ async def test_no_error_of_the_database_tells_a_value(
 
     assert CANARY not in everything_said(refused.value, caplog)
     assert any(getattr(record, "sqlstate", "") for record in caplog.records)
+
+
+async def test_a_second_error_in_a_batch_tells_no_value_either(
+    things: Postgres, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    unit = things.unit(OURS)
+    with pytest.raises(Problem) as refused:
+        await DatabaseSession(unit).batch((FAILING["cast"][0], Row, None), (new(f"{CANARY}\0"), Row, None))
+    with pytest.raises(DatabaseError):
+        await unit.commit()
+    await unit.close()
+
+    assert CANARY not in everything_said(refused.value, caplog)
+
+
+async def test_statements_are_logged_on_demand_and_values_never(
+    things_address: str, admin: psycopg.Connection, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    async with postgres(database_settings(things_address, echo=True)) as things:
+        unit = things.unit(OURS)
+        await DatabaseSession(unit).execute(new(CANARY))
+        await unit.orm().execute(NAMED, {"name": CANARY})
+        await unit.close()
+
+    assert "INSERT INTO things_thing" in caplog.text
+    assert "WHERE things_thing.name" in caplog.text
+    assert CANARY not in caplog.text
 
 
 async def test_a_canary_is_found_when_an_error_is_not_ours(

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from shutil import which
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import psycopg
 import pytest
-from sqlalchemy import literal_column, select, text
+from sqlalchemy import Select, literal_column, select, text
 from sqlalchemy.engine import URL, make_url
 
 from vinc_kernel.connections.postgres import postgres
@@ -73,7 +74,7 @@ async def test_nothing_is_prepared_behind_a_pooler_and_answers_are_ones_own(pool
 
 async def ask_for(pool: Postgres, number: int) -> None:
     """Ask for a number of one's own, again and again; a constant in the text, so that no parameter tells it apart."""
-    statement = select(literal_column(str(number)).label("number"))
+    statement: Select[Any] = select(literal_column(str(number)).label("number"))
     for _ in range(100):
         async with pool.session(OURS) as db:
             assert await db.one(statement, Number) == Number(number)

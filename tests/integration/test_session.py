@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 from uuid import uuid4
 
 import psycopg
@@ -18,7 +19,7 @@ from .things import ADD, ALL, COUNT, NAMED, NAMES, Mood, Name, NameModel, Number
 
 
 async def test_a_row_of_every_type_comes_back_as_it_was_stored(things: Postgres) -> None:
-    stored = {
+    stored: dict[str, Any] = {
         "id": uuid4(), "tenant_id": OURS, "name": "nälle 100% %(x)s :y", "qty": 2**31 - 1, "big": 2**63 - 1,
         "price": Decimal("12.50"), "mood": Mood.sad, "data": {"a": [1, None, "ü"]},
         "made": datetime(2026, 2, 28, 23, 59, tzinfo=UTC),

@@ -1,5 +1,6 @@
 """A unit of work is all or nothing, and Core and the ORM share it."""
 
+import asyncio
 from uuid import uuid4
 
 import pytest
@@ -11,7 +12,15 @@ from vinc_kernel.database.session import DatabaseSession
 from vinc_kernel.errors import Conflict, DatabaseError
 
 from ..conftest import OURS, THEIRS
-from .things import ALL, NAMES, Name, Part, Thing, add, names, new
+from .things import ALL, COUNT, NAMES, Name, Number, Part, Thing, add, names, new
+
+
+async def test_statements_that_are_asked_at_once_run_one_after_another(things: Postgres) -> None:
+    async with things.session(OURS) as db:
+        await asyncio.gather(*(db.execute(new(f"{number:02}")) for number in range(10)))
+        counts = await asyncio.gather(*(db.one(COUNT, Number) for _ in range(5)))
+
+    assert counts == [Number(10)] * 5
 
 
 async def test_an_error_undoes_everything(things: Postgres) -> None:

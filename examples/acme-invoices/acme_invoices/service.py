@@ -22,6 +22,6 @@ async def remind(app: App, tenant: str, days: int = 7) -> None:
         raise VincError(f"there is no tenant {tenant!r}; name one by its id or slug")
     async with app.session(found.id) as db:
         due = await repository.due_until(db, datetime.now(UTC).date() + timedelta(days=days))
-    for invoice in due:
-        await app.get(Printer).send(f"{found.name}: invoice {invoice.number} over {invoice.amount} is due {invoice.due}")
+    for one in due:
+        await app.get(Printer).send(f"{found.name}: invoice {one.number} over {one.amount} is due {one.due}")
     print(f"{len(due)} reminders printed")  # noqa: T201  it is a command

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from acme_invoices.service import remind
 
+from acme_invoices.service import remind
 from vinc_kernel import App, VincError
 from vinc_kernel.testing import ClientAs
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from argparse import Namespace
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,8 @@ def run(_: Namespace, settings: KernelSettings, given: Sources) -> int:
     from ..app import create_app  # loads every plugin
     from ..plugins.arrange import enabled
 
+    # What is quarantined is a finding, printed below; without a handler it would be on stderr as well.
+    logging.getLogger("vinc.plugins").addHandler(logging.NullHandler())
     app = create_app(settings, given, plugins=enabled(settings))  # with those that cannot run, to tell all at once
     app.openapi()
     members = app.assembly.members

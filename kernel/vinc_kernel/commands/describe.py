@@ -9,10 +9,11 @@ import json
 import logging
 import os
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from ..errors import StartErrors, VincError
-from ..plugins.arrange import arrange
+from ..plugins.arrange import enabled
 from ..plugins.assemble import Assembling, Member, assemble
 from ..settings import Sources, read_settings
 
@@ -32,12 +33,12 @@ def contributed(member: Member) -> dict[str, Any]:
     }
 
 
-def describe() -> dict[str, Any]:
-    """By plugin what it contributes; of one that stops the start, why."""
+def describe(tell: Callable[[str, str], None]) -> dict[str, Any]:
+    """By plugin what it contributes; of one that stops the start, why. Plugin and phase are told before each step."""
     given = Sources.read(os.environ)
     settings, _ = read_settings(given)
     try:
-        members = assemble(arrange(settings), Assembling(settings=settings, sources=given)).members
+        members = assemble(enabled(settings), Assembling(settings=settings, sources=given, tell=tell)).members
     except StartErrors as error:
         return {one.plugin: {"state": "failed", "why": str(one)} for one in error.errors}
     return {member.plugin.name: contributed(member) for member in members}
@@ -47,8 +48,12 @@ def main() -> int:
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     logging.disable()
+
+    def tell(plugin: str, phase: str) -> None:
+        print(f"{plugin}: {phase}", file=answers, flush=True)
+
     try:
-        answers.write(json.dumps(describe()))
+        answers.write(json.dumps(describe(tell)))
     except VincError as error:
         print(f"vinc: {error}", file=sys.stderr)
         return 1

@@ -8,17 +8,25 @@ import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from ..errors import VincError
 from ..plugins.arrange import arrange
 from ..plugins.assemble import Member
 from ..plugins.check import command_name
-from ..plugins.find import find
+from ..plugins.find import RESERVED, find
 from ..services import App
 from ..settings import KernelSettings, Sources
 from .signature import add_parameters, parameters_of, values_of
 
+CHOSEN = "chosen command"  # no parameter can have that name
+
+
+class CommandRefused(VincError):
+    """A plugin's command cannot run."""
+
 
 def is_plugin(name: str) -> bool:
-    return any(one.name == name for one in find())
+    """Whether a name is a plugin's; the kernel's own commands are nobody's, whoever installs something so called."""
+    return name not in RESERVED and any(one.name == name for one in find())
 
 
 def run(argv: Sequence[str], settings: KernelSettings, given: Sources) -> int:
@@ -26,18 +34,24 @@ def run(argv: Sequence[str], settings: KernelSettings, given: Sources) -> int:
     from ..app import create_app  # loads every plugin
 
     app = create_app(settings, given, plugins=arrange(settings))
-    member = next((one for one in app.assembly.ready if one.plugin.name == argv[0]), None)
-    args = parser(argv[0], member).parse_args(argv[1:])
-    function: Callable[..., Any] = args.function
+    member = next((one for one in app.assembly.members if one.plugin.name == argv[0]), None)
+    if member is None:
+        raise CommandRefused(f"{argv[0]} is not enabled: vinc plugins enable {argv[0]}")
+    if member.error is not None:
+        raise member.error
+    args = parser(member).parse_args(argv[1:])
+    function: Callable[..., Any] = getattr(args, CHOSEN)
     values = values_of(function, args)
 
-    async def call() -> object:
-        if not takes_app(function):
-            return await finished(function(**values))
+    async def with_app() -> object:
         async with app.lifespan() as services:
             return await finished(function(App(services, argv[0]), **values))
 
-    result = asyncio.run(call())
+    if takes_app(function):
+        result = asyncio.run(with_app())
+    else:  # outside of any loop: a command may run one of its own
+        result = function(**values)
+        result = asyncio.run(finished(result)) if inspect.isawaitable(result) else result
     return result if isinstance(result, int) else 0
 
 
@@ -45,18 +59,18 @@ async def finished(result: object) -> object:
     return await result if inspect.isawaitable(result) else result
 
 
-def parser(plugin: str, member: Member | None) -> argparse.ArgumentParser:
+def parser(member: Member) -> argparse.ArgumentParser:
     """The commands of one plugin; each function's docstring is its help."""
-    commands = member.contribution.commands if member else ()
-    nothing = "It is not enabled here." if member is None else "It has no commands."
-    made = argparse.ArgumentParser(prog=f"vinc {plugin}", description=None if commands else nothing)
+    commands = member.contribution.commands
+    description = None if commands else "It has no commands."
+    made = argparse.ArgumentParser(prog=f"vinc {member.plugin.name}", description=description)
     added = made.add_subparsers(metavar="COMMAND", required=True)
     for function in commands:
         text = inspect.getdoc(function) or ""
         one = added.add_parser(
             command_name(function), help=text.partition("\n")[0].replace("%", "%%"), description=text
         )
-        one.set_defaults(function=function)
+        one.set_defaults(**{CHOSEN: function})
         add_parameters(one, function)
     return made
 

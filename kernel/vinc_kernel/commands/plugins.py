@@ -84,10 +84,12 @@ def loaded(settings: KernelSettings, plugins: int) -> dict[str, dict[str, Any]]:
     except subprocess.TimeoutExpired:
         message = f"the plugins did not load within {seconds:g} s; vinc check names the one that hangs"
         raise PluginsRefused(message) from None
-    if not done.stdout:
-        message = f"a plugin ended the process that loaded it (exit code {done.returncode})"
+    *_, last = done.stdout.splitlines() or [b""]
+    if not last.startswith(b"{"):
+        at = last.decode() or "the plugins"
+        message = f"{at}: it ended the process that loaded it, with exit code {done.returncode}; disable it"
         raise PluginsRefused(message)
-    told: dict[str, dict[str, Any]] = json.loads(done.stdout)
+    told: dict[str, dict[str, Any]] = json.loads(last)
     return told
 
 
@@ -109,6 +111,8 @@ def refuse_unsafe(name: str, manifest: Manifest, *, enabled: bool) -> None:
     if name not in plugins and name not in manifest.entries:
         raise PluginsRefused(f"there is no plugin {name!r}; vinc plugins lists them")
     if enabled:
+        if found := plugins[name].fault:
+            raise found
         if lost := [needed for needed in plugins[name].needs if not plugins[needed].enabled]:
             raise PluginsRefused(f"{name} needs {', '.join(lost)}: enable that first")
     elif left := dependents(name, plugins.values()):

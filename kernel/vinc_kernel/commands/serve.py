@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 
 from ..settings import KernelSettings, Sources
 
+from ..telemetry import configure
 from .command import REFUSED
 
 if TYPE_CHECKING:
+    import uvicorn
+
     from .command import Commands
 
 APP = "vinc_kernel.main:app"
@@ -24,21 +27,47 @@ def add(commands: Commands) -> None:
     made.set_defaults(run=run)
 
 
-def run(args: Namespace, _settings: KernelSettings, _given: Sources) -> int:
+def run(args: Namespace, settings: KernelSettings, _: Sources) -> int:
     import uvicorn  # what only this command needs
 
+    config = uvicorn.Config(
+        APP,
+        host=args.host,
+        port=args.port,
+        workers=args.workers,
+        reload=args.reload,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        lifespan="on",
+    )
+    configure(settings.log)  # the workers do it for themselves, and the supervisor speaks as well
     try:
-        uvicorn.run(
-            APP,
-            host=args.host,
-            port=args.port,
-            workers=args.workers if not args.reload else None,
-            reload=args.reload,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            lifespan="on",
-        )
+        return supervise(config) if config.should_reload or config.workers > 1 else serve(config)
     except SystemExit as end:  # uvicorn's own exit codes mean other things than ours
         return REFUSED if end.code else 0
-    return 0
+    except KeyboardInterrupt:
+        return 0
+
+
+def serve(config: uvicorn.Config) -> int:
+    from uvicorn import Server
+
+    server = Server(config)
+    server.run()
+    return 0 if server.started else REFUSED
+
+
+def supervise(config: uvicorn.Config) -> int:
+    """As `uvicorn.run` does it, which does not tell that a worker could not start."""
+    from uvicorn import Server
+    from uvicorn.config import STARTUP_FAILURE
+    from uvicorn.supervisors import ChangeReload, Multiprocess
+
+    sockets = [config.bind_socket()]
+    if config.should_reload:
+        ChangeReload(config, target=Server(config).run, sockets=sockets).run()
+        return 0
+    supervisor = Multiprocess(config, sockets=sockets)
+    supervisor.run()
+    return REFUSED if any(one.exitcode == STARTUP_FAILURE for one in supervisor.processes) else 0

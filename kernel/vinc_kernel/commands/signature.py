@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import inspect
-import types
 import typing
 from collections.abc import Callable
 from typing import Any
+
+from pydantic import TypeAdapter
 
 from ..services import App
 
@@ -26,23 +27,26 @@ def add_parameters(parser: argparse.ArgumentParser, function: Callable[..., Any]
 
 
 def add_parameter(parser: argparse.ArgumentParser, parameter: inspect.Parameter) -> None:
-    kind = plain(parameter.annotation)
+    kind = reader(parameter.annotation)
     if parameter.default is inspect.Parameter.empty:
         parser.add_argument(parameter.name, type=kind)
         return
     option = f"--{parameter.name.replace('_', '-')}"
-    if kind is bool:
+    if parameter.annotation is bool:
         parser.add_argument(option, action=argparse.BooleanOptionalAction, default=parameter.default)
     else:
         parser.add_argument(option, type=kind, default=parameter.default, help="default: %(default)s")
 
 
-def plain(annotation: Any) -> Callable[[str], Any]:
-    """The type that reads the text: of `X | None` it is X."""
-    if isinstance(annotation, types.UnionType) or typing.get_origin(annotation) is typing.Union:
-        annotation = next(part for part in typing.get_args(annotation) if part is not type(None))
-    made: Callable[[str], Any] = annotation
-    return made
+def reader(annotation: Any) -> Callable[[str], Any]:
+    """Read the text as this type, by Pydantic's rules: dates, UUIDs and choices work as in a request."""
+    adapter: TypeAdapter[Any] = TypeAdapter(annotation)
+
+    def read(text: str) -> Any:
+        return adapter.validate_python(text)
+
+    read.__name__ = getattr(annotation, "__name__", str(annotation))  # argparse: "invalid date value"
+    return read
 
 
 def values_of(function: Callable[..., Any], args: argparse.Namespace) -> dict[str, Any]:

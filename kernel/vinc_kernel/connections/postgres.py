@@ -28,6 +28,9 @@ SECONDS_BETWEEN_TRIES = 1.0
 # found only a minute after its return.
 SECONDS_TO_RECONNECT = 4.0
 SECONDS_TO_CLOSE = 5.0
+# psycopg warns of a second error in a pipeline with the server's text, and we tell the first without it; its pool tells
+# three times of each connection that is lent.
+QUIET = {"psycopg": logging.ERROR, "psycopg.pool": logging.WARNING}
 
 
 @asynccontextmanager
@@ -37,9 +40,8 @@ async def postgres(settings: DatabaseSettings) -> AsyncGenerator[Postgres]:
     deadline = monotonic() + settings.start_timeout
     statements = Statements(echo=settings.echo)
     await wait_for_server(parameters, statements, settings.start_timeout)
-    quiet = logging.getLogger("psycopg.pool")
-    if quiet.level == logging.NOTSET:
-        quiet.setLevel(logging.WARNING)  # three lines for each connection that is lent
+    for name, level in QUIET.items():
+        logging.getLogger(name).setLevel(level)
     pool = AsyncConnectionPool(
         kwargs={**parameters, "autocommit": True},  # the unit of work begins and ends its transaction itself
         min_size=settings.pool_size,

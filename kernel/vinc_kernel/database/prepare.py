@@ -15,7 +15,7 @@ from sqlalchemy.engine import URL, make_url
 from ..errors import DatabaseError
 from .roles import Roles, Step, is_done, steps, undone
 
-MUTEX = 0x76696E63  # "vinc" in ASCII: the advisory lock of whoever changes roles or tables
+MUTEX = 0x726F6C65  # "role" in ASCII: the advisory lock of whoever changes roles
 OLDEST = 160_000  # `grant ... with inherit false` is new in PostgreSQL 16
 SECONDS_TO_CONNECT = 10
 NO_DATABASE, LOGIN_REFUSED = "3D000", frozenset({"28000", "28P01"})

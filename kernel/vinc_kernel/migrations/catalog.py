@@ -15,7 +15,8 @@ RECORD = "create table if not exists public.vinc_table (name text primary key, p
 VERSION = "create table if not exists public.{table} (version_num varchar(32) primary key)"
 RELATIONS = r"""
 select relname, pg_get_userbyid(relowner) from pg_class
-where relnamespace = 'public'::regnamespace and relkind in ('r', 'p', 'v', 'm') and relname not like 'vinc\_%'
+where relnamespace = 'public'::regnamespace and relkind in ('r', 'p', 'v', 'm')
+  and relname <> 'vinc_table' and relname not like 'vinc\_version\_%'
 """
 OWNED = "select name, plugin from public.vinc_table"
 # What guards each table with a tenant_id. Partitions cannot be read directly, which the grants see to.
@@ -47,6 +48,10 @@ FLAWS = {
       where relnamespace = 'public'::regnamespace and not indisvalid and relkind <> 'p'""",
     "the constraint {} is not validated": """select conrelid::regclass::text, conname::text from pg_constraint
       where connamespace = 'public'::regnamespace and conrelid <> 0 and not convalidated""",
+    "the sequence {} is not granted to the application; use sa.Identity()": """
+      select refobjid::regclass::text, s.oid::regclass::text from pg_class s join pg_depend on objid = s.oid
+        and classid = 'pg_class'::regclass and refclassid = 'pg_class'::regclass and deptype = 'a'
+      where relkind = 'S' and relnamespace = 'public'::regnamespace""",
     "the view {} runs as its owner; make it with security_invoker": """select relname::text, relname::text
       from pg_class where relnamespace = 'public'::regnamespace and relkind = 'v'
       and not coalesce(reloptions, '{{}}') && array['security_invoker=true', 'security_invoker=on']""",

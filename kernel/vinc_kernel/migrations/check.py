@@ -12,6 +12,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from psycopg import Connection as Line
 from sqlalchemy import CheckConstraint, Connection, MetaData, Table
+from sqlalchemy.exc import DBAPIError
 
 from ..database.base import Base
 from ..database.roles import undone
@@ -20,8 +21,9 @@ from ..database.versions import History
 from .catalog import flaws, owners, relations
 from .lint import bare_statements
 from .run import place_of
-from .unit import How, Unit, connected
+from .unit import How, Unit, connected, reason, sqlstate
 
+FORBIDDEN = "42501"  # insufficient_privilege
 Models = Mapping[str, Sequence[type[Base]]]
 CHECKS = """
 select conname from pg_constraint where contype = 'c' and conrelid = to_regclass(%s) order by 1
@@ -44,11 +46,20 @@ def check(url: str, histories: Sequence[History], models: Models, how: How) -> l
         connection.exec_driver_sql("set transaction read only")
         unit = Unit(connection, "", how)
         found += differences_of_roles(unit)
-        for history in histories:
-            found += differences_of_plugin(unit, history, models.get(history.plugin))
-        found += strangers(unit)
-        found += map(str, flaws(unit))
+        try:
+            found += differences_of_tables(unit, histories, models)
+        except DBAPIError as error:
+            if sqlstate(error) != FORBIDDEN:
+                raise
+            found.append(f"tables cannot be looked at: {reason(error)}; run vinc db init")
     return found
+
+
+def differences_of_tables(unit: Unit, histories: Sequence[History], models: Models) -> Iterator[str]:
+    for history in histories:
+        yield from differences_of_plugin(unit, history, models.get(history.plugin))
+    yield from strangers(unit)
+    yield from map(str, flaws(unit))
 
 
 def differences_of_roles(unit: Unit) -> Iterator[str]:

@@ -11,9 +11,8 @@ from psycopg import Connection as Line
 from psycopg import sql
 from sqlalchemy import event
 
-from ..database.prepare import MUTEX
 from ..errors import DatabaseError
-from .unit import Unit
+from .unit import MUTEX, Unit
 
 COUNTED = ("INSERT", "UPDATE", "DELETE", "MERGE")
 # `current_setting` gives '' and not NULL on a connection that once had a scope; the sub-select is evaluated once.
@@ -100,7 +99,7 @@ def data(*, expect: int | str, beside: Sequence[str] = ()) -> Iterator[None]:
             touched += max(cursor.rowcount, 0)
 
     with all_rows(beside=beside):
-        expected = expect if isinstance(expect, int) else int(unit.connection.exec_driver_sql(expect).scalar_one())
+        expected = expect if isinstance(expect, int) else ask(unit, expect)
         event.listen(unit.connection, "after_cursor_execute", count)
         try:
             yield

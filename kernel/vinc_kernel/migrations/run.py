@@ -20,13 +20,14 @@ from ..database.roles import table_steps
 from ..database.versions import History, Place, revisions
 from ..errors import DatabaseError
 from .catalog import ensure, flaws, owners, record, relations
-from .unit import CONTENDED, How, Unit, alone, connected, sqlstate
+from .unit import CONTENDED, How, Unit, alone, connected, reason, sqlstate
 
 TEMPLATES = Path(__file__).parent
 BASE, HEADS = "base", "heads"
 CUT_SHORT = "42501"  # insufficient_privilege, which `row_security = off` raises too
 READY = """
-select rolsuper or pg_has_role(oid, to_regrole({owner_})::oid, 'set') from pg_roles where rolname = current_user
+select to_regrole({owner_}) is not null and (rolsuper or pg_has_role(oid, to_regrole({owner_})::oid, 'set'))
+from pg_roles where rolname = current_user
 """
 
 
@@ -194,7 +195,7 @@ class Refused(DatabaseError):
     """A revision failed; its plugin stays at the one before."""
 
     def __init__(self, plugin: str, revision: str, cause: Exception) -> None:
-        what = str(cause.orig if isinstance(cause, DBAPIError) else cause).strip().partition("\n")[0]
+        what = reason(cause)
         kind = "" if isinstance(cause, DatabaseError | DBAPIError) else f"{type(cause).__name__}: "
         state = sqlstate(cause)
         self.is_contended = state in CONTENDED

@@ -14,10 +14,11 @@ from sqlalchemy import Connection, NullPool, create_engine
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 
-from ..database.prepare import MUTEX, SECONDS_TO_CONNECT, place
+from ..database.prepare import SECONDS_TO_CONNECT, place
 from ..database.roles import Roles
 from ..errors import DatabaseError
 
+MUTEX = 0x76696E63  # "vinc" in ASCII: the advisory lock of whoever migrates
 MILLISECONDS = 1000
 SECONDS_BETWEEN_LOOKS = 0.1
 CONTENDED = frozenset({"55P03", "40P01"})  # lock_not_available, deadlock_detected
@@ -111,10 +112,17 @@ def connected(url: str) -> Iterator[Connection]:
     try:
         connection = engine.connect()
     except DBAPIError as error:
-        what = str(error.orig).strip().partition("\n")[0]
-        raise DatabaseError(f"{place(address)}: {what}; start the server, or correct the address") from error
+        raise DatabaseError(f"{place(address)}: {reason(error)}; start the server, correct the address, or run vinc db init") from error
     with connection:
-        yield connection
+        try:
+            yield connection
+        except DBAPIError as error:
+            raise DatabaseError(f"{place(address)}, as {address.username}: {reason(error)}") from error
+
+
+def reason(error: BaseException) -> str:
+    """What PostgreSQL says, without the statement and the values in it."""
+    return str(error.orig if isinstance(error, DBAPIError) else error).strip().partition("\n")[0]
 
 
 def sqlstate(error: BaseException) -> str | None:

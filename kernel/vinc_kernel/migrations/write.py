@@ -27,7 +27,7 @@ def write_revision(
     """Write the file and return its path. Without an address it is empty; raises DatabaseError when it would be so."""
     history.versions.mkdir(parents=True, exist_ok=True)
     up, down = compared(url, history, models, how) if url else (NOTHING, NOTHING)
-    script = ScriptDirectory(str(TEMPLATES), version_locations=[str(history.versions)])
+    script = ScriptDirectory(str(TEMPLATES), version_locations=[str(history.versions)], messaging_opts={"quiet": True})
     made = script.generate_revision(
         rev_id(), message, head="head", version_path=str(history.versions), upgrades=up, downgrades=down
     )

@@ -68,11 +68,15 @@ class Assembly:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assembling:
-    """What assembling needs; `overrides` is what FastAPI asks for `dependency_overrides`."""
+    """What assembling needs; `overrides` is what FastAPI asks for `dependency_overrides`.
+
+    `tell` hears plugin and phase before each step, for whoever watches over a process that a plugin may end.
+    """
 
     settings: KernelSettings
     sources: Sources
     overrides: Any = None
+    tell: Callable[[str, str], None] = lambda _plugin, _phase: None
 
 
 def assemble(plugins: Sequence[Plugin], given: Assembling) -> Assembly:
@@ -81,6 +85,7 @@ def assemble(plugins: Sequence[Plugin], given: Assembling) -> Assembly:
     with collector_paused():
         for phase, step in (("import", bring_in), ("contribute", collect), ("settings", configure), ("check", place)):
             for member in made.members:
+                given.tell(member.plugin.name, phase)
                 attempt(made, member, phase, partial(step, made, member, given))
         settle(made)
     if fatal := [member.error for member in made.members if member.error and member.plugin.required]:

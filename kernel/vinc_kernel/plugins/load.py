@@ -118,7 +118,8 @@ def failure(plugin: Plugin, phase: str, error: BaseException, otherwise: str = "
     text = "" if phase == "settings" else " ".join(str(error).split())  # a validator may tell the value, a secret
     what = f"{type(error).__name__}: {text}" if text else type(error).__name__
     cure = "mend the plugin, or disable it with: vinc plugins disable " + plugin.name
-    return StartError(what, plugin=plugin.name, phase=phase, where=place_in(plugin, error) or otherwise or plugin.where, cure=cure)
+    where = place_in(plugin, error) or otherwise or plugin.where
+    return StartError(what, plugin=plugin.name, phase=phase, where=where, cure=cure)
 
 
 def place_in(plugin: Plugin, error: BaseException) -> str:

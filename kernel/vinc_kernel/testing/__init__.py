@@ -2,7 +2,8 @@
 
 `vinc_app`, `client` and `client_as` are what most tests need; `vinc_database`, `vinc_environment` and `vinc_servers`
 stand behind them. The servers start once a run, whatever the number of pytest-xdist's workers, and end with it;
-VINC_TEST_DATABASE_URL (a superuser's) and VINC_TEST_REDIS_URL name servers to use instead.
+VINC_TEST_DATABASE_URL (a superuser's) and VINC_TEST_REDIS_URL name servers to use instead; the tests make databases
+of their own on the one, and empty the other.
 """
 
 from __future__ import annotations

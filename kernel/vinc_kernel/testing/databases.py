@@ -47,6 +47,7 @@ def environment(servers: Servers, database: str, redis: str = "") -> dict[str, s
         "VINC_DATABASE_MIGRATION_URL": "",
         "VINC_DATABASE_ROLE_PREFIX": servers.prefix,
         "VINC_REDIS_URL": redis or servers.redis,
+        "VINC_REDIS_SOCKET_TIMEOUT": "5",
         "VINC_DB_POOL_SIZE": "1",
         "VINC_DB_MAX_OVERFLOW": "9",
         "VINC_LOG_LEVEL": "warning",

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from importlib import import_module
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from sqlalchemy.engine import URL, make_url
 
@@ -50,7 +51,9 @@ class Servers:
 
     def redis_database(self, number: int) -> str:
         """The address of one of the numbered databases of this Redis."""
-        return f"{self.redis}?db={number}" if self.redis.startswith("unix:") else self.redis
+        if self.redis.startswith("unix:"):
+            return f"{self.redis}?db={number}"
+        return urlsplit(self.redis)._replace(path=f"/{number}").geturl()
 
 
 def conninfo(address: str) -> str:

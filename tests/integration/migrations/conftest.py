@@ -1,4 +1,4 @@
-"""Ground to migrate on: a database of its own for each test, with the four roles, and plugins that are only a history."""
+"""Ground to migrate on: an empty database for each test, with the four roles, and plugins that are only a history."""
 
 import multiprocessing
 import os
@@ -18,6 +18,7 @@ from uuid import UUID
 import psycopg
 import pytest
 from psycopg import Connection, sql
+
 from vinc_kernel.database.prepare import prepare
 from vinc_kernel.database.roles import Roles
 from vinc_kernel.database.tenant_owned import TENANT
@@ -37,7 +38,8 @@ revision = {revision!r}
 down_revision = {down!r}
 """
 EMPTY = """
-select pg_terminate_backend(pid, 5000) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid();
+select pg_terminate_backend(pid, 5000) from pg_stat_activity
+where datname = current_database() and pid <> pg_backend_pid();
 drop schema public cascade;
 create schema public
 """
@@ -176,8 +178,9 @@ def pooled(ground: Ground) -> Generator[str]:
         f"auth_file = {folder}/users\npool_mode = transaction\ndefault_pool_size = 4\n"
     )
     as_owner = {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": ()} if owner and not os.getuid() else {}
-    for path in (folder, *folder.iterdir()) if as_owner and owner else ():
-        os.chown(path, owner.st_uid, owner.st_gid)
+    for path in (folder, *folder.iterdir()):
+        if owner and as_owner:
+            os.chown(path, owner.st_uid, owner.st_gid)
     process = subprocess.Popen([program, "-q", folder / "config"], stderr=subprocess.DEVNULL, **as_owner)  # type: ignore[call-overload]  # keywords of one overload
     try:
         wait_for(lambda: accepts(port))

@@ -2,13 +2,14 @@
 
 import shutil
 
+import psycopg
 import pytest
+
 from vinc_kernel.database.versions import History, Place, behind, places, revisions
 from vinc_kernel.errors import DatabaseError
-
-import psycopg
-from .conftest import Ground, tenant_table
 from vinc_kernel.testing.servers import conninfo
+
+from .conftest import Ground, tenant_table
 
 
 def table(name: str) -> tuple[str, str]:
@@ -41,18 +42,20 @@ def test_a_failing_revision_leaves_its_plugin_at_the_last_good_one_and_the_other
     with pytest.raises(DatabaseError) as refused:
         ground.up(first, second, third)
 
-    assert str(refused.value) == (
-        "invoices: revision invoices2 (invoices2.py): ZeroDivisionError: division by zero"
-    )
+    assert str(refused.value) == ("invoices: revision invoices2 (invoices2.py): ZeroDivisionError: division by zero")
     assert ground.places(first, second, third) == {"agents": "agents1", "invoices": "invoices1", "orders": None}
     assert tables(ground) == ["agents_agent", "invoices_invoice"]
 
 
 def test_a_revision_that_cannot_be_imported_is_named(ground: Ground) -> None:
     history = ground.plugin("invoices", "pass")
-    (history.versions / "invoices1.py").write_text('revision = "invoices1"\ndown_revision = None\nimport nothing_of_that_name\n')
+    (history.versions / "invoices1.py").write_text(
+        'revision = "invoices1"\ndown_revision = None\nimport nothing_of_that_name\n'
+    )
 
-    with pytest.raises(DatabaseError, match="^invoices: revision invoices1: ModuleNotFoundError: No module named 'nothing_o"):
+    with pytest.raises(
+        DatabaseError, match=r"^invoices: revision invoices1: ModuleNotFoundError: No module named 'nothing_o"
+    ):
         ground.up(history)
 
 
@@ -103,7 +106,9 @@ def test_going_back_never_drops_what_belongs_to_another_plugin(ground: Ground) -
 
 
 def test_a_table_that_is_not_named_after_its_plugin_is_refused(ground: Ground) -> None:
-    with pytest.raises(DatabaseError, match="it makes orders_part, which is not named after the plugin; call it agents_"):
+    with pytest.raises(
+        DatabaseError, match="it makes orders_part, which is not named after the plugin; call it agents_"
+    ):
         ground.up(ground.plugin("agents", table("orders_part")))
 
     assert tables(ground) == []
@@ -128,9 +133,11 @@ WRONG = {
         "a_u: row level security is not enabled",
     ),
     "a flag in the policy": (
-        f'{tenant_table("a_t")}\nop.execute("drop policy vinc_tenant on a_t")\nop.execute("create policy vinc_tenant on a_t'
-        " using (tenant_id = (select nullif(current_setting('vinc.tenant_id', true), '')::uuid) or"
-        " current_setting('vinc.platform') = 'on')\")",
+        (
+            f'{tenant_table("a_t")}\nop.execute("alter policy vinc_tenant on a_t'
+            " using (tenant_id = (select nullif(current_setting('vinc.tenant_id', true), '')::uuid) or"
+            " current_setting('vinc.platform') = 'on')\")"
+        ),
         "the policy vinc_tenant is not one of the two expected",
     ),
     "tenant_id may be null": (
@@ -140,6 +147,10 @@ WRONG = {
     "unique across tenants": (
         f'{tenant_table("a_t")}\nop.execute("create unique index a_u on a_t (name)")',
         "the unique index a_u does not begin with tenant_id",
+    ),
+    "a sequence that the application may not use": (
+        'op.create_table("a_t", sa.Column("n", sa.Integer(), primary_key=True))',
+        "the sequence a_t_n_seq is not granted to the application; use sa.Identity()",
     ),
     "a view of the owner's": (
         f'{tenant_table("a_t")}\nop.execute("create view a_v as select * from a_t")',
@@ -160,8 +171,13 @@ def test_a_revision_that_leaves_tenants_unprotected_is_rolled_back(ground: Groun
     assert tables(ground) == []
 
 
+def test_a_table_named_like_the_kernels_own_is_refused(ground: Ground) -> None:
+    with pytest.raises(DatabaseError, match="it makes vinc_more, which is not named after the plugin"):
+        ground.up(ground.plugin("a", 'op.execute("create table vinc_more (n int)")'))
+
+
 def test_a_restrictive_policy_only_narrows_and_is_allowed(ground: Ground) -> None:
-    narrow = 'op.execute("create policy active on a_t as restrictive using (name <> \'\')")'
+    narrow = "op.execute(\"create policy active on a_t as restrictive using (name <> '')\")"
 
     ground.up(ground.plugin("a", f"{tenant_table('a_t')}\n{narrow}"))
 
@@ -171,7 +187,9 @@ def test_a_database_of_a_newer_plugin_is_not_touched(ground: Ground) -> None:
     ground.up(history)
     (history.versions / "agents2.py").unlink()
 
-    with pytest.raises(DatabaseError, match=r"^agents: the database is at agents2, which is not in .*; install the version"):
+    with pytest.raises(
+        DatabaseError, match=r"^agents: the database is at agents2, which is not in .*; install the version"
+    ):
         ground.up(history)
 
 

@@ -9,6 +9,7 @@ import psycopg
 import pytest
 from psycopg import Connection, sql
 from psycopg.errors import InsufficientPrivilege
+
 from vinc_kernel.database.prepare import Prepared, prepare
 from vinc_kernel.database.roles import Roles
 from vinc_kernel.errors import DatabaseError
@@ -79,8 +80,10 @@ def test_who_may_make_roles_but_is_no_superuser_makes_them_without_bypassing_row
 
     assert made.left == []
     assert made.notes == [
-        f"{cluster.roles.migrator} does not bypass row level security:"
-        " data steps lift FORCE inside their transaction instead"
+        (
+            f"{cluster.roles.migrator} does not bypass row level security:"
+            " data steps lift FORCE inside their transaction instead"
+        )
     ]
     assert cluster.init(user).done == []
     members = "select count(*) from pg_auth_members where inherit_option and member = %s::regrole"
@@ -154,7 +157,7 @@ FORBIDDEN = [
     "create table mine (n int)",
     "create temporary table invoices_invoice (n int)",
     "alter table invoices_invoice disable row level security",
-    "create trigger t before insert on invoices_invoice for each row execute function suppress_redundant_updates_trigger()",
+    "create trigger t before update on invoices_invoice execute function suppress_redundant_updates_trigger()",
     "update vinc_version_invoices set version_num = 'x'",
     "delete from vinc_table",
     "drop table invoices_invoice",
@@ -194,5 +197,7 @@ protect("invoices_log")
 
 
 def test_who_is_not_of_the_owner_cannot_migrate(ground: Ground) -> None:
-    with pytest.raises(DatabaseError, match=r"_app is not a member of .*_owner: run vinc db init, or migrate as .*_migrator"):
+    with pytest.raises(
+        DatabaseError, match=r"_app is not a member of .*_owner: run vinc db init, or migrate as .*_migrator"
+    ):
         ground.up(ground.plugin("invoices", "pass"), role=ground.roles.app)

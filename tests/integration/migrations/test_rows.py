@@ -1,7 +1,10 @@
 """Row level security binds the owner of the tables as well: steps that touch rows see all of them, or fail (M1, M2)."""
 
+from collections.abc import Generator
+
 import pytest
 from psycopg.errors import InsufficientPrivilege
+
 from vinc_kernel.errors import DatabaseError
 
 from .conftest import ACME, GLOBEX, Ground, tenant_table
@@ -17,11 +20,11 @@ ALL = "select count(*) from invoices_invoice"
 
 
 @pytest.fixture(params=[True, False], ids=["bypasses", "plain"])
-def any_migrator(ground: Ground, request: pytest.FixtureRequest) -> Ground:
+def any_migrator(ground: Ground, request: pytest.FixtureRequest) -> Generator[Ground]:
     """The migrator with the right to bypass row level security, and without."""
     ground.do(f'alter role "{ground.roles.migrator}" {"" if request.param else "no"}bypassrls')
-    request.addfinalizer(lambda: ground.do(f'alter role "{ground.roles.migrator}" bypassrls'))
-    return ground
+    yield ground
+    ground.do(f'alter role "{ground.roles.migrator}" bypassrls')
 
 
 @pytest.mark.parametrize("expect", [4, ALL])

@@ -5,6 +5,7 @@ import time
 
 import psycopg
 import pytest
+
 from vinc_kernel.errors import DatabaseError
 from vinc_kernel.migrations.run import upgrade
 from vinc_kernel.migrations.unit import How, Patience
@@ -115,7 +116,9 @@ def test_an_open_reader_makes_a_migration_fail_in_time_and_holds_up_no_other_rea
         idle.execute("select count(*) from invoices_invoice")
         reader.start()
         began = time.monotonic()
-        with pytest.raises(DatabaseError, match=r"invoices2.*lock timeout; somebody holds the table, see pg_stat_activity"):
+        with pytest.raises(
+            DatabaseError, match=r"invoices2.*lock timeout; somebody holds the table, see pg_stat_activity"
+        ):
             ground.up(history)
         took = time.monotonic() - began
         done.set()
@@ -170,7 +173,7 @@ def test_an_index_is_made_beside_the_traffic_and_a_failed_attempt_leaves_none(gr
 def test_an_invalid_index_that_a_killed_attempt_has_left_is_made_again(ground: Ground) -> None:
     history = ground.plugin("invoices", TABLE)
     ground.up(history)
-    ground.do('create unique index uq_name on invoices_invoice (tenant_id, name)')
+    ground.do("create unique index uq_name on invoices_invoice (tenant_id, name)")
     ground.do("update pg_index set indisvalid = false where indexrelid = 'uq_name'::regclass")
     ground.add(history, INDEX)
 
@@ -182,7 +185,7 @@ def test_an_invalid_index_that_a_killed_attempt_has_left_is_made_again(ground: G
 def test_an_index_that_a_killed_attempt_has_finished_is_kept(ground: Ground) -> None:
     history = ground.plugin("invoices", TABLE)
     ground.up(history)
-    ground.do('create unique index uq_name on invoices_invoice (tenant_id, name)')
+    ground.do("create unique index uq_name on invoices_invoice (tenant_id, name)")
     before = ground.rows("select 'uq_name'::regclass::oid")
     ground.add(history, INDEX)
 
@@ -219,5 +222,7 @@ def test_an_index_beside_the_traffic_is_refused_behind_a_pooler(ground: Ground, 
     ground.up(history)
     ground.add(history, INDEX)
 
-    with pytest.raises(DatabaseError, match="a pooler is in the way; set VINC_DATABASE_MIGRATION_URL to the server itse"):
+    with pytest.raises(
+        DatabaseError, match="a pooler is in the way; set VINC_DATABASE_MIGRATION_URL to the server itse"
+    ):
         upgrade(pooled, [history], ground.how)

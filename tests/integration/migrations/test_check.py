@@ -1,0 +1,177 @@
+"""`vinc db check` is red for whatever somebody changes by hand: Alembic alone would not see most of it (M8)."""
+
+import re
+from collections.abc import Sequence
+
+import pytest
+from sqlalchemy import CheckConstraint, Index, MetaData, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from vinc_kernel.database.base import Base
+from vinc_kernel.database.tenant_owned import TenantOwned
+from vinc_kernel.database.versions import History
+from vinc_kernel.migrations.check import check
+from vinc_kernel.migrations.write import write_revision
+
+from .conftest import Ground
+
+
+class Apart(TenantOwned):
+    """Tables of these tests, which no application of other tests must find in the shared metadata."""
+
+    __abstract__ = True
+    metadata = MetaData(naming_convention=Base.metadata.naming_convention)
+
+
+class Invoice(Apart):
+    __tablename__ = "invoices_invoice"
+    __table_args__ = (
+        CheckConstraint("number <> ''", name="number"),
+        Index(None, "tenant_id", "number", unique=True),
+    )
+    number: Mapped[str] = mapped_column(Text)
+    paid: Mapped[bool] = mapped_column(server_default="false")
+
+
+MODELS: dict[str, Sequence[type[Base]]] = {"invoices": [Invoice]}
+
+
+@pytest.fixture
+def invoices(ground: Ground) -> History:
+    """A history whose only revision `vinc db revision` has written, and that was run."""
+    history = ground.plugin("invoices")
+    url = ground.url(ground.roles.migrator)
+    write_revision(url, history, "The table of invoices", models=[Invoice], how=ground.how)
+    ground.up(history)
+    return history
+
+
+def findings(ground: Ground, *histories: History) -> list[str]:
+    return check(ground.url(ground.roles.migrator), histories, MODELS, ground.how)
+
+
+def test_a_written_revision_makes_what_the_models_say_protected(ground: Ground, invoices: History) -> None:
+    assert findings(ground, invoices) == []
+    (file,) = invoices.versions.glob("*_the_table_of_invoices.py")
+    assert 'protect("invoices_invoice")' in file.read_text()
+
+
+def test_a_written_revision_goes_down_and_up_again(ground: Ground, invoices: History) -> None:
+    ground.down(invoices)
+    ground.up(invoices)
+
+    assert findings(ground, invoices) == []
+
+
+# What is done by hand, then what `vinc db check` says of it.
+BY_HAND = """
+alter table invoices_invoice add column more text
+    models and database differ: remove_column invoices_invoice.more
+alter table invoices_invoice drop column paid
+    models and database differ: add_column invoices_invoice.paid
+alter table invoices_invoice alter column number drop not null
+    modify_nullable invoices_invoice.number
+alter table invoices_invoice alter column number type varchar(9)
+    modify_type invoices_invoice.number
+alter table invoices_invoice alter column tenant_id drop default
+    modify_default invoices_invoice.tenant_id
+alter table invoices_invoice alter column paid set default true
+    modify_default invoices_invoice.paid
+drop index ix_invoices_invoice_tenant_id_number
+    add_index invoices_invoice.ix_invoices_invoice_tenant_id_number
+alter table invoices_invoice drop constraint ck_invoices_invoice_number
+    lacks the check ck_invoices_invoice_number
+alter table invoices_invoice add constraint c check (paid)
+    has the check c, its model not
+alter table invoices_invoice disable row level security
+    row level security is not enabled
+alter table invoices_invoice no force row level security
+    row level security is not forced
+drop policy vinc_tenant on invoices_invoice
+    the policy vinc_tenant is missing
+drop policy vinc_platform on invoices_invoice
+    the policy vinc_platform is missing
+create policy more on invoices_invoice using (true)
+    the policy more is not one of the two expected
+alter policy vinc_tenant on invoices_invoice to public
+    the policy vinc_tenant is not one of the two expected
+alter policy vinc_tenant on invoices_invoice using (tenant_id is not null)
+    the policy vinc_tenant is not one of
+revoke update on invoices_invoice from {0.app}
+    invoices_invoice lacks the grants {0.app} update; run vinc db init
+grant truncate on invoices_invoice to {0.app}
+    has the grants {0.app} truncate too many; run vinc db init
+grant select on invoices_invoice to public
+    has the grants public select too many; run vinc db init
+grant insert on vinc_version_invoices to {0.app}
+    vinc_version_invoices has the grants {0.app} insert too many
+revoke {0.owner} from {0.migrator}
+    {0.migrator} is not a member of {0.owner}; run vinc db init
+grant {0.platform} to {0.app} with inherit true
+    sees every tenant's rows without entering it; run vinc db init
+grant {0.owner} to {0.app} with inherit false
+    {0.app} is a member of {0.owner}; revoke it
+alter role {0.app} bypassrls
+    row level security does not bind the role {0.app}; run vinc db init
+alter role {0.owner} login
+    the role {0.owner} may log in
+grant create on schema public to {0.app}
+    {0.app} may make tables in the schema public; run vinc db init
+alter default privileges for role {0.owner} in schema public grant truncate on tables to {0.app}
+    are not granted to {0.app} and {0.platform} as they should be; run vinc db init
+alter table invoices_invoice owner to {0.migrator}
+    invoices_invoice belongs to the role {0.migrator}, not to
+set role {0.owner}; create table invoices_more (n int)
+    invoices_more was made by no plugin's revision
+drop table invoices_invoice
+    invoices_invoice of invoices is gone; restore it
+update pg_index set indisvalid = false where indexrelid = 'pk_invoices_invoice'::regclass
+    the index pk_invoices_invoice is invalid
+delete from vinc_version_invoices
+    the database is at base, not at
+update vinc_version_invoices set version_num = 'newer'
+    at newer, which this version does not have
+"""
+PAIRS = [pair.split("\n    ") for pair in re.split(r"\n(?! )", BY_HAND.strip())]
+
+
+@pytest.mark.parametrize(("change", "finding"), PAIRS)
+def test_what_is_changed_by_hand_is_found(ground: Ground, invoices: History, change: str, finding: str) -> None:
+    ground.do(change.format(ground.roles))
+    try:
+        found = findings(ground, invoices)
+    finally:
+        ground.do(f"revoke {ground.roles.owner} from {ground.roles.app}; alter role {ground.roles.owner} nologin")
+
+    wanted = finding.format(ground.roles)
+    assert any(wanted in line for line in found), found
+    assert all("\n" not in line for line in found)
+
+
+def test_what_init_can_mend_is_mended_by_it(ground: Ground, invoices: History) -> None:
+    from vinc_kernel.database.prepare import prepare
+
+    ground.do(f"revoke all on invoices_invoice from {ground.roles.app}")
+    ground.do(f"revoke usage on schema public from public, {ground.roles.app}")
+    assert len(findings(ground, invoices)) == 2
+
+    prepare(ground.servers.postgres, ground.name, ground.roles, {})
+
+    assert findings(ground, invoices) == []
+
+
+def test_tables_of_a_plugin_that_is_not_there_stay_guarded(ground: Ground, invoices: History) -> None:
+    assert findings(ground) == []
+    ground.do("alter table invoices_invoice disable row level security")
+
+    assert len(findings(ground)) == 1
+
+
+def test_a_bare_statement_is_found(ground: Ground, invoices: History) -> None:
+    revision = next(invoices.versions.glob("*.py"))
+    number = len(revision.read_text().splitlines()) + 1
+    with revision.open("a") as file:
+        file.write('    op.execute("update invoices_invoice set paid = true")\n')
+
+    what = "execute() runs 'update invoices_invoice set paid = true'"
+    assert findings(ground, invoices) == [f"invoices: {what} ({revision}:{number}); put it into `with data(expect=n):`"]

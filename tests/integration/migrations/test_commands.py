@@ -1,0 +1,193 @@
+"""`vinc db` and the three commands of Alembic's own that work here."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import alembic.config
+import pytest
+
+from vinc_kernel.cli import main
+
+from .conftest import Ground
+
+ROOT = Path(__file__).parents[3]
+Run = Callable[..., tuple[int, str, str]]
+TENANTS = "4d1f0c6a9b27"
+
+
+@pytest.fixture
+def settings(ground: Ground, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """The environment of this ground's installation, whose plugins.toml is returned."""
+    manifest = tmp_path / "plugins.toml"
+    manifest.write_text("[plugins.health]\n[plugins.tenants]\n")
+    for name, value in {
+        "VINC_ENV": "test",
+        "VINC_DATABASE_URL": ground.url(ground.roles.app),
+        "VINC_DATABASE_MIGRATION_URL": ground.url(ground.roles.migrator),
+        "VINC_DATABASE_ROLE_PREFIX": ground.roles.prefix,
+        "VINC_PLUGINS_FILE": str(manifest),
+    }.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(ROOT)
+    return manifest
+
+
+@pytest.fixture
+def vinc(settings: Path, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run a command: its exit code, and what it says on stdout and stderr."""
+
+    def run(*words: str) -> tuple[int, str, str]:
+        code = main(["db", *words])
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return run
+
+
+@pytest.fixture
+def stock(settings: Path, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run a command of Alembic's."""
+
+    def run(*words: str) -> tuple[int, str, str]:
+        try:
+            alembic.config.main(argv=list(words), prog="alembic")
+        except SystemExit as exit_:
+            said = capsys.readouterr()
+            return int(exit_.code or 0), said.out, said.err
+        said = capsys.readouterr()
+        return 0, said.out, said.err
+
+    return run
+
+
+def test_upgrade_current_history_check_and_downgrade(vinc: Run) -> None:
+    assert vinc("init") == (0, vinc("init")[1], "")
+    assert vinc("current")[1].splitlines()[1].split() == ["tenants", "base", TENANTS, "behind"]
+    assert vinc("check")[0] == 3
+    assert vinc("upgrade") == (0, f"tenants: base -> {TENANTS} The table of tenants.\n1 history is up to date\n", "")
+    assert vinc("upgrade") == (0, "1 history is up to date\n", "")
+    assert vinc("current")[1].splitlines()[1].split() == ["tenants", TENANTS, TENANTS, "newest"]
+    assert vinc("history", "--plugin", "tenants")[1].splitlines()[1].split() == ["tenants", TENANTS]
+    assert vinc("check") == (0, "database, histories and models are equal\n", "")
+    assert vinc("downgrade", "--plugin", "tenants", "--to", "base")[0] == 0
+    assert vinc("upgrade", "--plugin", "tenants", "--to", TENANTS[:4])[0] == 0
+
+
+def test_check_says_how_many_findings_there_are_and_exits_with_three(vinc: Run, ground: Ground) -> None:
+    vinc("upgrade")
+    ground.do("alter table tenants_tenant add column more text")
+
+    assert vinc("check") == (
+        3,
+        "tenants: models and database differ: remove_column tenants_tenant.more; make a revision\n1 findings\n",
+        "",
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (
+            ["upgrade", "--plugin", "nobody"],
+            "nobody: there is no enabled plugin of that name; there are: health, tenants",
+        ),
+        (["upgrade", "--to", "x"], "--to needs --plugin"),
+        (["upgrade", "--plugin", "tenants", "--to", "x"], "tenants: no revision begins with 'x'; see vinc db history"),
+        (["revision", "--plugin", "tenants"], "tenants: the database is at base, not at"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line(vinc: Run, words: list[str], complaint: str) -> None:
+    code, out, err = vinc(*words)
+
+    assert (code, out) == (1, "")
+    assert err.startswith(f"vinc: {complaint}")
+    assert len(err.splitlines()) == 1
+
+
+def test_nothing_to_compare_is_no_revision(vinc: Run) -> None:
+    vinc("upgrade")
+
+    assert "tenants: models and database are equal" in vinc("revision", "--plugin", "tenants", "-m", "More")[2]
+
+
+def test_a_disabled_plugin_keeps_its_tables_and_its_place(vinc: Run, settings: Path) -> None:
+    vinc("upgrade")
+    settings.write_text("[plugins.health]\n[plugins.tenants]\nenabled = false\n")
+
+    assert vinc("upgrade") == (0, "0 histories are up to date\n", "")
+    assert vinc("check")[0] == 0
+    assert vinc("current")[1].splitlines()[1:] == []
+    settings.write_text("[plugins.health]\n[plugins.tenants]\n")
+    assert vinc("current")[1].splitlines()[1].split() == ["tenants", TENANTS, TENANTS, "newest"]
+
+
+DISTRIBUTION = {
+    "acme_cards-1.0.dist-info/METADATA": "Name: acme-cards\nVersion: 1.0\nRequires-Dist: vinc-kernel\n",
+    "acme_cards-1.0.dist-info/entry_points.txt": "[vinc.plugins]\ncards = acme_cards.plugin\n",
+    "acme_cards/__init__.py": "",
+    "acme_cards/plugin.py": "raise SystemExit('migrations import no plugin')\n",
+    "acme_cards/migrations/versions/one.py": (
+        "import sqlalchemy as sa\nfrom alembic import op\nrevision = 'one'\ndown_revision = None\n"
+        "def upgrade():\n    op.create_table('cards_card', sa.Column('n', sa.Integer, primary_key=True, autoincrement=False))\n"
+        "def downgrade():\n    op.drop_table('cards_card')\n"
+    ),
+}
+
+
+def test_a_distribution_is_installed_migrated_uninstalled_and_installed_again(
+    vinc: Run, settings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ground: Ground
+) -> None:
+    site = tmp_path / "site"
+    for name, text in DISTRIBUTION.items():
+        (site / name).parent.mkdir(parents=True, exist_ok=True)
+        (site / name).write_text(text)
+    monkeypatch.syspath_prepend(str(site))
+    settings.write_text("[plugins.cards]\n[plugins.tenants]\n")
+    assert "cards: base -> one" in vinc("upgrade")[1]
+    ground.do("insert into cards_card values (1)")
+
+    shutil.move(site, tmp_path / "away")
+    settings.write_text("[plugins.tenants]\n")
+    assert vinc("upgrade") == (0, "1 history is up to date\n", "")
+    assert vinc("check")[0] == 0
+
+    shutil.move(tmp_path / "away", site)
+    settings.write_text("[plugins.cards]\n[plugins.tenants]\n")
+    assert vinc("current")[1].splitlines()[1].split() == ["cards", "one", "one", "newest"]
+    assert ground.rows("select n from cards_card") == [(1,)]
+
+
+@pytest.mark.parametrize("target", ["head", "heads"])
+def test_alembic_upgrades_every_plugin_to_its_newest_revision(stock: Run, target: str) -> None:
+    assert stock("upgrade", target)[:2] == (0, f"tenants: base -> {TENANTS} The table of tenants.\n")
+    assert stock("upgrade", target)[:2] == (0, "")
+    assert stock("current")[:2] == (0, f"tenants: {TENANTS} (head)\n")
+
+
+REFUSED = {
+    "upgrade +1": "vinc db upgrade --plugin NAME --to REVISION",
+    "upgrade head --sql": "vinc db upgrade --plugin NAME --to REVISION",
+    f"upgrade {TENANTS}": "vinc db upgrade --plugin NAME --to REVISION",
+    "downgrade -1": "vinc db downgrade --plugin NAME --to REVISION",
+    "downgrade base": "vinc db downgrade --plugin NAME --to REVISION",
+    "check": "vinc db check",
+    "stamp head": "vinc db --help",
+    "revision -m more": "vinc db revision --plugin NAME -m MESSAGE",
+    "revision --autogenerate -m more": "vinc db revision --plugin NAME -m MESSAGE",
+    "history": "vinc db history",
+}
+
+
+@pytest.mark.parametrize("command", REFUSED)
+def test_alembic_refuses_everything_else_with_the_command_to_use(stock: Run, ground: Ground, command: str) -> None:
+    code, out, err = stock(*command.split())
+
+    assert code != 0
+    assert f"use `{REFUSED[command]}`" in out + err
+    assert ground.rows("select count(*) from pg_class where relname like 'vinc\\_%' and relkind = 'r'") == [(0,)]
+    assert sorted(path.name for path in (ROOT / "migrations").iterdir() if path.is_file()) == [
+        "env.py",
+        "script.py.mako",
+    ]
+    assert not (ROOT / "migrations" / "versions").exists()

@@ -1,0 +1,52 @@
+"""A server in a process of its own, until the block ends."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+SECONDS = 60
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port: int = taken.getsockname()[1]
+    return port
+
+
+@contextmanager
+def serving(words: Sequence[str | Path], port: int, *, cwd: Path, environ: Mapping[str, str]) -> Iterator[Path]:
+    """Run it until it answers on this port, give the file it writes to, and end it at the end of the block."""
+    output = cwd / f"output-{port}.log"
+    with output.open("wb") as written:
+        child = subprocess.Popen(
+            list(map(str, words)), cwd=cwd, env=dict(environ), stdout=written, stderr=subprocess.STDOUT
+        )
+    try:
+        wait_for(lambda: child.poll() is not None or answers(port))
+        assert child.poll() is None, output.read_text()
+        yield output
+    finally:
+        child.send_signal(signal.SIGTERM)
+        child.wait(SECONDS)
+
+
+def wait_for(happened: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + SECONDS
+    while not happened() and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+
+def answers(port: int) -> bool:
+    try:
+        with urlopen(f"http://127.0.0.1:{port}/health/ready", timeout=5) as answer:
+            return bool(answer.status == 200)
+    except (URLError, OSError):
+        return False

@@ -1,0 +1,195 @@
+"""The server as an operator runs it: `vinc serve` in a process of its own, on real servers."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Generator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import monotonic, sleep
+
+import httpx
+import pytest
+
+from vinc_kernel.embedded.postgres import start_postgres
+from vinc_kernel.testing import Database, Servers
+from vinc_kernel.testing.databases import environment
+
+ROOT = Path(__file__).parents[2]
+VINC = str(Path(sys.executable).with_name("vinc"))
+UVICORN = str(Path(sys.executable).with_name("uvicorn"))
+Serving = Callable[..., AbstractContextManager[httpx.Client]]
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def run(*command: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    environ = {key: value for key, value in os.environ.items() if not key.startswith("VINC_")} | environ
+    return subprocess.run(command, env=environ, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+
+
+def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
+    deadline = monotonic() + seconds
+    while monotonic() < deadline:
+        if condition():
+            return True
+        sleep(0.05)
+    return False
+
+
+def answers(client: httpx.Client, path: str, status: int) -> bool:
+    try:
+        return client.get(path).status_code == status
+    except httpx.TransportError:
+        return False
+
+
+@pytest.fixture
+def settings(vinc_servers: Servers, vinc_database: Database) -> Mapping[str, str]:
+    vinc_database.add_tenant("acme")
+    quick = {"VINC_LOG_LEVEL": "info", "VINC_DATABASE_START_TIMEOUT": "2", "VINC_DB_POOL_TIMEOUT": "2"}
+    return environment(vinc_servers, vinc_database.name) | quick
+
+
+@pytest.fixture
+def open_directory() -> Generator[Path]:
+    """A directory in a place that the servers' account may enter; pytest's own are closed."""
+    with TemporaryDirectory() as made:
+        Path(made).chmod(0o755)
+        yield Path(made) / "postgres"
+
+
+@contextmanager
+def serving(log: Path, command: list[str], environ: Mapping[str, str]) -> Generator[httpx.Client]:
+    port = free_port()
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("VINC_")}
+    with log.open("wb") as lines:
+        process = subprocess.Popen(
+            [*command, "--port", str(port)], env=kept | dict(environ), cwd=ROOT, stdout=lines, stderr=lines
+        )
+        try:
+            with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=5) as client:
+                assert wait_until(lambda: answers(client, "/health/ready", 200), 30), log.read_text()
+                yield client
+        finally:
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(20) in (0, -signal.SIGTERM, 143), log.read_text()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [[VINC, "serve"], [VINC, "serve", "--workers", "2"], [UVICORN, "vinc_kernel.main:app", "--workers", "2"]],
+    ids=["one worker", "two workers", "uvicorn"],
+)
+def test_it_serves_a_tenant_out_of_the_database(
+    command: list[str], settings: Mapping[str, str], tmp_path: Path
+) -> None:
+    with serving(tmp_path / "log", command, settings) as client:
+        answer = client.get("/api/v1/tenants/me", headers={"Authorization": "Dev alice;viewer;acme"})
+
+    assert (answer.status_code, answer.json()["slug"]) == (200, "acme")
+
+
+def test_one_structured_line_a_request_with_nothing_that_the_caller_sent(
+    settings: Mapping[str, str], tmp_path: Path
+) -> None:
+    sent = {"Authorization": "Dev canary-subject;viewer;acme", "X-Request-ID": "trace-1", "X-Other": "canary-header"}
+    with serving(tmp_path / "log", [VINC, "serve"], settings) as client:
+        client.get("/api/v1/tenants/me?canary=query", headers=sent)
+        client.get("/canary-path%0d%0aforged", headers={"X-Request-ID": "trace-2"})
+    lines = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
+    known, unknown = (next(one for one in lines if one.get("request_id") == f"trace-{i}") for i in (1, 2))
+
+    assert (known["method"], known["route"], known["status"]) == ("GET", "/api/v1/tenants/me", 200)
+    assert (known["plugin"], unknown["plugin"]) == ("tenants", "kernel")
+    assert (unknown["route"], unknown["tenant"]) == ("(none)", "vinc")
+    assert len(known["tenant"]) == 36
+    assert known["ms"] > 0
+    assert "canary" not in (tmp_path / "log").read_text()
+
+
+def test_readiness_goes_and_comes_back_with_the_database(
+    settings: Mapping[str, str], tmp_path: Path, open_directory: Path
+) -> None:
+    server = start_postgres(open_directory, die_with_parent=True)
+    try:
+        own = dict(settings) | {
+            "VINC_DATABASE_URL": server.url("vinc_app", "vinc"),
+            "VINC_DATABASE_MIGRATION_URL": server.url("vinc_migrator", "vinc"),
+            "VINC_DATABASE_ROLE_PREFIX": "vinc",
+        }
+        made = run(VINC, "db", "init", "--admin-url", server.url("postgres", "postgres"), **own)
+        assert made.returncode == 0, made.stderr
+        assert run(VINC, "db", "upgrade", **own).returncode == 0
+        with serving(tmp_path / "log", [VINC, "serve"], own) as client:
+            server.stop()
+            assert wait_until(lambda: answers(client, "/health/ready", 503), 10)
+            assert client.get("/health/live").status_code == 200
+            refused = client.get("/api/v1/tenants/me", headers={"Authorization": "Dev alice;viewer;acme"})
+            assert (refused.status_code, "retry-after" in refused.headers) == (503, True)
+            server = start_postgres(open_directory, die_with_parent=True)
+            assert wait_until(lambda: answers(client, "/health/ready", 200), 10)
+    finally:
+        server.stop()
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize(
+    ("wrong", "line"),
+    [
+        ({"VINC_DATABASE_URL": "postgresql://canary-user:canary-word@127.0.0.1:1/x"}, "PostgreSQL at 127.0.0.1:1"),
+        ({"VINC_DB_POOL_SIZE": "canary"}, "vinc: VINC_DB_POOL_SIZE (environment)"),
+        ({"VINC_ENV": "production"}, "vinc: VINC_ENV (environment)"),
+        ({"VINC_PLUGINS_FILE": "nowhere.toml"}, "vinc: nowhere.toml: there is no such file"),
+        ({"VINC_DATABASE_URL": ""}, "VINC_DATABASE_URL"),
+    ],
+    ids=["no server", "wrong setting", "wrong environment", "no manifest", "no database"],
+)
+def test_what_stops_the_start_is_one_line_and_exit_code_1(
+    settings: Mapping[str, str], wrong: dict[str, str], line: str, workers: str
+) -> None:
+    given = dict(settings) | {"VINC_LOG_FORMAT": "text", "VINC_LOG_LEVEL": "error"} | wrong
+    done = run(VINC, "serve", "--port", str(free_port()), "--workers", workers, **given)
+    told = [one for one in (done.stdout + done.stderr).splitlines() if line in one]
+
+    assert done.returncode == 1
+    assert told
+    assert len(set(told)) == 1 or workers == "2"
+    assert "Traceback" not in done.stdout + done.stderr
+    assert "canary" not in done.stdout + done.stderr
+
+
+def test_a_taken_port_is_one_line(settings: Mapping[str, str]) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        done = run(VINC, "serve", "--port", str(taken.getsockname()[1]), **settings)
+
+    assert done.returncode == 1
+    assert "address already in use" in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_production_refuses_tables_that_are_behind_with_the_command(
+    settings: Mapping[str, str], vinc_database: Database
+) -> None:
+    vinc_database.admin.execute("begin; delete from vinc_version_tenants; commit")
+    try:
+        prod = run(VINC, "serve", "--port", str(free_port()), **dict(settings) | {"VINC_ENV": "prod"})
+    finally:
+        vinc_database.admin.execute("insert into vinc_version_tenants values ('4d1f0c6a9b27')")
+
+    assert prod.returncode == 1
+    assert "tenants: database: the database is at nothing and the plugin needs 4d1f0c6a9b27" in prod.stdout
+    assert "run: vinc db upgrade" in prod.stdout

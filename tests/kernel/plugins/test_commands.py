@@ -1,0 +1,201 @@
+"""The `vinc` command and plugins that misbehave, each in a process of its own; and the commands of plugins."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from vinc_kernel.commands import plugin
+
+if TYPE_CHECKING:
+    from tests.kernel.plugins.conftest import Workshop
+
+WITNESS = "from pathlib import Path\nPath(__file__).with_name('imported').touch()\n"
+BAD = {
+    "exits": "raise SystemExit(0)",
+    "interrupts": "raise KeyboardInterrupt",
+    "hangs": "import time; time.sleep(60)",
+    "prints": "print('noise')\nraise ValueError",
+    "threads": "import threading, time; threading.Thread(target=time.sleep, args=(60,)).start()\nraise ValueError",
+    "dies": "import os; os._exit(7)",
+}
+SURVIVED = sorted(BAD.keys() - {"dies"})
+COMMANDS = """
+from datetime import date
+from vinc_kernel import App, Contribution, hooks
+def hello(days: int = 7, loud: bool = False, name: str | None = None) -> None:
+    '''Say hello, 100 % of the time.'''
+    print(days, loud, name)
+async def wait(what: str, until: date = date(2026, 1, 31)) -> int:
+    print(what, until.isoformat())
+    return 3
+def loop() -> None:
+    import asyncio
+    asyncio.run(wait("in a loop of its own"))
+def flag(on: bool, function: str) -> None:
+    print(on, function)
+def opened(app: App, count: int = 1) -> None:
+    print(type(app).__name__, count)
+@hooks.contribute
+def contribute() -> Contribution:
+    return Contribution(commands=[hello, wait, loop, flag, opened])
+"""
+
+
+def test_listing_plugins_imports_none(workshop: Workshop) -> None:
+    for name, code in BAD.items():
+        workshop.plugin(name, WITNESS + code)
+    done = workshop.vinc("plugins", "--json")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [one["name"] for one in json.loads(done.stdout) if one["enabled"]] == sorted(BAD)
+    assert not list(workshop.folder.glob("*/imported"))
+
+
+@pytest.mark.parametrize("name", ["plugins", "check", "settings"])
+def test_a_plugin_cannot_take_the_name_of_a_command(workshop: Workshop, name: str) -> None:
+    workshop.plugin("good")
+    workshop.plugin(name, WITNESS, required=False)
+    done = workshop.vinc("plugins")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"the name '{name}' is reserved for the kernel" in done.stdout
+    assert not list(workshop.folder.glob("*/imported"))
+
+
+def test_the_table_tells_why_a_plugin_does_not_run(workshop: Workshop) -> None:
+    workshop.plugin("good")
+    workshop.plugin("off", toml="enabled = false")
+    workshop.plugin("old", required=False, requires=["vinc-kernel>=9"])
+    workshop.plugin("silent")
+    workshop.write(workshop.manifest.read_text().replace("[plugins.silent]\nrequired = true", ""))
+    rows = {one["name"]: one for one in json.loads(workshop.vinc("plugins", "--json").stdout)}
+
+    assert rows["good"] == {
+        "name": "good",
+        "version": "1.0",
+        "distribution": "tiny-good",
+        "enabled": True,
+        "required": True,
+        "why": "",
+    }
+    assert rows["off"]["why"] == f"enabled = false in {workshop.manifest}"
+    assert rows["silent"]["why"] == f"not listed in {workshop.manifest}"
+    assert rows["old"]["why"].startswith("old: find: it needs vinc-kernel>=9, and 0.1.0 is installed")
+
+
+def test_check_survives_optional_plugins_that_misbehave(workshop: Workshop) -> None:
+    workshop.plugin("good")
+    for name in SURVIVED:
+        workshop.plugin(name, BAD[name], required=False)
+    workshop.environ["VINC_PLUGIN_LOAD_TIMEOUT"] = "1"
+    done = workshop.vinc("check")
+    *noise, last = done.stdout.splitlines()
+
+    assert (done.returncode, done.stderr) == (3, "")
+    assert [" ".join(line.split()[:3]) for line in noise if line != "noise"] == [
+        f"quarantined: {name}: import:" for name in SURVIVED
+    ]
+    assert last.startswith("1 of 6 plugins are ready")
+
+
+def test_check_tells_required_plugins_that_misbehave(workshop: Workshop) -> None:
+    workshop.plugin("good")
+    for name in SURVIVED:
+        workshop.plugin(name, BAD[name])
+    workshop.environ["VINC_PLUGIN_LOAD_TIMEOUT"] = "1"
+    done = workshop.vinc("check")
+
+    assert done.returncode == 1
+    assert [" ".join(line.split()[:3]) for line in done.stderr.splitlines()] == [
+        f"vinc: {name}: import:" for name in SURVIVED
+    ]
+
+
+def test_check_tells_metadata_and_code_at_once(workshop: Workshop) -> None:
+    workshop.plugin("old", requires=["vinc-kernel>=9"])
+    workshop.plugin("wrong", "raise ValueError")
+    done = workshop.vinc("check")
+
+    assert done.returncode == 1
+    assert [line.split(":")[1:3] for line in done.stderr.splitlines()] == [[" old", " find"], [" wrong", " import"]]
+
+
+def test_loaded_adds_what_each_plugin_does_whatever_the_others_do(workshop: Workshop) -> None:
+    workshop.plugin("good")
+    for name in SURVIVED:
+        workshop.plugin(name, BAD[name], required=False)
+    workshop.environ["VINC_PLUGIN_LOAD_TIMEOUT"] = "1"
+    done = workshop.vinc("plugins", "--loaded", "--json", seconds=60)
+    rows = {one["name"]: one for one in json.loads(done.stdout)}
+
+    assert done.returncode == 0
+    assert (rows["good"]["state"], rows["good"]["routes"]) == ("ready", ["GET /api/v1/good"])
+    assert {rows[name]["state"] for name in SURVIVED} == {"quarantined"}
+
+
+def test_loaded_says_which_plugin_ended_the_process(workshop: Workshop) -> None:
+    workshop.plugin("dies", BAD["dies"], required=False)
+    done = workshop.vinc("plugins", "--loaded")
+
+    assert done.returncode == 1
+    assert done.stderr == "vinc: dies: import: it ended the process that loaded it, with exit code 7; disable it\n"
+
+
+def test_loaded_tells_what_stops_the_start(workshop: Workshop) -> None:
+    workshop.plugin("bad", "raise ValueError")
+    done = workshop.vinc("plugins", "--loaded", "--json")
+
+    assert done.returncode == 0
+    assert json.loads(done.stdout)[0]["state"] == "failed"
+    assert json.loads(done.stdout)[0]["why"].startswith("bad: import: ValueError")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["hello"], 0, "7 False None\n"),
+        (["hello", "--days", "3", "--loud", "--name", "Ada"], 0, "3 True Ada\n"),
+        (["hello", "--no-loud"], 0, "7 False None\n"),
+        (["wait", "for it"], 3, "for it 2026-01-31\n"),
+        (["wait", "it", "--until", "2026-02-03"], 3, "it 2026-02-03\n"),
+        (["loop"], 0, "in a loop of its own 2026-01-31\n"),
+        (["flag", "false", "x"], 0, "False x\n"),
+        (["flag", "true", "x"], 0, "True x\n"),
+    ],
+)
+def test_a_command_of_a_plugin_runs_by_its_signature(
+    workshop: Workshop, capsys: pytest.CaptureFixture[str], arguments: list[str], code: int, said: str
+) -> None:
+    workshop.plugin("mine", COMMANDS)
+
+    assert plugin.run(["mine", *arguments], workshop.settings, workshop.sources) == code
+    assert capsys.readouterr() == (said, "")
+
+
+@pytest.mark.parametrize("arguments", [["hello", "--days", "many"], ["nothing"], [], ["flag", "maybe", "x"]])
+def test_a_command_that_is_used_wrongly_is_a_usage_error(
+    workshop: Workshop, capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    workshop.plugin("mine", COMMANDS)
+    with pytest.raises(SystemExit) as caught:
+        plugin.run(["mine", *arguments], workshop.settings, workshop.sources)
+
+    assert caught.value.code == 2
+    assert capsys.readouterr().err.startswith("usage: vinc mine")
+
+
+def test_the_help_of_a_command_is_its_docstring(workshop: Workshop) -> None:
+    workshop.plugin("mine", COMMANDS)
+
+    assert "Say hello, 100 % of the time." in workshop.vinc("mine", "--help").stdout
+
+
+def test_a_command_of_a_plugin_that_does_not_run_is_refused(workshop: Workshop) -> None:
+    workshop.plugin("off", COMMANDS, toml="enabled = false")
+    workshop.plugin("bad", "raise ValueError", required=False)
+    off, bad = workshop.vinc("off", "hello"), workshop.vinc("bad", "hello")
+
+    assert (off.returncode, off.stderr.splitlines()[-1]) == (1, "vinc: off is not enabled: vinc plugins enable off")
+    assert (bad.returncode, bad.stderr.splitlines()[-1][:32]) == (1, "vinc: bad: import: ValueError (")

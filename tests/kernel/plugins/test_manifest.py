@@ -1,0 +1,131 @@
+"""plugins.toml: what it says wrongly is told with file and key, and `vinc plugins enable|disable` change it with care."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.kernel.plugins.conftest import Workshop
+
+WITH_COMMENTS = """# what runs here
+[plugins.good]
+required = true  # everything hangs on it
+
+# the second
+[plugins.second]
+enabled = true  # for now
+"""
+
+
+@pytest.mark.parametrize(
+    ("manifest", "line"),
+    [
+        ("[plugins.good", "{file}: is no TOML: Expected ']' at the end of a table declaration (at end of document); mend that line"),
+        ("plugin = 1", "{file}: unknown key 'plugin'; the only table here is [plugins.NAME]"),
+        ("[plugins]\ngood = true", "{file}: 'good' is not a table; write [plugins.NAME]"),
+        ("plugins = 3", "{file}: 'plugins' is not a table; write [plugins.NAME]"),
+        ("[plugins.good]\nenabled = 'yes'", "{file} [plugins.good]: enabled must be true or false; mend the value"),
+        ("[plugins.good]\nrequired = 1", "{file} [plugins.good]: required must be true or false; mend the value"),
+        ("[plugins.good]\ndistribution = 1", "{file} [plugins.good]: distribution must be a text; mend the value"),
+        ("[plugins.good]\nprefixes = '/x'", "{file} [plugins.good]: prefixes must be a list; mend the value"),
+        ("[plugins.good]\nprefixes = [1]", "{file} [plugins.good]: prefixes must be paths like /partners; mend the list"),
+        ("[plugins.good]\nprefixes = ['x']", "{file} [plugins.good]: prefixes must be paths like /partners; mend the list"),
+        ("[plugins.good]\nprefixes = ['/']", "{file} [plugins.good]: prefixes must be paths like /partners; mend the list"),
+        ("[plugins.good]\nprefixes = ['/a//b']", "{file} [plugins.good]: prefixes must be paths like /partners; mend the list"),
+        ("[plugins.god]", "god: find: there is no such plugin installed ({file} [plugins.god]); did you mean 'good'?"),
+        ("[plugins.xyz]\nrequired = false", "xyz: find: there is no such plugin installed ({file} [plugins.xyz]); install it"),
+        ("\udcff", "{file}: cannot be read: UnicodeDecodeError; make it a readable UTF-8 file"),
+    ],
+)
+def test_what_is_wrong_in_the_file_is_one_line(workshop: Workshop, manifest: str, line: str) -> None:
+    workshop.plugin("good")
+    workshop.manifest.write_bytes(manifest.encode("utf-8", "surrogateescape"))
+
+    assert workshop.errors() == [line.replace("{file}", str(workshop.manifest))]
+
+
+def test_all_plugins_that_are_not_there_are_told_at_once(workshop: Workshop) -> None:
+    workshop.write("[plugins.one]\n[plugins.two]\n[plugins.three]\nenabled = false\n")
+
+    assert [line.partition(":")[0] for line in workshop.errors()] == ["one", "two"]
+
+
+def test_a_named_file_that_is_not_there_is_told(workshop: Workshop) -> None:
+    cure = "list the plugins that run in it, or name another file with VINC_PLUGINS_FILE"
+
+    assert workshop.errors() == [f"{workshop.manifest}: there is no such file; {cure}"]
+
+
+def test_enable_and_disable_keep_every_comment(workshop: Workshop) -> None:
+    workshop.plugin("good")
+    workshop.plugin("second")
+    workshop.write(WITH_COMMENTS)
+    disabled = workshop.vinc("plugins", "disable", "second")
+
+    assert (disabled.returncode, disabled.stderr) == (0, "")
+    assert disabled.stdout == f"second is disabled in {workshop.manifest}; it counts from the next start\n"
+    assert workshop.manifest.read_text() == WITH_COMMENTS.replace("enabled = true  # for", "enabled = false  # for")
+    assert workshop.vinc("plugins", "enable", "second").returncode == 0
+    assert workshop.manifest.read_text() == WITH_COMMENTS
+
+
+def test_enable_lists_a_plugin_that_was_not_listed(workshop: Workshop) -> None:
+    workshop.plugin("good")
+    workshop.plugin("second")
+    workshop.write("# first\n[plugins.good]\n")
+
+    assert workshop.vinc("plugins", "enable", "second").returncode == 0
+    assert workshop.manifest.read_text() == "# first\n[plugins.good]\n\n[plugins.second]\nenabled = true\n"
+    assert list(workshop.app().services.states) == ["good", "second"]
+
+
+def test_a_changed_file_stays_as_private_as_it_was_and_where_it_was(workshop: Workshop) -> None:
+    workshop.plugin("good")
+    real = workshop.folder / "real.toml"
+    workshop.manifest.rename(real)
+    workshop.manifest.symlink_to(real)
+    real.chmod(0o600)
+
+    assert workshop.vinc("plugins", "disable", "good").returncode == 0
+    assert workshop.manifest.is_symlink()
+    assert real.stat().st_mode & 0o777 == 0o600
+    assert "enabled = false" in real.read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (("disable", "base"), "vinc: middle, top would be left without base: disable that first"),
+        (("disable", "middle"), "vinc: top would be left without middle: disable that first"),
+        (("enable", "lonely"), "vinc: lonely needs off: enable that first"),
+        (("enable", "nobody"), "vinc: there is no plugin 'nobody' installed; vinc plugins lists them"),
+        (("disable", "nobody"), "vinc: there is no plugin 'nobody'; vinc plugins lists them"),
+        (
+            ("enable", "old"),
+            "vinc: old: find: it needs vinc-kernel>=9, and 0.1.0 is installed (tiny-old 1.0); pip install 'vinc-kernel>=9'",
+        ),
+    ],
+)
+def test_a_change_that_would_break_what_runs_is_refused(
+    workshop: Workshop, arguments: tuple[str, str], line: str
+) -> None:
+    workshop.plugin("base")
+    workshop.plugin("middle", requires=["vinc-kernel", "tiny-base"])
+    workshop.plugin("top", requires=["vinc-kernel", "tiny-middle"])
+    workshop.plugin("off", toml="enabled = false")
+    workshop.plugin("lonely", toml="enabled = false", requires=["vinc-kernel", "tiny-off"])
+    workshop.plugin("old", toml="enabled = false", requires=["vinc-kernel>=9"])
+    before = workshop.manifest.read_text()
+    done = workshop.vinc("plugins", *arguments)
+
+    assert (done.returncode, done.stderr) == (1, line + "\n")
+    assert workshop.manifest.read_text() == before
+
+
+def test_a_plugin_that_is_not_installed_any_more_can_be_disabled(workshop: Workshop) -> None:
+    workshop.write("[plugins.gone]\n")
+
+    assert workshop.vinc("plugins", "disable", "gone").returncode == 0
+    assert workshop.vinc("plugins").returncode == 0
