@@ -9,7 +9,7 @@ from typing import Any
 from alembic import op
 from psycopg import Connection as Line
 from psycopg import sql
-from sqlalchemy import event
+from sqlalchemy import event, text
 
 from ..errors import DatabaseError
 from .unit import MUTEX, Unit
@@ -99,7 +99,7 @@ def data(*, expect: int | str, beside: Sequence[str] = ()) -> Iterator[None]:
             touched += max(cursor.rowcount, 0)
 
     with all_rows(beside=beside):
-        expected = expect if isinstance(expect, int) else ask(unit, expect)
+        expected = expect if isinstance(expect, int) else int(unit.connection.execute(text(expect)).scalar_one())
         event.listen(unit.connection, "after_cursor_execute", count)
         try:
             yield

@@ -112,7 +112,9 @@ def connected(url: str) -> Iterator[Connection]:
     try:
         connection = engine.connect()
     except DBAPIError as error:
-        raise DatabaseError(f"{place(address)}: {reason(error)}; start the server, correct the address, or run vinc db init") from error
+        raise DatabaseError(
+            f"{place(address)}: {reason(error)}; start the server, correct the address, or run vinc db init"
+        ) from error
     with connection:
         try:
             yield connection

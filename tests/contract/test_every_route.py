@@ -1,0 +1,119 @@
+"""What holds for every route of the running application, also of plugins that come later."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from httpx import AsyncClient
+
+from vinc_kernel.app import Application
+from vinc_kernel.endpoints import WEBSOCKET
+from vinc_kernel.testing import ClientAs
+
+NUMBER = "0199f3c8-0000-7000-8000-000000000001"
+# Threats N1 to N3: valid JSON, or a valid address, that used to become a 500 further down.
+POISON: list[Any] = [
+    "a\x00b",
+    "\ud800",
+    float("nan"),
+    float("inf"),
+    2**63,
+    -(2**63) - 1,
+    10**400,
+    "1_0",
+    "9999-12-31T23:59:59-23:59",
+    "0001-01-01T00:00:00+23:59",
+    json.loads("[" * 900 + "]" * 900),
+    {"\x00": {"\udfff": 1}},
+    {"$ne": None},
+    "%",
+    "'; drop table tenants_tenant; --",
+    "a" * 100_000,
+    True,
+    None,
+    [],
+]
+TEXTS = [value for value in POISON if isinstance(value, str)]
+
+
+def document(app: Application) -> dict[str, Any]:
+    made: dict[str, Any] = json.loads(app.openapi())
+    return made
+
+
+def operations(app: Application) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for path, item in document(app)["paths"].items():
+        for method, operation in item.items():
+            yield method.upper(), path, operation
+
+
+def filled(path: str, value: str = NUMBER) -> str:
+    return re.sub(r"{[^}]+}", value, path)
+
+
+async def test_who_is_not_signed_in_gets_401_unless_the_route_says_that_it_is_public(
+    vinc_app: Application, client: AsyncClient
+) -> None:
+    closed = [one for one in vinc_app.routes if not one.requirement.public and WEBSOCKET not in one.methods]
+    for endpoint in closed:
+        for method in endpoint.methods:
+            answer = await client.request(method, f"http://test{filled(endpoint.path)}", content=b"{broken")
+            assert answer.status_code == 401, f"{method} {endpoint.path}"
+
+
+async def test_every_public_route_has_its_reason(vinc_app: Application) -> None:
+    assert [one.path for one in vinc_app.routes if one.requirement.public and not one.requirement.why.strip()] == []
+
+
+async def test_no_route_answers_with_a_redirect_for_a_slash(vinc_app: Application, client: AsyncClient) -> None:
+    for endpoint in vinc_app.routes:
+        answer = await client.get(f"http://test{filled(endpoint.path)}/", headers={"Host": "evil.example"})
+        assert answer.status_code in {401, 404, 405}, endpoint.path
+        assert "location" not in answer.headers
+
+
+def parameters(operation: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    for parameter in operation.get("parameters", []):
+        yield parameter["in"], parameter["name"]
+
+
+def fields_of(app: Application, operation: dict[str, Any]) -> list[str]:
+    body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
+    if "$ref" in body:
+        body = document(app)["components"]["schemas"][body["$ref"].rpartition("/")[2]]
+    return list(body.get("properties", {}))
+
+
+async def test_no_poisoned_parameter_is_a_5xx(vinc_app: Application, client_as: ClientAs) -> None:
+    api = client_as("wholesale_admin", "acme")
+    for method, path, operation in operations(vinc_app):
+        for text in TEXTS:
+            sent = text.encode("utf-8", "surrogatepass")[:2000]
+            quoted = "".join(f"%{byte:02x}" for byte in sent)
+            query = "&".join(f"{name}={quoted}" for place, name in parameters(operation) if place == "query")
+            answer = await api.request(method, f"http://test{filled(path, quoted)}?{query or quoted}")
+            assert answer.status_code < 500 or path.endswith("/ready"), f"{method} {path}"
+
+
+async def test_no_poisoned_field_is_a_5xx_and_none_comes_back(vinc_app: Application, client_as: ClientAs) -> None:
+    api = client_as("wholesale_admin", "acme")
+    for method, path, operation in operations(vinc_app):
+        for field in fields_of(vinc_app, operation):
+            for value in POISON:
+                body = json.dumps({field: value}).encode()
+                headers = {"Content-Type": "application/json"}
+                answer = await api.request(method, f"http://test{filled(path)}", content=body, headers=headers)
+                assert answer.status_code < 500, f"{method} {path} {field}"
+                assert len(answer.content) < 5000
+
+
+@pytest.mark.parametrize("override", ["X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override"])
+async def test_a_method_is_never_overridden_by_a_header(client: AsyncClient, override: str) -> None:
+    plain = await client.get("/health")
+    overridden = await client.get("/health", headers={override: "DELETE"})
+
+    assert (overridden.status_code, overridden.content) == (plain.status_code, plain.content)
