@@ -73,31 +73,46 @@ class Index:
             for key in ((literal, segments), (literal, ANY_NUMBER)):
                 for candidate in self.buckets.get(key, ()):
                     endpoint, (regex, convertors) = candidate.endpoint, candidate.compiled
-                    matched = regex.match(path)
-                    if matched is None:
+                    matched = regex.fullmatch(path)  # `$` alone would let a newline through
+                    params = converted(convertors, matched.groupdict()) if matched else None
+                    if params is None:
                         continue
                     if method in endpoint.methods:
-                        return Match(endpoint, converted(convertors, matched.groupdict()))
+                        return Match(endpoint, params)
                     allowed |= endpoint.methods
             end = path.rfind("/", 0, end)
         return Match(allowed=frozenset(allowed - {WEBSOCKET}))
 
 
-def specificity(endpoint: Endpoint) -> list[int]:
-    """0 for a literal segment, 1 for a converter, 2 for a plain parameter, 3 for the rest of the path."""
-    return [rank(segment) for segment in endpoint.path.split("/")]
+def specificity(endpoint: Endpoint) -> tuple[list[tuple[int, int]], str]:
+    """How specific a path is, segment by segment; of two that are equally so the first by name, never by order."""
+    return [*(rank(segment) for segment in endpoint.path.split("/")), END], endpoint.shape
 
 
-def rank(segment: str) -> int:
+def rank(segment: str) -> tuple[int, int]:
+    """A literal goes before a converter, that before a plain parameter, that before the rest of the path.
+
+    Of two alike the one with more literal text goes first, and whole numbers before others.
+    """
+    literal = len(re.sub(r"{[^}]*}", "", segment))
     if "{" not in segment:
-        return 0
+        return 0, 0
     if ":path}" in segment:
-        return 3
-    return 1 if ":" in segment else 2
+        return 4, -literal
+    if ":" in segment:
+        return 2 if ":float}" in segment else 1, -literal
+    return 3, -literal
 
 
-def converted(convertors: Mapping[str, Convertor[Any]], params: Mapping[str, str]) -> Mapping[str, Any]:
-    return {name: convertors[name].convert(text) for name, text in params.items()}
+END = (5, 0)  # after it nothing: `{rest:path}/edit` says more than `{rest:path}`
+
+
+def converted(convertors: Mapping[str, Convertor[Any]], params: Mapping[str, str]) -> Mapping[str, Any] | None:
+    """The parameters as their types; None for a text that a converter refuses, like a number of 5,000 digits."""
+    try:
+        return {name: convertors[name].convert(text) for name, text in params.items()}
+    except ValueError:
+        return None
 
 
 def path_of(scope: Scope) -> str:

@@ -66,21 +66,21 @@ async def test_clearing_is_quick(vinc_database: Database) -> None:
 
 @pytest.fixture
 def theirs(tmp_path: Path) -> Path:
-    """A directory with tests of a stranger's, run by pytest-xdist."""
+    """A directory with tests of a stranger's, as another company would write them."""
     (tmp_path / "test_theirs.py").write_text(THEIRS)
     (tmp_path / "pytest.ini").write_text(CONFIGURATION)
     return tmp_path
 
 
-def command() -> Sequence[str]:
-    return [sys.executable, "-m", "pytest", "-q", "-n", "2", "-p", "no:cacheprovider"]
+def command(workers: int) -> Sequence[str]:
+    return [sys.executable, "-m", "pytest", "-q", "-n", str(workers), "-p", "no:cacheprovider"]
 
 
 def test_workers_share_a_server_that_was_lent_and_leave_nothing_on_it(theirs: Path, vinc_servers: Servers) -> None:
     before = databases_and_roles(vinc_servers)
     environ = {**os.environ, "VINC_TEST_DATABASE_URL": vinc_servers.postgres}
     run = subprocess.run(
-        command(), cwd=theirs, env=without_xdist(environ), capture_output=True, text=True, timeout=120, check=False
+        command(2), cwd=theirs, env=without_xdist(environ), capture_output=True, text=True, timeout=120, check=False
     )
 
     assert "4 passed" in run.stdout, run.stdout
@@ -89,9 +89,9 @@ def test_workers_share_a_server_that_was_lent_and_leave_nothing_on_it(theirs: Pa
 
 def test_servers_are_gone_when_a_run_is_killed(theirs: Path) -> None:
     environ = without_xdist({**os.environ, "LINGER": "60"})
-    with subprocess.Popen(command(), cwd=theirs, env=environ, stdout=subprocess.DEVNULL) as run:
+    with subprocess.Popen(command(0), cwd=theirs, env=environ, stdout=subprocess.DEVNULL) as run:
         try:
-            assert wait_for(lambda: len(list(theirs.glob("server-*"))) == 2, SECONDS_TO_START)
+            assert wait_for(lambda: any(theirs.glob("server-*")), SECONDS_TO_START)
             addresses = {file.read_text() for file in theirs.glob("server-*")}
         finally:
             run.send_signal(signal.SIGKILL)

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from alembic.autogenerate import produce_migrations, render_python_code
-from alembic.operations.ops import CreateTableOp
+from alembic.operations.ops import CreateTableOp, DowngradeOps, UpgradeOps
+from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import rev_id
 
@@ -57,5 +58,11 @@ def compared(url: str, history: History, models: Sequence[type[Base]], how: How)
         for one in made.upgrade_ops.ops
         if isinstance(one, CreateTableOp) and any(getattr(column, "name", "") == "tenant_id" for column in one.columns)
     ]
-    up = render_python_code(made.upgrade_ops, migration_context=context)
-    return "\n    ".join([up, *protect]), render_python_code(made.downgrade_ops, migration_context=context)
+    up, down = (rendered(operations, context) for operations in (made.upgrade_ops, made.downgrade_ops))
+    return "\n    ".join([up, *protect]), down
+
+
+def rendered(operations: UpgradeOps | DowngradeOps, context: MigrationContext) -> str:
+    """The code without Alembic's remarks about itself."""
+    lines = render_python_code(operations, migration_context=context).splitlines()
+    return "\n".join(line for line in lines if "# ###" not in line).strip()

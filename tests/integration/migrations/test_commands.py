@@ -129,7 +129,7 @@ DISTRIBUTION = {
     "acme_cards/plugin.py": "raise SystemExit('migrations import no plugin')\n",
     "acme_cards/migrations/versions/one.py": (
         "import sqlalchemy as sa\nfrom alembic import op\nrevision = 'one'\ndown_revision = None\n"
-        "def upgrade():\n    op.create_table('cards_card', sa.Column('n', sa.Integer, primary_key=True, autoincrement=False))\n"
+        "def upgrade():\n    op.create_table('cards_card', sa.Column('n', sa.Integer))\n"
         "def downgrade():\n    op.drop_table('cards_card')\n"
     ),
 }
