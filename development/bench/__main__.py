@@ -7,18 +7,20 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from vinc_kernel.embedded.postgres import SUPERUSER, start_postgres
+from vinc_kernel.embedded.postgres import PostgresServer, start_postgres
 from vinc_kernel.errors import VincError
 
 from .compare import Rounds
 from .failed import BenchFailed
 from .load import tool
+from .ready import ready
 from .report import Line, table
 from .requests import guarded, health
 from .routes import many
 
 MISSED = 3
-PARTS: Mapping[str, Callable[[Rounds, str], Iterator[Line]]] = {"health": health, "guarded": guarded, "routes": many}
+Part = Callable[[Rounds, PostgresServer], Iterator[Line]]
+PARTS: Mapping[str, Part] = {"health": health, "guarded": guarded, "routes": many, "ready": ready}
 
 
 def parsed(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -51,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             try:
                 for name in chosen:
                     say(f"measuring {name}")
-                    for line in PARTS[name](rounds, server.url(SUPERUSER, "postgres")):
+                    for line in PARTS[name](rounds, server):
                         say(f"  {line.what}: {line.figure}")
                         lines.append(line)
             finally:

@@ -7,10 +7,14 @@ from pydantic import BaseModel
 
 
 class Health(BaseModel):
+    """As the plugin health answers."""
+
     status: Literal["ok"] = "ok"
 
 
 class Thing(BaseModel):
+    """As a generated plugin answers."""
+
     name: str
     number: int
 

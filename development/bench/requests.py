@@ -4,6 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from vinc_kernel.embedded.postgres import SUPERUSER, PostgresServer
+
 from .compare import Outcome, Rounds, Side, compare
 from .generate import TENANT, TOKEN, write_plugins
 from .load import Target
@@ -35,7 +37,7 @@ class Pair:
     target: Target
 
 
-def health(rounds: Rounds, database: str) -> Iterator[Line]:
+def health(rounds: Rounds, postgres: PostgresServer) -> Iterator[Line]:
     """`GET /api/v1/health` of the application that `vinc serve` runs."""
     manifest = rounds.scratch / "health.toml"
     manifest.write_text("[plugins.health]\n")
@@ -45,11 +47,11 @@ def health(rounds: Rounds, database: str) -> Iterator[Line]:
         manifest=manifest,
         target=Target(["/api/v1/health"], {}),
     )
-    yield ratio("health to bare FastAPI, both logs on", measured(pair, ON, rounds, database), 0.95)
-    yield ratio("health to bare FastAPI, both logs off", measured(pair, OFF, rounds, database))
+    yield ratio("health to bare FastAPI, both logs on", measured(pair, ON, rounds, postgres), 0.95)
+    yield ratio("health to bare FastAPI, both logs off", measured(pair, OFF, rounds, postgres))
 
 
-def guarded(rounds: Rounds, database: str) -> Iterator[Line]:
+def guarded(rounds: Rounds, postgres: PostgresServer) -> Iterator[Line]:
     """A route behind a capability, to the same one without any guard."""
     directory = rounds.scratch / "guarded"
     directory.mkdir()
@@ -59,19 +61,19 @@ def guarded(rounds: Rounds, database: str) -> Iterator[Line]:
         manifest=write_plugins(directory, 1, literal=True),
         target=Target(["/api/v1/p000/thing"], SIGNED_IN),
     )
-    yield ratio("guarded to bare unguarded, both logs on", measured(pair, ON, rounds, database), 0.9)
-    yield ratio("guarded to bare unguarded, both logs off", measured(pair, OFF, rounds, database))
+    yield ratio("guarded to bare unguarded, both logs on", measured(pair, ON, rounds, postgres), 0.9)
+    yield ratio("guarded to bare unguarded, both logs off", measured(pair, OFF, rounds, postgres))
 
 
-def measured(pair: Pair, logs: Logs, rounds: Rounds, database: str) -> Outcome:
+def measured(pair: Pair, logs: Logs, rounds: Rounds, postgres: PostgresServer) -> Outcome:
     environ = environment(
         pair.manifest.parent,
         VINC_PLUGINS_FILE=str(pair.manifest),
         VINC_LOG_LEVEL=logs.level,
-        VINC_DATABASE_URL=database,
+        VINC_DATABASE_URL=postgres.url(SUPERUSER, SUPERUSER),
     )
-    ours = ["uvicorn", *pair.ours, *UVICORN, "--no-access-log"]
-    theirs = ["uvicorn", *pair.theirs, *UVICORN, *logs.options]
+    ours = [*UVICORN, *pair.ours, "--no-access-log"]
+    theirs = [*UVICORN, *pair.theirs, *logs.options]
     with (
         started("vinc", ours, environ, rounds.scratch) as vinc,
         started("bare", theirs, environment(), rounds.scratch) as bare,

@@ -7,6 +7,8 @@ from pathlib import Path
 from statistics import median
 from time import perf_counter
 
+from vinc_kernel.embedded.postgres import SUPERUSER, PostgresServer
+
 from .compare import Rounds, Side, compare
 from .generate import paths, write_plugins, write_stock
 from .load import Target
@@ -38,13 +40,13 @@ class Application:
             VINC_DATABASE_URL=self.database,
             BENCH_PLUGINS=str(self.plugins),
         )
-        command = ["uvicorn", f"development.bench.apps:{self.factory}", "--factory", *UVICORN, "--no-access-log"]
+        command = [*UVICORN, f"development.bench.apps:{self.factory}", "--factory", "--no-access-log"]
         with started(f"{self.factory}-{self.plugins}", command, environ, self.scratch) as server:
             wait_until_listening(server)
             yield server
 
 
-def many(rounds: Rounds, database: str) -> Iterator[Line]:
+def many(rounds: Rounds, postgres: PostgresServer) -> Iterator[Line]:
     """The figures of our index, then those of the stock application."""
     for count in (1, PLUGINS):
         directory = rounds.scratch / f"plugins-{count}"
@@ -55,7 +57,7 @@ def many(rounds: Rounds, database: str) -> Iterator[Line]:
         factory="generated",
         directory=rounds.scratch / f"plugins-{PLUGINS}",
         plugins=PLUGINS,
-        database=database,
+        database=postgres.url(SUPERUSER, SUPERUSER),
         scratch=rounds.scratch,
     )
     small = replace(big, directory=rounds.scratch / "plugins-1", plugins=1)

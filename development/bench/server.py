@@ -22,7 +22,10 @@ ROOT = Path(__file__).resolve().parents[2]
 SECONDS_TO_START = 60
 OK = 200
 # The same server on both sides; what differs is said beside each use.
-UVICORN = ("--host", "127.0.0.1", "--loop", "uvloop", "--http", "httptools", "--no-server-header", "--lifespan", "on")
+UVICORN = [
+    *(sys.executable, "-m", "uvicorn", "--host", "127.0.0.1", "--loop", "uvloop", "--http", "httptools"),
+    *("--lifespan", "on", "--no-server-header"),
+]
 
 
 class ServerFailed(BenchFailed):
@@ -77,7 +80,7 @@ def started(name: str, command: Sequence[str], environ: Mapping[str, str], scrat
     log = scratch / f"{name.replace(' ', '-')}.log"
     with log.open("wb") as errors:
         child = subprocess.Popen(
-            [sys.executable, "-m", *command, "--port", str(port)],
+            [*command, "--port", str(port)],
             cwd=scratch,
             env=environ,
             stdin=subprocess.DEVNULL,
@@ -106,10 +109,10 @@ def wait_until_listening(server: Server) -> None:
         time.sleep(0.005)
 
 
-def wait_until_ready(server: Server, path: str) -> None:
+def wait_until_ready(server: Server, path: str, headers: Mapping[str, str] | None = None) -> None:
     """Return when this path answers 200."""
     deadline = time.monotonic() + SECONDS_TO_START
-    while server.status(path) != OK:
+    while server.status(path, headers) != OK:
         server.refuse_if_ended()
         if time.monotonic() > deadline:
             raise ServerFailed(f"{server.name}: {path} does not answer 200 after {SECONDS_TO_START} s")
@@ -124,6 +127,6 @@ def free_port() -> int:
 
 
 def environment(*directories: Path, **more: str) -> dict[str, str]:
-    """Ours without any setting of Vinc's, so that nobody's own are measured; modules come from these directories too."""
+    """Ours without Vinc's settings, so that nobody's own are measured; these directories are on sys.path, too."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("VINC_")}
     return {**kept, "PYTHONPATH": os.pathsep.join(map(str, (ROOT, *directories))), "VINC_ENV": "test", **more}

@@ -182,8 +182,6 @@ def other_endpoint(
         function=route.endpoint,
         requirement=requirement,
         app=handle_other(route.app),
-        regex=route.path_regex,
-        convertors=route.param_convertors,
     )
 
 

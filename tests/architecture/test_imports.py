@@ -29,7 +29,9 @@ def imported(path: Path) -> Iterator[tuple[int, str]]:
 
 @pytest.mark.parametrize("path", OURS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_plugin_imports_the_kernel_only_from_its_faces(path: Path) -> None:
-    behind = [(line, name) for line, name in imported(path) if name.split(".")[0] == "vinc_kernel" and name not in FACES]
+    behind = [
+        (line, name) for line, name in imported(path) if name.split(".")[0] == "vinc_kernel" and name not in FACES
+    ]
 
     assert behind == []
 

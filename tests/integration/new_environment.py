@@ -79,7 +79,14 @@ def clean_variables(place: Path) -> dict[str, str]:
     kept = {name: value for name, value in kept.items() if not name.startswith("PIP_")}
     told = {"PIP_NO_INDEX": "1", "PIP_NO_BUILD_ISOLATION": "0", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
     path = f"{place / 'bin'}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
-    return {**kept, **told, "PIP_NO_CACHE_DIR": "1", "PIP_NO_COMPILE": "1", "PIP_ROOT_USER_ACTION": "ignore", "PATH": path}
+    return {
+        **kept,
+        **told,
+        "PIP_NO_CACHE_DIR": "1",
+        "PIP_NO_COMPILE": "1",
+        "PIP_ROOT_USER_ACTION": "ignore",
+        "PATH": path,
+    }
 
 
 def needed(roots: Iterable[str]) -> Iterator[Distribution]:

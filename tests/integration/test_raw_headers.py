@@ -1,4 +1,4 @@
-"""Doubled headers over raw sockets, with both of uvicorn's parsers and in every order: one client library hides them."""
+"""Doubled headers over raw sockets, with both of uvicorn's parsers and in every order."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def status_of(port: int, *headers: str, path: str = "/api/v1/health") -> int:
 
 
 @pytest.mark.parametrize(
-    "pair", [pair for pair in itertools.permutations(TENANTS, 2)], ids=lambda pair: " then ".join(pair)
+    "pair", list(itertools.permutations(TENANTS, 2)), ids=" then ".join
 )
 def test_a_doubled_tenant_is_400_and_nothing_is_logged_as_tenant(
     server: tuple[int, io.StringIO], pair: tuple[str, str]

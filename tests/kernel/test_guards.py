@@ -31,7 +31,9 @@ from vinc_kernel.settings import KernelSettings, ServiceSettings
 
 Client = Callable[[Any], httpx.AsyncClient]
 PluginOf = Callable[[str, Contribution], Plugin]
-ACME, GLOBEX = (Tenant(id=UUID(int=0xABC + number), slug=slug, name=slug) for number, slug in enumerate(("acme", "globex")))
+ACME, GLOBEX = (
+    Tenant(id=UUID(int=0xABC + number), slug=slug, name=slug) for number, slug in enumerate(("acme", "globex"))
+)
 MANAGE = Capability("things.manage", title="Manage", roles=["manager"])
 ROLES = [
     Role(name="manager", title="Manager", rank=2, aliases=["boss"]),

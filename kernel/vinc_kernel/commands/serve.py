@@ -6,7 +6,6 @@ from argparse import Namespace
 from typing import TYPE_CHECKING
 
 from ..settings import KernelSettings, Sources
-
 from ..telemetry import configure
 from .command import REFUSED
 

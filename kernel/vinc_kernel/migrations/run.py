@@ -26,7 +26,8 @@ TEMPLATES = Path(__file__).parent
 BASE, HEADS = "base", "heads"
 CUT_SHORT = "42501"  # insufficient_privilege, which `row_security = off` raises too
 READY = """
-select to_regrole({owner_}) is not null and (rolsuper or pg_has_role(oid, to_regrole({owner_})::oid, 'set'))
+select current_user::text, to_regrole({owner_}) is not null
+  and (rolsuper or pg_has_role(oid, to_regrole({owner_})::oid, 'set'))
 from pg_roles where rolname = current_user
 """
 
@@ -57,13 +58,11 @@ def current(url: str, histories: Sequence[History]) -> list[Place]:
 
 def require_roles(connection: Connection, how: How) -> None:
     """Raise DatabaseError unless this user may act as the owner of the tables."""
-    answer = Unit(connection, "", how).run(READY)
+    user, is_ready = Unit(connection, "", how).run(READY)[0]
     connection.rollback()
-    if not answer or not answer[0][0]:
-        user = connection.engine.url.username
-        raise DatabaseError(
-            f"{user} is not a member of {how.roles.owner}: run vinc db init, or migrate as {how.roles.migrator}"
-        )
+    if not is_ready:
+        cure = f"run vinc db init, and name {how.roles.migrator} in VINC_DATABASE_MIGRATION_URL"
+        raise DatabaseError(f"{user} is not a member of {how.roles.owner}: {cure}")
 
 
 def place_of(connection: Connection, history: History) -> Place:

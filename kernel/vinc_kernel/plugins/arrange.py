@@ -165,9 +165,7 @@ def installed_version(distribution: str) -> Version | None:
         return None
 
 
-def with_needs(
-    one: Plugin, metadata: Installed, plugins: Mapping[str, Plugin], owners: Mapping[str, str]
-) -> Plugin:
+def with_needs(one: Plugin, metadata: Installed, plugins: Mapping[str, Plugin], owners: Mapping[str, str]) -> Plugin:
     """Add which plugins it needs, and refuse what is not enabled among them; `owners` are plugins by distribution."""
     required = {canonicalize_name(requirement.name) for requirement in metadata.requires}
     needs = tuple(sorted(owners[name] for name in required & owners.keys() if owners[name] != one.name))

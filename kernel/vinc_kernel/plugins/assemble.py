@@ -112,9 +112,12 @@ def settle(made: Assembly) -> None:
     shared = conflicts({one.plugin.name: (one.plugin, claims[one.plugin.name]) for one in made.ready})
     for member in made.members:
         attempt(made, member, "check", partial(keep_apart, member))
-    declared = check.Declared.of([one.contribution for one in made.ready])
-    for member in made.members:
-        attempt(made, member, "check", partial(check.undeclared, member.plugin, member.endpoints, declared))
+    before = -1
+    while len(made.ready) != before:  # who is put aside takes its names along, which another may ask for
+        before = len(made.ready)
+        declared = check.Declared.of([one.contribution for one in made.ready])
+        for member in made.members:
+            attempt(made, member, "check", partial(check.undeclared, member.plugin, member.endpoints, declared))
 
 
 @contextmanager

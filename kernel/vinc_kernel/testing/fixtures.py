@@ -72,14 +72,20 @@ async def vinc_app(
 ) -> AsyncGenerator[Application]:
     """The application of every enabled plugin, started, in VINC_ENV=test."""
     from ..app import create_app
+    from ..plugins.arrange import arrange
     from ..settings import Sources, read_settings
     from .clients import in_one_task
     from .databases import environment
+    from .tenants import NAME, stand_in
 
     number = int(vinc_worker.removeprefix("gw")) if vinc_worker.startswith("gw") else 0
     redis = vinc_servers.redis_database(number % REDIS_DATABASES)
     sources = Sources({**os.environ, **environment(vinc_servers, vinc_database.name, redis), **vinc_environment})
-    app = create_app(read_settings(sources)[0], sources)
+    settings, _ = read_settings(sources)
+    plugins = arrange(settings)
+    if not any(plugin.name == NAME for plugin in plugins):
+        plugins.append(stand_in())
+    app = create_app(settings, sources, plugins=plugins)
     async with in_one_task(app.lifespan()):
         if app.services.redis is not None:
             await app.services.redis.flushdb()
@@ -98,13 +104,19 @@ async def client(vinc_app: Application) -> AsyncGenerator[AsyncClient]:
 @pytest_asyncio.fixture
 async def client_as(vinc_app: Application, vinc_database: Database) -> AsyncGenerator[ClientAs]:
     """Make clients by role and tenant: `client_as("wholesale_admin", "acme")`."""
+    from ..context import TenantDirectory
     from .clients import client_of
+    from .tenants import RememberedTenants
 
+    directory = vinc_app.services.find(TenantDirectory)
     header = vinc_app.services.settings.service.tenant_header
     async with AsyncExitStack() as stack:
 
         def client_as(role: str, tenant: str, *, subject: str = "tester") -> AsyncClient:
-            vinc_database.add_tenant(tenant)
+            if isinstance(directory, RememberedTenants):
+                directory.add(tenant)
+            else:
+                vinc_database.add_tenant(tenant)
             made = client_of(vinc_app, {"Authorization": f"Dev {subject};{role};{tenant}", header: tenant})
             stack.push_async_callback(made.aclose)
             return made

@@ -74,6 +74,20 @@ def test_upgrade_current_history_check_and_downgrade(vinc: Run) -> None:
     assert vinc("upgrade", "--plugin", "tenants", "--to", TENANTS[:4])[0] == 0
 
 
+def test_init_prints_what_it_may_not_run_and_exits_with_one(
+    vinc: Run, ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VINC_DATABASE_ROLE_PREFIX", f"{ground.roles.prefix}_other")
+
+    code, out, err = vinc("init", "--admin-url", ground.url(ground.roles.app))
+
+    assert (code, err) == (1, "")
+    first, *rest = out.splitlines()
+    assert first == f"-- {ground.roles.app} may not do the following; run it in psql as one who may:"
+    assert rest[0] == f'create role "{ground.roles.prefix}_other_owner";'
+    assert all(line.endswith(";") for line in rest)
+
+
 def test_check_says_how_many_findings_there_are_and_exits_with_three(vinc: Run, ground: Ground) -> None:
     vinc("upgrade")
     ground.do("alter table tenants_tenant add column more text")

@@ -1,6 +1,8 @@
 """Each plugin has a history, a place and tables of its own, whatever happens to the others (M4, M5)."""
 
 import shutil
+import subprocess
+import sys
 
 import psycopg
 import pytest
@@ -225,3 +227,17 @@ def test_a_history_is_found_without_importing_the_plugin() -> None:
     assert found.versions.is_dir()
     assert history_of("json", "json") is None
     assert history_of("nothing", "nothing_of_that_name") is None
+
+
+def test_what_a_worker_imports_brings_no_alembic() -> None:
+    code = "import sys, vinc_kernel.database.versions; sys.exit('alembic' in sys.modules)"
+
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_connection_that_is_cut_is_one_line(ground: Ground) -> None:
+    cut = 'with all_rows():\n    op.execute("select pg_terminate_backend(pg_backend_pid())")'
+    history = ground.plugin("invoices", cut)
+
+    with pytest.raises(DatabaseError, match=r"^invoices: revision invoices1 \(invoices1.py\): terminating connection"):
+        ground.up(history)

@@ -198,6 +198,6 @@ protect("invoices_log")
 
 def test_who_is_not_of_the_owner_cannot_migrate(ground: Ground) -> None:
     with pytest.raises(
-        DatabaseError, match=r"_app is not a member of .*_owner: run vinc db init, or migrate as .*_migrator"
+        DatabaseError, match=r"_app is not a member of .*_owner: run vinc db init, and name .*_migrator in VINC"
     ):
         ground.up(ground.plugin("invoices", "pass"), role=ground.roles.app)

@@ -1,0 +1,82 @@
+"""`vinc serve` with a migrated database: how soon it is ready, and how much memory a worker has."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from statistics import median
+
+from vinc_kernel.embedded.postgres import SUPERUSER, PostgresServer
+from vinc_kernel.embedded.valkey import start_valkey
+
+from .compare import Rounds
+from .report import Line, at_most
+from .server import UVICORN, ServerFailed, environment, started, wait_until_ready
+
+VINC = str(Path(sys.executable).with_name("vinc"))
+BARE = [*UVICORN, "development.bench.libraries:app", "--factory"]
+DATABASE = "vinc"
+
+
+def ready(rounds: Rounds, postgres: PostgresServer) -> Iterator[Line]:
+    """Beside a bare FastAPI application that imports the same libraries and opens nothing."""
+    scratch = rounds.scratch
+    manifest = scratch / "ready.toml"
+    manifest.write_text("[plugins.health]\n[plugins.tenants]\n")
+    valkey = start_valkey(scratch / "valkey", die_with_parent=True)
+    try:
+        environ = environment(
+            VINC_PLUGINS_FILE=str(manifest),
+            VINC_DATABASE_URL=postgres.url("vinc_app", DATABASE),
+            VINC_REDIS_URL=valkey.url,
+        )
+        migrate(environ, postgres, scratch)
+        ours: list[tuple[float, float]] = []
+        theirs: list[tuple[float, float]] = []
+        for _ in range(rounds.count + 1):
+            ours.append(start([VINC, "serve"], environ, scratch))
+            theirs.append(start(BARE, environment(), scratch))
+    finally:
+        valkey.stop()
+    # The first round compiles modules and fills the disk's cache.
+    yield from lines(ours[1:], theirs[1:])
+
+
+def lines(ours: Sequence[tuple[float, float]], theirs: Sequence[tuple[float, float]]) -> Iterator[Line]:
+    both = list(zip(ours, theirs, strict=True))
+    (seconds, memory), (bare_seconds, bare_memory) = medians(ours), medians(theirs)
+    remark = f"{seconds:.2f} s to {bare_seconds:.2f} s"
+    yield at_most(
+        "vinc serve ready, to bare FastAPI", median(one[0] / other[0] for one, other in both), 1.7, "x", remark
+    )
+    remark = f"{memory:.0f} MB to {bare_memory:.0f} MB"
+    yield at_most(
+        "memory of a worker, to bare FastAPI", median(one[1] / other[1] for one, other in both), 1.2, "x", remark
+    )
+
+
+def medians(measured: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    return median(one[0] for one in measured), median(one[1] for one in measured)
+
+
+def start(command: Sequence[str], environ: Mapping[str, str], scratch: Path) -> tuple[float, float]:
+    """Seconds until it is ready, and its megabytes then."""
+    begun = time.perf_counter()
+    with started("ready", command, environ, scratch) as server:
+        wait_until_ready(server, "/health/ready")
+        return time.perf_counter() - begun, server.megabytes()
+
+
+def migrate(environ: Mapping[str, str], postgres: PostgresServer, scratch: Path) -> None:
+    """Make the database as an operator does it; raises ServerFailed."""
+    more = {"VINC_DATABASE_MIGRATION_URL": postgres.url("vinc_migrator", DATABASE)}
+    admin = postgres.url(SUPERUSER, DATABASE)
+    for words in (["db", "init", "--admin-url", admin], ["db", "upgrade"]):
+        done = subprocess.run(
+            [VINC, *words], env={**environ, **more}, cwd=scratch, capture_output=True, text=True, check=False
+        )
+        if done.returncode != os.EX_OK:
+            said = (done.stderr or done.stdout).strip().rpartition("\n")[2]
+            raise ServerFailed(f"vinc {words[0]} {words[1]}: {said}")
