@@ -61,6 +61,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (VincError, BenchFailed) as error:
         sys.stderr.write(f"dev: {error}\n")
         return 1
+    except KeyboardInterrupt:
+        return 130
     print(f"\n{table(lines)}\n")
     print(
         f"{options.rounds} rounds of {options.seconds} s each, medians, by {tool()}; {time.monotonic() - begun:.0f} s"

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from itertools import cycle
 from pathlib import Path
 from time import perf_counter
+from typing import cast
 
 import uvloop
 
@@ -24,9 +25,8 @@ class Line(asyncio.Protocol):
         self.closed = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101  for the type checker; a socket's transport is one
-        self.transport = transport
-        transport.write(next(self.requests))
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's is one without being of the class
+        self.transport.write(next(self.requests))
 
     def data_received(self, data: bytes) -> None:
         self.received += data

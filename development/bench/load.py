@@ -11,6 +11,7 @@ from pathlib import Path
 from .failed import BenchFailed
 
 CONNECTIONS = 32
+SECONDS_TO_END = 300
 # One request for each path of the file, in turn; made before the load begins.
 SCRIPT = """
 local requests, turn = {}, 0
@@ -74,7 +75,10 @@ def by_client(port: int, target: Target, seconds: float, listed: Path) -> tuple[
 
 
 def run(command: Sequence[str]) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=SECONDS_TO_END)
+    except subprocess.TimeoutExpired as error:
+        raise LoadFailed(f"{command[0]} does not end") from error
     if done.returncode != 0:
         raise LoadFailed(f"{command[0]}: {(done.stderr or done.stdout).strip()}")
     return done.stdout

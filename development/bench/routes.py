@@ -65,22 +65,25 @@ def many(rounds: Rounds, postgres: PostgresServer) -> Iterator[Line]:
     yield from loads(big, small, rounds, last=0.95, in_turn=0.75)
     big, small = replace(big, factory="stock"), replace(small, factory="stock")
     yield from starts(big, 1)
-    yield from loads(big, small, replace(rounds, count=STOCK_ROUNDS))
+    yield from last_route(big, small, replace(rounds, count=STOCK_ROUNDS))
 
 
-def loads(
-    big: Application, small: Application, rounds: Rounds, *, last: float | None = None, in_turn: float | None = None
-) -> Iterator[Line]:
+def loads(big: Application, small: Application, rounds: Rounds, *, last: float, in_turn: float) -> Iterator[Line]:
     """How the last route compares with that of a small application, and all in turn with that one route."""
-    said = f" ({big.factory})"
-    with small.serving() as few, big.serving() as lots:
-        hot = Side(lots, Target(ALL[-1:], SIGNED_IN))
-        found = compare(hot, Side(few, Target([LAST_OF_ONE], SIGNED_IN)), rounds)
-        yield ratio(f"last of 250 x 20 routes to last of 1 x 20{said}", found, last)
+    yield from last_route(big, small, rounds, last)
+    with big.serving() as lots:
         # The path is given twice, so that the load tool works as hard for one route as for all.
-        hot = Side(lots, Target(ALL[-1:] * 2, SIGNED_IN))
-        found = compare(Side(lots, Target(ALL, SIGNED_IN)), hot, rounds)
-        yield ratio(f"all 5,000 in turn to one hot route{said}", found, in_turn)
+        hot, every = Target(ALL[-1:] * 2, SIGNED_IN), Target(ALL, SIGNED_IN)
+        found = compare(Side(lots, every), Side(lots, hot), rounds)
+        yield ratio(f"all 5,000 in turn to one hot route ({big.factory})", found, in_turn)
+
+
+def last_route(big: Application, small: Application, rounds: Rounds, target: float | None = None) -> Iterator[Line]:
+    """The route that an index which looks at one after the other finds last."""
+    with small.serving() as few, big.serving() as lots:
+        ours, theirs = Target(ALL[-1:], SIGNED_IN), Target([LAST_OF_ONE], SIGNED_IN)
+        found = compare(Side(lots, ours), Side(few, theirs), rounds)
+        yield ratio(f"last of 250 x 20 routes to last of 1 x 20 ({big.factory})", found, target)
 
 
 def starts(

@@ -117,6 +117,8 @@ class Application:
         plugin, services = member.plugin, self.services
         app = App(services, plugin.name)
         own = await stack.enter_async_context(AsyncExitStack())
+        own.callback(self.forget, plugin.name)
+        services.states[plugin.name] = member.state
         try:
             self.refuse_without_needs(plugin)
             production = services.settings.service.env == "prod"
@@ -129,14 +131,15 @@ class Application:
             if plugin.required:
                 raise told from error
             await give_up(plugin, own)
-            self.forget(plugin.name)
             state = services.states[plugin.name]
             services.states[plugin.name] = replace(state, state="quarantined", phase=told.phase, why=str(told))
             logger.warning("plugin %s is quarantined: %s", plugin.name, told)
             return
         for hook in self.assembly.hooks("health", plugin.name):
             ask = partial(ask_health, plugin, hook, app)
-            services.checks.append(Check(name=plugin.name, required=plugin.required, ask=ask))
+            check = Check(name=plugin.name, required=plugin.required, ask=ask)
+            services.checks.append(check)
+            own.callback(services.checks.remove, check)
 
     def refuse_without_needs(self, plugin: Plugin) -> None:
         states = self.services.states
@@ -146,7 +149,7 @@ class Application:
             raise StartError(what, plugin=plugin.name, phase="lifespan", where=plugin.where, cure=cure)
 
     def forget(self, plugin: str) -> None:
-        """Take back what a plugin offered before it failed."""
+        """Take back what a plugin offered before it failed, or until now."""
         for kind in [kind for kind, owner in self.services.owners.items() if owner == plugin]:
             del self.services.things[kind], self.services.owners[kind]
 

@@ -59,7 +59,8 @@ class Index:
             segments = ANY_NUMBER if ":path}" in path else path.count("/")
             self.buckets.setdefault((literal, segments), []).append(Candidate(endpoint))
         for bucket in self.buckets.values():
-            bucket.sort(key=lambda candidate: specificity(candidate.endpoint))
+            if len(bucket) > 1:
+                bucket.sort(key=lambda candidate: specificity(candidate.endpoint))
 
     def find(self, path: str, method: str) -> Match:
         """The endpoint that answers; else the methods that others of this path take, which makes it a 405."""

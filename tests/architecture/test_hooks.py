@@ -7,6 +7,7 @@ import inspect
 from pathlib import Path
 
 import pytest
+
 from vinc_kernel.hookspecs import HOOKS
 
 ROOT = Path(__file__).parents[2]

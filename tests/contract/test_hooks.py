@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from httpx import ASGITransport, AsyncClient
+
 from vinc_kernel.app import Application, create_app
 from vinc_kernel.settings import Sources, read_settings
 

@@ -95,7 +95,8 @@ def installed(made: Environment, away: Path, ours: list[str]) -> None:
     """Install the wheels, and see that nothing comes from anywhere else."""
     said(made, away, "pip", "install", "--quiet", "--constraint", str(ROOT / "constraints.txt"), *ours)
     said(made, away, "pip", "check")
-    where = "import acme_invoices, vinc_kernel, vinc_tenants as t; print(acme_invoices.__file__, vinc_kernel.__file__, t.__file__)"
+    packages = "acme_invoices", "vinc_kernel", "vinc_tenants"
+    where = f"import {', '.join(packages)}; print({', '.join(f'{name}.__file__' for name in packages)})"
     files = said(made, away, made.python, "-c", where).split()
 
     assert [Path(file).parents[1] for file in files] == [made.packages] * 3

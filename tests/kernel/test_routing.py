@@ -10,6 +10,7 @@ from fastapi import APIRouter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.routing import Match, Mount
+
 from vinc_kernel import public
 from vinc_kernel.endpoints import Place, endpoints
 from vinc_kernel.routing import Index

@@ -13,12 +13,13 @@ from collections.abc import Callable
 from typing import Any
 
 from ..errors import StartErrors, VincError
+from ..hookspecs import HOOKS
 from ..plugins.arrange import enabled
-from ..plugins.assemble import Assembling, Member, assemble
+from ..plugins.assemble import Assembling, Assembly, Member, assemble
 from ..settings import Sources, read_settings
 
 
-def contributed(member: Member) -> dict[str, Any]:
+def contributed(member: Member, assembly: Assembly) -> dict[str, Any]:
     made = member.contribution
     return {
         "state": member.state.state,
@@ -30,6 +31,7 @@ def contributed(member: Member) -> dict[str, Any]:
         "provides": sorted(protocol.__name__ for protocol in made.provides),
         "settings": sorted(made.settings.model_fields) if made.settings else [],
         "commands": sorted(str(getattr(command, "__name__", command)) for command in made.commands),
+        "hooks": [name for name in HOOKS if assembly.hooks(name, member.plugin.name)],
     }
 
 
@@ -38,10 +40,10 @@ def describe(tell: Callable[[str, str], None]) -> dict[str, Any]:
     given = Sources.read(os.environ)
     settings, _ = read_settings(given)
     try:
-        members = assemble(enabled(settings), Assembling(settings=settings, sources=given, tell=tell)).members
+        assembly = assemble(enabled(settings), Assembling(settings=settings, sources=given, tell=tell))
     except StartErrors as error:
         return {one.plugin: {"state": "failed", "why": str(one)} for one in error.errors}
-    return {member.plugin.name: contributed(member) for member in members}
+    return {member.plugin.name: contributed(member, assembly) for member in assembly.members}
 
 
 def main() -> int:

@@ -40,14 +40,14 @@ def upgrade(url: str, histories: Sequence[History], how: How, *, target: str = H
     with connected(url) as connection:
         require_roles(connection, how)
         for history in histories:
-            walk(connection, history, how, target)
+            walk(Unit(connection, history.plugin, how), history, target, is_upgrade=True)
 
 
 def downgrade(url: str, history: History, how: How, *, target: str) -> None:
     """Take one plugin's tables back to a revision, or to `base`; raises DatabaseError with plugin and revision."""
     with connected(url) as connection:
         require_roles(connection, how)
-        walk(connection, history, how, target)
+        walk(Unit(connection, history.plugin, how), history, target, is_upgrade=False)
 
 
 def current(url: str, histories: Sequence[History]) -> list[Place]:
@@ -72,13 +72,12 @@ def place_of(connection: Connection, history: History) -> Place:
     return Place(plugin=history.plugin, at=at, revisions=revisions(history))
 
 
-def walk(connection: Connection, history: History, how: How, target: str) -> None:
+def walk(unit: Unit, history: History, target: str, *, is_upgrade: bool) -> None:
     """Go to the target step by step; each looks anew where the database stands, as others may be at it too."""
     if not history.plugin.isalnum():
         raise DatabaseError(f"{history.plugin!r} is no plugin's name; it is of the form [a-z][a-z0-9]*")
-    unit = Unit(connection, history.plugin, how)
     scripts = ScriptDirectory(str(TEMPLATES), version_locations=[str(history.versions)])
-    way = Way(history, scripts, target)
+    way = Way(history, scripts, target, is_upgrade)
     while step_with_patience(unit, way):
         pass
 
@@ -90,6 +89,7 @@ class Way:
     history: History
     scripts: ScriptDirectory
     target: str
+    is_upgrade: bool
 
 
 def step_with_patience(unit: Unit, way: Way) -> bool:
@@ -111,20 +111,19 @@ def step(unit: Unit, way: Way) -> bool:
     try:
         with alone(unit):
             ensure(unit, way.history.table)
-            following = next_revision(place_of(unit.connection, way.history), way)
-            if following is None:
+            revision = next_revision(place_of(unit.connection, way.history), way)
+            if not revision:
                 regrant(unit)
                 return False
-            revision, is_upgrade = following
-            line = run_revision(unit, way, revision, is_upgrade=is_upgrade)
+            line = run_revision(unit, way, revision)
     except (DBAPIError, psycopg.Error) as error:
         raise Refused(unit.plugin, revision, error) from error
     unit.how.tell(line)
     return True
 
 
-def next_revision(place: Place, way: Way) -> tuple[str, bool] | None:
-    """The revision to run next, and whether it is run up or down; None at the target."""
+def next_revision(place: Place, way: Way) -> str:
+    """The revision to run next; empty at the target. Raises DatabaseError for a target in the other direction."""
     line = place.revisions
     if not place.is_known:
         what = f"the database is at {place.at}, which is not in {way.history.versions}"
@@ -140,14 +139,19 @@ def next_revision(place: Place, way: Way) -> tuple[str, bool] | None:
         aim = fits[0]
     at = line.index(place.at) if place.at else -1
     if at == aim:
-        return None
-    return (line[at + 1], True) if at < aim else (line[at], False)
+        return ""
+    if (at < aim) is not way.is_upgrade:
+        verb = "downgrade" if way.is_upgrade else "upgrade"
+        raise DatabaseError(
+            f"{place.plugin}: {way.target} is the other way from {place.at or BASE}; use vinc db {verb}"
+        )
+    return line[at + 1] if way.is_upgrade else line[at]
 
 
-def run_revision(unit: Unit, way: Way, revision: str, *, is_upgrade: bool) -> str:
+def run_revision(unit: Unit, way: Way, revision: str) -> str:
     """Run one revision up or down inside the transaction that stands, and check what it did; return what to tell."""
     found = script_of(way, revision)
-    make = MigrationStep.upgrade_from_script if is_upgrade else MigrationStep.downgrade_from_script
+    make = MigrationStep.upgrade_from_script if way.is_upgrade else MigrationStep.downgrade_from_script
     taken: list[Any] = [make(way.scripts.revision_map, found)]
     options = {"fn": lambda _heads, _context: taken, "vinc": unit, "version_table": way.history.table}
     context = MigrationContext.configure(unit.connection, opts={**options, "version_table_schema": "public"})
@@ -157,12 +161,12 @@ def run_revision(unit: Unit, way: Way, revision: str, *, is_upgrade: bool) -> st
             context.run_migrations()
         record(unit, before)
         regrant(unit)
-        if is_upgrade:
+        if way.is_upgrade:
             refuse_flaws(unit)
     except Exception as error:
         raise Refused(unit.plugin, f"{revision} ({Path(found.path).name})", error) from error
     down = str(found.down_revision or BASE)
-    start, end = (down, revision) if is_upgrade else (revision, down)
+    start, end = (down, revision) if way.is_upgrade else (revision, down)
     return f"{unit.plugin}: {start} -> {end} {found.doc}"
 
 

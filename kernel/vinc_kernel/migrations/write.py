@@ -25,9 +25,9 @@ NOTHING = "pass"
 def write_revision(
     url: str | None, history: History, message: str, *, models: Sequence[type[Base]] = (), how: How
 ) -> Path:
-    """Write the file and return its path. Without an address it is empty; raises DatabaseError when it would be so."""
-    history.versions.mkdir(parents=True, exist_ok=True)
+    """Write the file and return its path; without an address it is empty. Raises DatabaseError for no difference."""
     up, down = compared(url, history, models, how) if url else (NOTHING, NOTHING)
+    history.versions.mkdir(parents=True, exist_ok=True)
     script = ScriptDirectory(str(TEMPLATES), version_locations=[str(history.versions)], messaging_opts={"quiet": True})
     made = script.generate_revision(
         rev_id(), message, head="head", version_path=str(history.versions), upgrades=up, downgrades=down

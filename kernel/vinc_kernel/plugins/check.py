@@ -50,8 +50,9 @@ def conflicts(claimed: Mapping[str, tuple[Plugin, Sequence[Claim]]]) -> dict[str
 def claims_of(plugin: Plugin, made: Contribution, endpoints: Iterable[Endpoint]) -> Iterator[Claim]:
     """Everything that this plugin takes for itself; raises StartError for what cannot be its own."""
     for endpoint in endpoints:
+        shape, where = endpoint.shape, endpoint.where
         for method in sorted(endpoint.methods):
-            yield Claim("route", f"{method} {endpoint.shape}", endpoint.where)
+            yield Claim("route", f"{method} {shape}", where)
     for model in made.models:
         yield Claim("table", str(model.__table__), class_line(model))
     for capability in made.capabilities:

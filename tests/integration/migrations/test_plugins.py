@@ -241,3 +241,15 @@ def test_a_connection_that_is_cut_is_one_line(ground: Ground) -> None:
 
     with pytest.raises(DatabaseError, match=r"^invoices: revision invoices1 \(invoices1.py\): terminating connection"):
         ground.up(history)
+
+
+def test_an_upgrade_never_goes_down_and_a_downgrade_never_up(ground: Ground) -> None:
+    history = ground.plugin("agents", "pass", "pass")
+    ground.up(history, target="agents1")
+
+    with pytest.raises(DatabaseError, match=r"^agents: base is the other way from agents1; use vinc db downgrade$"):
+        ground.up(history, target="base")
+    with pytest.raises(DatabaseError, match=r"^agents: agents2 is the other way from agents1; use vinc db upgrade$"):
+        ground.down(history, "agents2")
+
+    assert ground.places(history) == {"agents": "agents1"}

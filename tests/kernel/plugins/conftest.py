@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 from httpx import ASGITransport, AsyncClient
 from sqlalchemy.orm import configure_mappers
+
 from vinc_kernel.app import Application, create_app
 from vinc_kernel.database.base import Base
 from vinc_kernel.errors import VincError
@@ -47,7 +48,7 @@ class Workshop:
     listed: dict[str, str] = field(default_factory=dict)
     modules: dict[str, Path] = field(default_factory=dict)
 
-    def plugin(  # noqa: PLR0913  a distribution has that many sides
+    def plugin(
         self,
         name: str,
         code: str = GOOD,

@@ -83,7 +83,10 @@ async def test_contributing_twice_is_refused(judge: Judge) -> None:
             "the capability bad.read is twice its own, at {here-1} ({here}); rename one of them",
         ),
         (
-            "ONE = Role(name='boss', title='Boss', rank=1)\nTWO = Role(name='chief', title='Chief', rank=2, aliases=['boss'])  # here",
+            (
+                "ONE = Role(name='boss', title='Boss', rank=1)\n"
+                "TWO = Role(name='chief', title='Chief', rank=2, aliases=['boss'])  # here"
+            ),
             "Contribution(roles=[TWO, ONE])",
             "the role boss is twice its own, at {here-1} ({here}); rename one of them",
         ),
@@ -110,24 +113,32 @@ async def test_contributing_twice_is_refused(judge: Judge) -> None:
         (
             ROUTER.replace("GUARD", "require_capabilities('bad.read')"),
             "Contribution(routers=[router])",
-            "/api/v1/bad works in a tenant, and no plugin provides a TenantDirectory ({here}); "
-            "install and enable one that does, like vinc-tenants",
+            (
+                "/api/v1/bad works in a tenant, and no plugin provides a TenantDirectory ({here}); "
+                "install and enable one that does, like vinc-tenants"
+            ),
         ),
         (
             ROUTER.replace("GUARD", "require_roles('boss')"),
             "Contribution(routers=[router])",
-            "/api/v1/bad asks for the role 'boss', which nobody contributes ({here}); "
-            "add it to Contribution(roles=...), or install its plugin",
+            (
+                "/api/v1/bad asks for the role 'boss', which nobody contributes ({here}); "
+                "add it to Contribution(roles=...), or install its plugin"
+            ),
         ),
         (
             ROUTER.replace("GUARD", "require_capabilities('bad.read')"),
             "Contribution(routers=[router], provides=[TenantDirectory])",
-            "/api/v1/bad asks for the capability 'bad.read', which nobody contributes ({here}); "
-            "add it to Contribution(capabilities=...)",
+            (
+                "/api/v1/bad asks for the capability 'bad.read', which nobody contributes ({here}); "
+                "add it to Contribution(capabilities=...)"
+            ),
         ),
     ],
 )
-async def test_names_that_are_not_its_own_or_nobodys_are_refused(judge: Judge, before: str, made: str, line: str) -> None:
+async def test_names_that_are_not_its_own_or_nobodys_are_refused(
+    judge: Judge, before: str, made: str, line: str
+) -> None:
     code = HEAD + before.replace('@router.get("")', '@router.get("")  # here') + CONTRIBUTE + made
     await judge(f"bad: check: {line}", code)
 

@@ -104,8 +104,8 @@ def test_a_malformed_name_is_refused(workshop: Workshop, name: str, required: bo
 
 
 async def test_an_entry_point_that_names_no_module_is_refused(judge: Judge) -> None:
-    line = f"bad: find: its entry point is '{{package}}.plugin:plugin', which is no module {AT}; name the module <package>.plugin"
-    await judge(line, NEVER, points="{package}.plugin:plugin")
+    what = "its entry point is '{package}.plugin:plugin', which is no module"
+    await judge(f"bad: find: {what} {AT}; name the module <package>.plugin", NEVER, points="{package}.plugin:plugin")
 
 
 @pytest.mark.parametrize("required", [True, False])
@@ -166,7 +166,8 @@ def test_dependents_of_a_quarantined_plugin_are_quarantined_too(workshop: Worksh
         "other": "ready",
     }
     assert app.services.states["top"].why == (
-        f"top: import: it needs 'middle', which is quarantined ({workshop.manifest} [plugins.top]); see the line about middle"
+        f"top: import: it needs 'middle', which is quarantined ({workshop.manifest} [plugins.top]); "
+        "see the line about middle"
     )
 
 

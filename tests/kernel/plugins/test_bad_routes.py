@@ -42,13 +42,18 @@ CURE = "add a guard: require_capabilities(), require_roles(), signed_in, or publ
         ('router.routes.append(Mount("/bad/app", Starlette()))', "/bad/app", "# made"),
         ('router.routes.append(Mount("/bad/static", StaticFiles(directory="/")))', "/bad/static", "# made"),
         (
-            'inner = APIRouter(prefix="/inner")\n@inner.get("")  # here\nasync def f(): ...\nrouter.include_router(inner)',
+            (
+                'inner = APIRouter(prefix="/inner")\n@inner.get("")  # here\nasync def f(): ...\n'
+                "router.include_router(inner)"
+            ),
             "/bad/inner",
             "# here",
         ),
         (
-            'inner = APIRouter(prefix="/inner")\n@inner.websocket("")  # here\nasync def f(websocket: WebSocket): ...\n'
-            "router.include_router(inner)",
+            (
+                'inner = APIRouter(prefix="/inner")\n@inner.websocket("")  # here\nasync def f(websocket: WebSocket): ...\n'
+                "router.include_router(inner)"
+            ),
             "/bad/inner",
             "# here",
         ),
@@ -89,7 +94,9 @@ async def test_a_guard_inside_a_public_router_is_refused(judge: Judge) -> None:
 )
 async def test_a_plain_route_of_an_inner_router_is_refused(judge: Judge, route: str, path: str, mark: str) -> None:
     """FastAPI runs no dependency of its router, and the guards between it and the outer one are nowhere to be seen."""
-    code = f"inner = APIRouter(dependencies=[signed_in])\ninner.routes.append({route})\nopen_router.include_router(inner)"
+    code = (
+        f"inner = APIRouter(dependencies=[signed_in])\ninner.routes.append({route})\nopen_router.include_router(inner)"
+    )
     what = f"the route {path} is a plain one inside an included router"
     line = f"bad: check: {what} ({{{mark}}}); add it to the router that is contributed"
     await judge(line, HEAD + code + CONTRIBUTE.replace("ROUTER", "open_router"))
@@ -112,9 +119,13 @@ async def test_a_route_outside_its_prefix_is_refused(judge: Judge, path: str) ->
     ],
 )
 async def test_two_routes_of_one_shape_are_refused(judge: Judge, one: str, two: str, shape: str) -> None:
-    code = f'@open_router.get("{one}")  # here\nasync def f(): ...\n@open_router.get("{two}")  # there\nasync def g(): ...'
+    code = (
+        f'@open_router.get("{one}")  # here\nasync def f(): ...\n@open_router.get("{two}")  # there\nasync def g(): ...'
+    )
     what = f"the route GET {shape} is twice its own, at {{# there}}"
-    await judge(f"bad: check: {what} ({{here}}); rename one of them", HEAD + code + CONTRIBUTE.replace("ROUTER", "open_router"))
+    await judge(
+        f"bad: check: {what} ({{here}}); rename one of them", HEAD + code + CONTRIBUTE.replace("ROUTER", "open_router")
+    )
 
 
 async def test_a_kind_of_route_that_is_not_known_is_refused(judge: Judge) -> None:

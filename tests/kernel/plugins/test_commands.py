@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+
 from vinc_kernel.commands import plugin
 
 if TYPE_CHECKING:
@@ -198,4 +199,4 @@ def test_a_command_of_a_plugin_that_does_not_run_is_refused(workshop: Workshop) 
     off, bad = workshop.vinc("off", "hello"), workshop.vinc("bad", "hello")
 
     assert (off.returncode, off.stderr.splitlines()[-1]) == (1, "vinc: off is not enabled: vinc plugins enable off")
-    assert (bad.returncode, bad.stderr.splitlines()[-1].partition(' (')[0]) == (1, "vinc: bad: import: ValueError")
+    assert (bad.returncode, bad.stderr.splitlines()[-1].partition(" (")[0]) == (1, "vinc: bad: import: ValueError")

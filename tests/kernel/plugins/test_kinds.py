@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from starlette.testclient import TestClient
-from starlette.websockets import WebSocketDisconnect
+from starlette.types import ASGIApp, Message, Scope
 
 if TYPE_CHECKING:
     from tests.kernel.plugins.conftest import Workshop
@@ -91,25 +90,42 @@ async def test_every_kind_of_route_answers_who_is_signed_in_and_nobody_else(work
 
 
 @pytest.mark.parametrize(("path", "said"), SOCKETS.items())
-def test_every_kind_of_socket_answers_who_is_signed_in_and_nobody_else(
+async def test_every_kind_of_socket_answers_who_is_signed_in_and_nobody_else(
     workshop: Workshop, path: str, said: str
 ) -> None:
     workshop.plugin("kinds", KINDS)
-    client = TestClient(workshop.app())
-    with client.websocket_connect(f"/api/v1{path}", headers=ADA) as websocket:
-        assert websocket.receive_text() == said
-    with pytest.raises(WebSocketDisconnect) as refused, client.websocket_connect(f"/api/v1{path}"):
-        pass
+    app = workshop.app()
 
-    assert refused.value.code == 1008
+    assert [one.get("text") for one in await talk(app, path, ADA)] == [None, said, None]
+    assert [(one["type"], one["code"]) for one in await talk(app, path)] == [("websocket.close", 1008)]
 
 
-def test_a_socket_where_there_is_none_is_refused(workshop: Workshop) -> None:
+@pytest.mark.parametrize("path", ["/kinds/typed/7", "/kinds/app", "/nothing"])
+async def test_a_socket_where_there_is_none_is_refused(workshop: Workshop, path: str) -> None:
     workshop.plugin("kinds", KINDS)
-    client = TestClient(workshop.app())
-    for path in ("/api/v1/kinds/typed/7", "/api/v1/nothing"):
-        with pytest.raises(WebSocketDisconnect), client.websocket_connect(path, headers=ADA):
-            pass
+
+    assert [one["type"] for one in await talk(workshop.app(), path, ADA)] == ["websocket.close"]
+
+
+async def talk(app: ASGIApp, path: str, headers: dict[str, str] | None = None) -> list[Message]:
+    """What an application sends to a WebSocket that connects."""
+    sent: list[Message] = []
+    scope: Scope = {
+        "type": "websocket",
+        "path": f"/api/v1{path}",
+        "query_string": b"",
+        "headers": [(name.lower().encode(), value.encode()) for name, value in (headers or {}).items()],
+        "subprotocols": [],
+    }
+
+    async def receive() -> Message:
+        return {"type": "websocket.connect"}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    await app(scope, receive, send)
+    return sent
 
 
 def test_every_route_says_what_it_needs(workshop: Workshop) -> None:

@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
 from vinc_kernel.errors import StartError
 
 if TYPE_CHECKING:
@@ -26,13 +27,16 @@ PROVIDES = []
 def contribute() -> Contribution:
     return Contribution(routers=[router], provides=PROVIDES)  # made
 """
-LIFESPAN = HEAD + """
+LIFESPAN = (
+    HEAD
+    + """
 @hooks.lifespan  # def
 @asynccontextmanager
 async def life(app):
     BODY
     yield
 """
+)
 MEND = "mend the plugin, or disable it with: vinc plugins disable bad"
 SLOW = "mend the plugin, or raise VINC_PLUGIN_LOAD_TIMEOUT"
 
@@ -52,8 +56,10 @@ SLOW = "mend the plugin, or raise VINC_PLUGIN_LOAD_TIMEOUT"
         ),
         (
             LIFESPAN.replace("PROVIDES = []", "PROVIDES = [TenantDirectory]").replace("BODY", "pass"),
-            "it promises a TenantDirectory and offers none ({# made}); "
-            "call app.provide(thing, TenantDirectory) in its lifespan",
+            (
+                "it promises a TenantDirectory and offers none ({# made}); "
+                "call app.provide(thing, TenantDirectory) in its lifespan"
+            ),
         ),
     ],
 )
@@ -82,7 +88,9 @@ async def test_a_lifespan_that_fails(workshop: Workshop, serving: Any, code: str
 
 
 async def test_what_a_plugin_offered_before_it_failed_is_taken_back(workshop: Workshop, serving: Any) -> None:
-    code = LIFESPAN.replace("BODY", "app.provide(3)\n    raise ValueError") + """
+    code = (
+        LIFESPAN.replace("BODY", "app.provide(3)\n    raise ValueError")
+        + """
 @hooks.lifespan
 @asynccontextmanager
 async def other(app):
@@ -92,6 +100,7 @@ async def other(app):
     finally:
         raise RuntimeError("closing fails as well")
 """
+    )
     workshop.plugin("bad", code, required=False)
     app = workshop.app()
     async with serving(app):
@@ -100,7 +109,9 @@ async def other(app):
 
 async def test_what_needs_a_plugin_that_did_not_open_does_not_open(workshop: Workshop, serving: Any) -> None:
     workshop.plugin("base", LIFESPAN.replace("BODY", "raise ValueError"), required=False)
-    workshop.plugin("top", LIFESPAN.replace("BODY", "app.provide(3)"), required=False, requires=["vinc-kernel", "tiny-base"])
+    workshop.plugin(
+        "top", LIFESPAN.replace("BODY", "app.provide(3)"), required=False, requires=["vinc-kernel", "tiny-base"]
+    )
     app = workshop.app()
     async with serving(app) as client:
         assert (await client.get("/top")).status_code == 503
@@ -109,7 +120,8 @@ async def test_what_needs_a_plugin_that_did_not_open_does_not_open(workshop: Wor
 
 
 async def test_lifespans_open_in_order_and_close_in_reverse(workshop: Workshop, serving: Any) -> None:
-    body = "app.services.things.setdefault(list, []).append('+NAME')\n    yield\n    app.services.things[list].append('-NAME')\n    return"
+    body = "seen = app.services.things.setdefault(list, [])\n"
+    body += "    seen.append('+NAME')\n    yield\n    seen.append('-NAME')\n    return"
     workshop.plugin("top", LIFESPAN.replace("BODY", body), requires=["vinc-kernel", "tiny-zero"])
     workshop.plugin("zero", LIFESPAN.replace("BODY", body))
     app = workshop.app()
@@ -119,14 +131,26 @@ async def test_lifespans_open_in_order_and_close_in_reverse(workshop: Workshop, 
     assert app.services.things[list] == ["+zero", "+top", "-top", "-zero"]
 
 
+async def test_an_application_that_is_started_again_begins_anew(workshop: Workshop, serving: Any) -> None:
+    code = LIFESPAN.replace("BODY", "app.provide(3)\n    PROVIDES.append(1)\n    assert len(PROVIDES) != 1")
+    workshop.plugin("shaky", code + "@hooks.health\nasync def up(app): ...\n", required=False)
+    app = workshop.app()
+    for state in ("quarantined", "ready", "ready"):
+        async with serving(app):
+            assert app.services.states["shaky"].state == state
+            assert len(app.services.checks) == (state == "ready")
+            assert list(app.services.things.values()) == [3] * (state == "ready")
+        assert (app.services.things, app.services.checks) == ({}, [])
+
+
 async def test_two_plugins_that_provide_one_thing_are_told(workshop: Workshop) -> None:
     for name in ("one", "two"):
         workshop.plugin(name, LIFESPAN.replace("BODY", "app.provide(3)"))
     app = workshop.app()
-    with pytest.raises(StartError, match="two: lifespan: int is already provided by one"):
-        async with AsyncExitStack() as stack:
-            for member in app.assembly.ready:
-                await app.open(member, stack, {})
+    async with AsyncExitStack() as stack:
+        await app.open(app.assembly.ready[0], stack, {})
+        with pytest.raises(StartError, match="two: lifespan: int is already provided by one"):
+            await app.open(app.assembly.ready[1], stack, {})
 
 
 @pytest.mark.parametrize("body", ["raise ValueError", "sys.exit(1)", "await asyncio.sleep(9)"])

@@ -1,10 +1,13 @@
-"""plugins.toml: what it says wrongly is told with file and key, and `vinc plugins enable|disable` change it with care."""
+"""plugins.toml: what it says wrongly is told with file and key; `vinc plugins enable|disable` change it with care."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import pytest
+from vinc_kernel.commands.plugins import refuse_unsafe
+from vinc_kernel.errors import VincError
+from vinc_kernel.manifest import read_manifest
 
 if TYPE_CHECKING:
     from tests.kernel.plugins.conftest import Workshop
@@ -22,7 +25,10 @@ enabled = true  # for now
 @pytest.mark.parametrize(
     ("manifest", "line"),
     [
-        ("[plugins.good", "{file}: is no TOML: Expected ']' at the end of a table declaration (at end of document); mend that line"),
+        (
+            "[plugins.good",
+            "{file}: is no TOML: Expected ']' at the end of a table declaration (at end of document); mend that line",
+        ),
         ("plugin = 1", "{file}: unknown key 'plugin'; the only table here is [plugins.NAME]"),
         ("[plugins]\ngood = true", "{file}: 'good' is not a table; write [plugins.NAME]"),
         ("plugins = 3", "{file}: 'plugins' is not a table; write [plugins.NAME]"),
@@ -30,12 +36,27 @@ enabled = true  # for now
         ("[plugins.good]\nrequired = 1", "{file} [plugins.good]: required must be true or false; mend the value"),
         ("[plugins.good]\ndistribution = 1", "{file} [plugins.good]: distribution must be a text; mend the value"),
         ("[plugins.good]\nprefixes = '/x'", "{file} [plugins.good]: prefixes must be a list; mend the value"),
-        ("[plugins.good]\nprefixes = [1]", "{file} [plugins.good]: prefixes must be paths like /partners; mend the list"),
-        ("[plugins.good]\nprefixes = ['x']", "{file} [plugins.good]: prefixes must be paths like /partners; mend the list"),
-        ("[plugins.good]\nprefixes = ['/']", "{file} [plugins.good]: prefixes must be paths like /partners; mend the list"),
-        ("[plugins.good]\nprefixes = ['/a//b']", "{file} [plugins.good]: prefixes must be paths like /partners; mend the list"),
+        (
+            "[plugins.good]\nprefixes = [1]",
+            "{file} [plugins.good]: prefixes must be paths like /partners; mend the list",
+        ),
+        (
+            "[plugins.good]\nprefixes = ['x']",
+            "{file} [plugins.good]: prefixes must be paths like /partners; mend the list",
+        ),
+        (
+            "[plugins.good]\nprefixes = ['/']",
+            "{file} [plugins.good]: prefixes must be paths like /partners; mend the list",
+        ),
+        (
+            "[plugins.good]\nprefixes = ['/a//b']",
+            "{file} [plugins.good]: prefixes must be paths like /partners; mend the list",
+        ),
         ("[plugins.god]", "god: find: there is no such plugin installed ({file} [plugins.god]); did you mean 'good'?"),
-        ("[plugins.xyz]\nrequired = false", "xyz: find: there is no such plugin installed ({file} [plugins.xyz]); install it"),
+        (
+            "[plugins.xyz]\nrequired = false",
+            "xyz: find: there is no such plugin installed ({file} [plugins.xyz]); install it",
+        ),
         ("\udcff", "{file}: cannot be read: UnicodeDecodeError; make it a readable UTF-8 file"),
     ],
 )
@@ -97,14 +118,17 @@ def test_a_changed_file_stays_as_private_as_it_was_and_where_it_was(workshop: Wo
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (("disable", "base"), "vinc: middle, top would be left without base: disable that first"),
-        (("disable", "middle"), "vinc: top would be left without middle: disable that first"),
-        (("enable", "lonely"), "vinc: lonely needs off: enable that first"),
-        (("enable", "nobody"), "vinc: there is no plugin 'nobody' installed; vinc plugins lists them"),
-        (("disable", "nobody"), "vinc: there is no plugin 'nobody'; vinc plugins lists them"),
+        (("disable", "base"), "middle, top would be left without base: disable that first"),
+        (("disable", "middle"), "top would be left without middle: disable that first"),
+        (("enable", "lonely"), "lonely needs off: enable that first"),
+        (("enable", "nobody"), "there is no plugin 'nobody' installed; vinc plugins lists them"),
+        (("disable", "nobody"), "there is no plugin 'nobody'; vinc plugins lists them"),
         (
             ("enable", "old"),
-            "vinc: old: find: it needs vinc-kernel>=9, and 0.1.0 is installed (tiny-old 1.0); pip install 'vinc-kernel>=9'",
+            (
+                "old: find: it needs vinc-kernel>=9, and 0.1.0 is installed (tiny-old 1.0); "
+                "pip install 'vinc-kernel>=9'"
+            ),
         ),
     ],
 )
@@ -117,10 +141,20 @@ def test_a_change_that_would_break_what_runs_is_refused(
     workshop.plugin("off", toml="enabled = false")
     workshop.plugin("lonely", toml="enabled = false", requires=["vinc-kernel", "tiny-off"])
     workshop.plugin("old", toml="enabled = false", requires=["vinc-kernel>=9"])
-    before = workshop.manifest.read_text()
-    done = workshop.vinc("plugins", *arguments)
+    action, name = arguments
+    with pytest.raises(VincError) as refused:
+        refuse_unsafe(name, read_manifest(workshop.settings), enabled=action == "enable")
 
-    assert (done.returncode, done.stderr) == (1, line + "\n")
+    assert str(refused.value) == line
+
+
+def test_a_refused_change_leaves_the_file_alone(workshop: Workshop) -> None:
+    workshop.plugin("base")
+    workshop.plugin("top", requires=["vinc-kernel", "tiny-base"])
+    before = workshop.manifest.read_text()
+    done = workshop.vinc("plugins", "disable", "base")
+
+    assert (done.returncode, done.stderr) == (1, "vinc: top would be left without base: disable that first\n")
     assert workshop.manifest.read_text() == before
 
 

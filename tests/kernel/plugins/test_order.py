@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from vinc_kernel.app import create_app
 from vinc_kernel.manifest import read_manifest
 from vinc_kernel.plugins.arrange import enabled, survey

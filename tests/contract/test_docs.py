@@ -1,0 +1,99 @@
+"""The documents say what the code says: hooks, settings, problems, keys, commands, and the example's files."""
+
+from __future__ import annotations
+
+import argparse
+import inspect
+from collections.abc import Iterator
+
+import pytest
+
+from vinc_kernel import errors
+from vinc_kernel.cli import parser
+from vinc_kernel.errors import Problem
+from vinc_kernel.hookspecs import HOOKS
+from vinc_kernel.manifest import RESERVED_KEYS
+from vinc_kernel.settings import Sources, read_settings
+
+from ..pages import ROOT, blocks, page, rows, section, shown_files
+
+EXAMPLE = ROOT / "examples/acme-invoices"
+AUTHORS, OPERATORS, PROBLEMS = "docs/plugins.md", "docs/operators.md", "docs/problems.md"
+FIRST_CODE = 30  # lines that somebody reads before there is something to paste
+
+
+def signatures() -> list[str]:
+    return [f"{name}{inspect.signature(hook.spec)}".replace("'", "") for name, hook in HOOKS.items()]
+
+
+def test_every_hook_has_a_heading_with_its_exact_signature() -> None:
+    below = section(page(AUTHORS), "## Hooks").splitlines()
+
+    assert [line[5:-1] for line in below if line.startswith("### `")] == signatures()
+
+
+def test_the_settings_page_has_every_setting_with_its_default() -> None:
+    _, origins = read_settings(Sources({}))
+    table = rows(section(page(OPERATORS), "## Settings"))
+
+    assert [(name, default) for name, default, _ in table] == [(one.name, one.shown) for one in origins]
+    assert all(meaning for *_, meaning in table)
+
+
+def test_the_page_on_the_manifest_has_every_key() -> None:
+    table = rows(section(page(OPERATORS), "## Which plugins run: plugins.toml"))
+
+    assert [key for key, *_ in table] == list(RESERVED_KEYS)
+
+
+def test_the_page_on_problems_has_every_problem_with_its_status() -> None:
+    kinds = [one for one in vars(errors).values() if isinstance(one, type) and issubclass(one, Problem)]
+    table = rows(page(PROBLEMS))
+
+    assert [(kind, int(status)) for kind, status, _ in table] == [
+        (one.type, one.status) for one in kinds if one is not Problem
+    ]
+
+
+def test_the_code_that_is_shown_is_the_examples() -> None:
+    for name, text in shown_files(page(AUTHORS)).items():
+        assert text == (EXAMPLE / name).read_text(), f"{name} is not as {AUTHORS} shows it: paste it again"
+
+
+def test_every_file_of_the_example_is_shown() -> None:
+    files = {str(path.relative_to(EXAMPLE)) for path in (EXAMPLE / "acme_invoices").rglob("*.py")}
+
+    assert set(shown_files(page(AUTHORS))) == files | {"pyproject.toml"}
+
+
+def test_the_test_that_is_shown_is_one_of_the_examples() -> None:
+    shown = [block for block in blocks(page(AUTHORS), "python") if block.startswith("async def test_")]
+    tests = (EXAMPLE / "tests/test_invoices.py").read_text()
+
+    assert len(shown) == 1
+    assert shown[0] in tests
+
+
+@pytest.mark.parametrize("command", ["serve", "plugins", "check", "settings", "db"])
+def test_every_command_stands_in_a_block_that_is_run(command: str) -> None:
+    lines = [line for name in (AUTHORS, OPERATORS) for block in blocks(page(name), "sh") for line in block.splitlines()]
+    missing = [words for words in commands(parser(), "vinc") if words.split()[1] == command]
+
+    assert missing
+    assert [words for words in missing if not any(f"{line} ".startswith(f"{words} ") for line in lines)] == []
+
+
+def commands(made: argparse.ArgumentParser, words: str) -> Iterator[str]:
+    """Every command below this one, as it is typed; one that needs an action is none by itself."""
+    groups = [action for action in made._actions if isinstance(action, argparse._SubParsersAction)]
+    for group in groups:
+        for name, below in group.choices.items():
+            yield from commands(below, f"{words} {name}")
+    if words != "vinc" and not any(group.required for group in groups):
+        yield words
+
+
+def test_the_first_code_of_the_readme_comes_soon() -> None:
+    lines = page("README.md").splitlines()
+
+    assert next(number for number, line in enumerate(lines, 1) if line.startswith("```sh")) <= FIRST_CODE

@@ -1,0 +1,64 @@
+"""What the four faces of the kernel promise: exactly these names, each explained, and nothing besides."""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+import pytest
+
+import vinc_kernel
+import vinc_kernel.migrations
+import vinc_kernel.rest
+import vinc_kernel.testing
+from vinc_kernel.testing import fixtures
+
+from ..pages import page, rows, section
+
+PROMISED = {
+    "vinc_kernel": """
+        App BadRequest Base Capability Check Conflict Context Contribution Forbidden MembershipDirectory NotFound
+        OrmSession Principal PrincipalDirectory Problem Role Session Settings StartError Tenant TenantDirectory
+        TenantOwned Unauthorized VincError current_principal get_tenant_id hooks logger provided public
+        require_capabilities require_roles signed_in
+    """,
+    "vinc_kernel.rest": "Integer Json Moment Money Text uuid7",
+    "vinc_kernel.migrations": "all_rows create_index_concurrently data protect unprotect",
+    "vinc_kernel.testing": "ClientAs Database Servers",
+}
+FACES: dict[str, ModuleType] = {
+    face.__name__: face for face in (vinc_kernel, vinc_kernel.rest, vinc_kernel.migrations, vinc_kernel.testing)
+}
+FIXTURES = """
+    client client_as vinc_app vinc_database vinc_environment vinc_servers vinc_worker vinc_worker_database
+"""
+
+
+@pytest.mark.parametrize("face", PROMISED)
+def test_a_face_promises_exactly_these_names(face: str) -> None:
+    assert FACES[face].__all__ == PROMISED[face].split()
+
+
+@pytest.mark.parametrize("face", PROMISED)
+def test_every_promised_name_is_there(face: str) -> None:
+    assert [name for name in FACES[face].__all__ if not hasattr(FACES[face], name)] == []
+
+
+@pytest.mark.parametrize("face", ["vinc_kernel", "vinc_kernel.rest", "vinc_kernel.migrations"])
+def test_a_face_shows_nothing_besides(face: str) -> None:
+    shown = {name for name, thing in vars(FACES[face]).items() if not isinstance(thing, ModuleType)}
+
+    assert sorted(name for name in shown if not name.startswith("_") and name not in FACES[face].__all__) == []
+
+
+@pytest.mark.parametrize("face", PROMISED)
+def test_the_page_for_authors_explains_these_names_and_no_others(face: str) -> None:
+    explained = [name for name, *_ in rows(section(page("docs/plugins.md"), f"## Names of `{face}`"))]
+    fixtures_too = FIXTURES.split() if face == "vinc_kernel.testing" else []
+
+    assert sorted(explained) == sorted([*PROMISED[face].split(), *fixtures_too])
+
+
+def test_the_pytest_plugin_offers_exactly_these_fixtures() -> None:
+    offered = [name for name, thing in vars(fixtures).items() if type(thing).__name__ == "FixtureFunctionDefinition"]
+
+    assert sorted(offered) == FIXTURES.split()

@@ -1,0 +1,97 @@
+"""What each plugin adds to an application: exactly this."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tomllib
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from ..pages import ROOT
+
+NOTHING: dict[str, Any] = {
+    "state": "ready",
+    "why": "",
+    "routes": [],
+    "tables": [],
+    "capabilities": [],
+    "roles": [],
+    "provides": [],
+    "settings": [],
+    "commands": [],
+    "hooks": ["contribute"],
+}
+
+
+@cache
+def added() -> dict[str, Any]:
+    """By plugin what it adds; of those that are installed, and of the example."""
+    with TemporaryDirectory() as folder:
+        pretend_installed(ROOT / "examples/acme-invoices", Path(folder))
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("VINC_")}
+        path = os.pathsep.join([folder, str(ROOT / "examples/acme-invoices")])
+        done = subprocess.run(
+            [sys.executable, "-m", "vinc_kernel.cli", "plugins", "--loaded", "--json"],
+            cwd=folder,
+            env={**clean, "VINC_ENV": "test", "PYTHONPATH": path},
+            capture_output=True,
+            timeout=60,
+            check=True,
+        )
+    return {told["name"]: {key: told.get(key) for key in NOTHING} for told in json.loads(done.stdout)}
+
+
+def pretend_installed(distribution: Path, folder: Path) -> None:
+    """Write the metadata that an installation would; the code is found where it is."""
+    project = tomllib.loads((distribution / "pyproject.toml").read_text())["project"]
+    info = folder / f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
+    info.mkdir()
+    needs = "".join(f"Requires-Dist: {one}\n" for one in project["dependencies"])
+    (info / "METADATA").write_text(
+        f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n{needs}"
+    )
+    points = project["entry-points"]["vinc.plugins"].items()
+    (info / "entry_points.txt").write_text(
+        "[vinc.plugins]\n" + "".join(f"{name} = {module}\n" for name, module in points)
+    )
+
+
+def test_health_adds_exactly_this() -> None:
+    assert added()["health"] == {
+        **NOTHING,
+        "routes": ["GET /api/v1/health", "GET /api/v1/health/live", "GET /api/v1/health/ready"],
+    }
+
+
+def test_tenants_adds_exactly_this() -> None:
+    assert added()["tenants"] == {
+        **NOTHING,
+        "routes": ["GET /api/v1/tenants/me"],
+        "tables": ["tenants_tenant"],
+        "provides": ["TenantDirectory"],
+        "commands": ["demo"],
+        "hooks": ["contribute", "lifespan"],
+    }
+
+
+def test_invoices_adds_exactly_this() -> None:
+    assert added()["invoices"] == {
+        **NOTHING,
+        "routes": ["GET /api/v1/invoices", "POST /api/v1/invoices"],
+        "tables": ["invoices_invoice"],
+        "capabilities": ["invoices.manage"],
+        "settings": ["days", "printer_url"],
+        "commands": ["remind"],
+        "hooks": ["contribute", "lifespan"],
+    }
+
+
+def test_every_plugin_of_this_repository_is_in_this_list() -> None:
+    folders = {path.parent.name for path in ROOT.glob("plugins/*/pyproject.toml")}
+
+    assert folders | {"invoices"} == set(added())
