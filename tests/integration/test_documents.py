@@ -1,7 +1,7 @@
-"""Every command of the documents, run for real: in a copy of this checkout, with an environment and a database of its own.
+"""Every command of the documents, run for real in a copy of this checkout, with an environment and a database of its own.
 
-The blocks of a page run in order. A line that serves runs beside the lines below it, until its block ends. Instead of
-port 8000 it is a free one.
+The lines of a page's blocks run in order. One that serves runs beside those below it, until the next one that serves.
+Instead of port 8000 it is a free one.
 """
 
 from __future__ import annotations
@@ -56,18 +56,22 @@ class Checkout:
 
     def follow(self, name: str) -> None:
         """Run the blocks of a page."""
-        for block in blocks(page(name), "sh"):
-            port = free_port()
-            with ExitStack() as stack:
-                for line in block.replace(":8000", f":{port}").splitlines():
-                    self.do(line, port, stack)
+        port = free_port()
+        with ExitStack() as served:
+            for line in "\n".join(blocks(page(name), "sh")).replace(":8000", f":{port}").splitlines():
+                if SERVES(line):
+                    served.close()  # the one before
+                    self.serve(line, port, served)
+                elif line and not LEFT_OUT(line):
+                    self.do(line)
 
-    def do(self, line: str, port: int, stack: ExitStack) -> None:
-        if SERVES(line):
-            words = [*line.replace("--port 8000", "").split(), "--port", str(port)]
-            output = stack.enter_context(serving(words, port, cwd=self.path, environ=self.variables))
-            stack.callback(lambda: self.said.update({line: output.read_text()}))
-        elif line and not LEFT_OUT(line):
+    def serve(self, line: str, port: int, served: ExitStack) -> None:
+        words = [*line.replace("--port 8000", "").split(), "--port", str(port)]
+        output = served.enter_context(serving(words, port, cwd=self.path, environ=self.variables))
+        served.callback(lambda: self.said.update({line: output.read_text()}))
+
+    def do(self, *lines: str) -> None:
+        for line in lines:
             command = line.replace("curl ", "curl -fsS ")  # quiet, and an error of the server is one of the command
             done = subprocess.run(
                 ["sh", "-c", command],
@@ -97,7 +101,7 @@ def checkout() -> Iterator[Callable[..., Checkout]]:
             given = {**environment.variables, **variables, "VINC_VENV": str(environment.place)}
             made = Checkout(path, environment, given)
             if installed:
-                made.do("pip install -r requirements.txt", 0, ExitStack())
+                made.do("pip install -r requirements.txt")
             return made
 
         yield copy
@@ -143,8 +147,7 @@ def test_the_ten_lines_of_the_readme_are_a_plugin(checkout: Callable[..., Checko
     (folder / "__init__.py").write_text('"""Hello."""\n')
     (folder / "plugin.py").write_text(code)
     (folder.parent / "pyproject.toml").write_text(metadata + BUILT_BY)
-    for line in ("pip install ./hello", "vinc plugins enable hello", "vinc check", "vinc plugins --loaded --json"):
-        made.do(line, 0, ExitStack())
+    made.do("pip install ./hello", "vinc plugins enable hello", "vinc check", "vinc plugins --loaded --json")
     told = {one["name"]: one for one in json.loads(made.said["vinc plugins --loaded --json"])}
 
     assert len([line for line in code.splitlines() if line]) == 10

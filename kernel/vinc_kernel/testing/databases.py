@@ -10,6 +10,7 @@ from typing import Any
 import psycopg
 from psycopg import Connection, sql
 
+from ..database.roles import Roles
 from .servers import Servers, conninfo
 
 # The kernel's own tables (`vinc_...`) say which revision a plugin's tables are at.
@@ -24,7 +25,6 @@ SEEDS = sql.Identifier("vinc_seeds")
 def make_template(servers: Servers) -> None:
     """Make roles and template, and run the migrations of every enabled plugin, as `vinc db init` and `upgrade` do."""
     from ..database.prepare import prepare
-    from ..database.roles import Roles
     from ..database.versions import history_of
     from ..migrations.run import upgrade
     from ..migrations.unit import How
@@ -32,11 +32,17 @@ def make_template(servers: Servers) -> None:
     from ..settings import Sources, read_settings
 
     roles = Roles(servers.prefix)
-    prepare(servers.postgres, servers.template, roles, {roles.app: servers.prefix})
+    prepare(servers.postgres, servers.template, roles, passwords(servers))
     settings, _ = read_settings(Sources({**os.environ, **environment(servers, servers.template)}))
     plugins = arrange(settings)
     histories = [history for one in plugins if (history := history_of(one.name, one.package))]
-    upgrade(servers.database(servers.template), histories, How(roles=roles))
+    # As the migrator: what a superuser may do would hide what FORCE forbids (design, section 6).
+    upgrade(servers.database(servers.template, roles.migrator, servers.prefix), histories, How(roles=roles))
+
+
+def passwords(servers: Servers) -> dict[str, str]:
+    roles = Roles(servers.prefix)
+    return {roles.app: servers.prefix, roles.migrator: servers.prefix}
 
 
 def environment(servers: Servers, database: str, redis: str = "") -> dict[str, str]:
@@ -93,10 +99,14 @@ class Database:
 
 def copy_template(servers: Servers, worker: str) -> Database:
     """Make one worker's database; its connection stays open until the worker ends."""
+    from ..database.prepare import prepare
+
     name = f"{servers.prefix}_{worker}"
     with psycopg.connect(conninfo(servers.postgres), autocommit=True) as connection:
         copy = sql.SQL("create database {} template {} strategy file_copy")
         connection.execute(copy.format(sql.Identifier(name), sql.Identifier(servers.template)))
+    # A copy does not inherit what was revoked on its template.
+    prepare(servers.postgres, name, Roles(servers.prefix), passwords(servers))
     admin = psycopg.connect(conninfo(servers.database(name)), autocommit=True)
     database = Database(name, admin, [str(table) for (table,) in admin.execute(TABLES).fetchall()], ())
     seeded = [table for table in database.tables if database.has_rows(table)]

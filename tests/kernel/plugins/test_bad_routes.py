@@ -51,7 +51,8 @@ CURE = "add a guard: require_capabilities(), require_roles(), signed_in, or publ
         ),
         (
             (
-                'inner = APIRouter(prefix="/inner")\n@inner.websocket("")  # here\nasync def f(websocket: WebSocket): ...\n'
+                'inner = APIRouter(prefix="/inner")\n'
+                '@inner.websocket("")  # here\nasync def f(websocket: WebSocket): ...\n'
                 "router.include_router(inner)"
             ),
             "/bad/inner",

@@ -125,10 +125,7 @@ def test_a_changed_file_stays_as_private_as_it_was_and_where_it_was(workshop: Wo
         (("disable", "nobody"), "there is no plugin 'nobody'; vinc plugins lists them"),
         (
             ("enable", "old"),
-            (
-                "old: find: it needs vinc-kernel>=9, and 0.1.0 is installed (tiny-old 1.0); "
-                "pip install 'vinc-kernel>=9'"
-            ),
+            ("old: find: it needs vinc-kernel>=9, and 0.1.0 is installed (tiny-old 1.0); pip install 'vinc-kernel>=9'"),
         ),
     ],
 )
