@@ -1,5 +1,6 @@
 """`vinc serve` as a child of `./dev up`: its port, its start, its end, and what a killed run has left of it."""
 
+import json
 import os
 import signal
 import socket
@@ -87,14 +88,17 @@ def start(state: Path, options: Sequence[str], environ: Mapping[str, str]) -> Se
     return Service(state, child)
 
 
-def is_ready(address: Address) -> bool:
-    """Whether it can answer requests."""
+def readiness(address: Address) -> dict[str, str] | None:
+    """Each plugin's state, once the service can answer requests; None until then."""
     line = HTTPConnection(address.local, address.port, timeout=5)
     try:
         line.request("GET", "/health/ready")
-        return line.getresponse().status == OK
-    except (OSError, HTTPException):
-        return False
+        answer = line.getresponse()
+        if answer.status != OK:
+            return None
+        return {plugin["name"]: plugin["state"] for plugin in json.load(answer)["plugins"]}
+    except (OSError, HTTPException, ValueError):
+        return None
     finally:
         line.close()
 

@@ -32,9 +32,7 @@ def table(
 
 def plugin(told: Mapping[str, Any]) -> str:
     why = f" ({told['why']})" if told.get("why") else ""
-    return (
-        f"{told['name']:<12}{told.get('version') or '-':<9}{'enabled' if told.get('enabled') else 'not enabled'}{why}"
-    )
+    return f"{told['name']:<12}{told.get('version') or '-':<9}{told['state']}{why}"
 
 
 def postgres(running: Servers) -> str:

@@ -68,21 +68,24 @@ def run(options: argparse.Namespace, state: Path, stack: ExitStack, wish: Wish, 
     served = service.start(state, [*words, *(["--reload"] if options.reload else [])], environ)
     stack.callback(served.stop)
     plugins = prepared.finish(wish)
-    wait_until_ready(served, address, wish)
-    sys.stdout.write(table(address, given, running, plugins, seconds=time.monotonic() - started))
+    states = wait_until_ready(served, address, wish)
+    shown = [plugin | {"state": states.get(plugin["name"], "not enabled")} for plugin in plugins]
+    sys.stdout.write(table(address, given, running, shown, seconds=time.monotonic() - started))
     sys.stdout.flush()
     stay(served, running, wish)
 
 
-def wait_until_ready(served: service.Service, address: service.Address, wish: Wish) -> None:
+def wait_until_ready(served: service.Service, address: service.Address, wish: Wish) -> dict[str, str]:
+    """The state of each plugin that the service has loaded."""
     deadline = time.monotonic() + SECONDS_TO_BE_READY
-    while not service.is_ready(address):
+    while (states := service.readiness(address)) is None:
         wish.check()
         refuse_if_ended(served)
         if time.monotonic() > deadline:
             message = f"{address.url}/health/ready did not answer 200 within {SECONDS_TO_BE_READY} s: see the log above"
             raise Refused(message)
         time.sleep(0.02)
+    return states
 
 
 def stay(served: service.Service, running: servers.Servers, wish: Wish) -> None:

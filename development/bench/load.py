@@ -44,23 +44,20 @@ def tool() -> str:
 
 def load(port: int, target: Target, seconds: float, scratch: Path) -> tuple[int, float]:
     """How many requests were answered, and in how many seconds; raises LoadFailed for any answer but 2xx."""
-    if len(target.paths) == 1 and shutil.which("wrk"):
-        return by_wrk(port, target, seconds, [])
     listed = scratch / "paths.txt"
     listed.write_text("".join(f"{path}\n" for path in target.paths))
-    if not shutil.which("wrk"):
-        return by_client(port, target, seconds, listed)
-    script = scratch / "in-turn.lua"
-    script.write_text(SCRIPT)
-    return by_wrk(port, target, seconds, ["-s", str(script), "--", str(listed)])
+    return (by_wrk if shutil.which("wrk") else by_client)(port, target, seconds, listed)
 
 
-def by_wrk(port: int, target: Target, seconds: float, options: Sequence[str]) -> tuple[int, float]:
+def by_wrk(port: int, target: Target, seconds: float, listed: Path) -> tuple[int, float]:
     headers = [word for name, value in target.headers.items() for word in ("-H", f"{name}: {value}")]
-    # wrk takes whole seconds only; the script's own arguments come after the address.
-    own = list(options[options.index("--") :]) if "--" in options else []
-    before = [*options[: len(options) - len(own)], *headers, "-t1", f"-c{CONNECTIONS}", f"-d{max(1, round(seconds))}s"]
-    said = run(["wrk", *before, f"http://127.0.0.1:{port}{target.paths[0]}", *own])
+    duration = f"-d{max(1, round(seconds))}s"  # wrk takes whole seconds only
+    command = ["wrk", "-t1", f"-c{CONNECTIONS}", duration, *headers, f"http://127.0.0.1:{port}{target.paths[0]}"]
+    if len(target.paths) > 1:
+        script = listed.with_name("in-turn.lua")
+        script.write_text(SCRIPT)
+        command += ["-s", str(script), "--", str(listed)]
+    said = run(command)
     done = re.search(r"(\d+) requests in ([\d.]+)(ms|s|m)", said)
     if done is None or "Non-2xx" in said or "Socket errors" in said:
         raise LoadFailed(f"wrk on {target.paths[0]}: {said.strip()}")

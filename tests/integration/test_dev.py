@@ -210,7 +210,7 @@ def test_up_serves_the_demo_tenants_and_says_where(served: tuple[Checkout, Up]) 
 
     assert isinstance(tenant, dict)
     assert tenant["slug"] == "acme"
-    assert re.search(r"Plugins +health +\S+ +enabled\n +tenants +\S+ +enabled", up.said)
+    assert re.search(r"Plugins +health +\S+ +ready\n +tenants +\S+ +ready", up.said)
     assert "/docs" in up.said
 
 

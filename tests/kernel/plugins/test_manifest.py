@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+
 from vinc_kernel.commands.plugins import refuse_unsafe
 from vinc_kernel.errors import VincError
 from vinc_kernel.manifest import read_manifest
