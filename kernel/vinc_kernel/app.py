@@ -3,32 +3,29 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
-from functools import partial
 from importlib.metadata import version
 from typing import Any
 
 from starlette.types import Receive, Scope, Send
 
 from . import openapi
-from .database.versions import Place
 from .documents import documents
 from .endpoints import Endpoint
-from .errors import StartError, VincError
-from .guards import Rights
+from .errors import VincError
 from .lifespan import connections
 from .middleware.front import Front, Steps
 from .middleware.identity import Identify, identify_by_dev_header, identify_nobody
 from .plugins.arrange import Plugin, arrange
-from .plugins.assemble import Assembling, Assembly, Member, assemble
+from .plugins.assemble import Assembling, Assembly, assemble
 from .plugins.find import KERNEL
-from .plugins.load import ask_health, enter, failure, give_up
+from .plugins.open import open_plugins
+from .plugins.rights import rights
 from .routing import Index
-from .services import App, Check, Services
+from .services import Services
 from .settings import KernelSettings, Sources
-from .tables import plugins_behind, refuse_old_tables
 from .telemetry import request_lines
 
 logger = logging.getLogger("vinc")
@@ -54,7 +51,7 @@ class Application:
             Steps(
                 services=self.services,
                 index=Index(self.routes),
-                rights=rights(self.assembly.ready, settings.service.tenant_header),
+                rights=rights([one.contribution for one in self.assembly.ready], settings.service.tenant_header),
                 identify=identify,
                 tenant_header=settings.service.tenant_header,
                 cors=settings.cors,
@@ -107,84 +104,8 @@ class Application:
         """Open the connections and then the plugins, in order; close all in reverse."""
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(connections(self.services))
-            old = await plugins_behind(self.services, [member.plugin for member in self.assembly.ready])
-            for member in self.assembly.ready:
-                await self.open(member, stack, old)
+            await open_plugins(self.assembly, self.services, stack)
             yield self.services
-
-    async def open(self, member: Member, stack: AsyncExitStack, old: Mapping[str, Place]) -> None:
-        """Enter a plugin's lifespans; an optional plugin that cannot open keeps its routes, which answer 503."""
-        plugin, services = member.plugin, self.services
-        app = App(services, plugin.name)
-        own = await stack.enter_async_context(AsyncExitStack())
-        own.callback(self.forget, plugin.name)
-        services.states[plugin.name] = member.state
-        try:
-            self.refuse_without_needs(plugin)
-            production = services.settings.service.env == "prod"
-            refuse_old_tables(plugin, old.get(plugin.name), production=production)
-            for hook in self.assembly.hooks("lifespan", plugin.name):
-                await enter(plugin, hook, app, own)
-            refuse_empty_promises(member, services)
-        except Exception as error:
-            told = failure(plugin, "lifespan", error)
-            if plugin.required:
-                raise told from error
-            await give_up(plugin, own)
-            state = services.states[plugin.name]
-            services.states[plugin.name] = replace(state, state="quarantined", phase=told.phase, why=str(told))
-            logger.warning("plugin %s is quarantined: %s", plugin.name, told)
-            return
-        for hook in self.assembly.hooks("health", plugin.name):
-            ask = partial(ask_health, plugin, hook, app)
-            check = Check(name=plugin.name, required=plugin.required, ask=ask)
-            services.checks.append(check)
-            own.callback(services.checks.remove, check)
-
-    def refuse_without_needs(self, plugin: Plugin) -> None:
-        states = self.services.states
-        lost = next((name for name in plugin.needs if states[name].state != "ready"), None)
-        if lost is not None:
-            what, cure = f"it needs {lost!r}, which is quarantined", f"see the line about {lost}"
-            raise StartError(what, plugin=plugin.name, phase="lifespan", where=plugin.where, cure=cure)
-
-    def forget(self, plugin: str) -> None:
-        """Take back what a plugin offered before it failed, or until now."""
-        for kind in [kind for kind, owner in self.services.owners.items() if owner == plugin]:
-            del self.services.things[kind], self.services.owners[kind]
-
-
-def refuse_empty_promises(member: Member, services: Services) -> None:
-    for protocol in member.contribution.provides:
-        if services.owners.get(protocol) != member.plugin.name:
-            raise StartError(
-                f"it promises a {protocol.__name__} and offers none",
-                plugin=member.plugin.name,
-                phase="lifespan",
-                where=member.contribution.where,
-                cure=f"call app.provide(thing, {protocol.__name__}) in its lifespan",
-            )
-
-
-def rights(members: Sequence[Member], tenant_header: str) -> Rights:
-    """What each role is worth, from everything that the plugins contribute."""
-    by_role: dict[str, set[str]] = {}
-    canonical: dict[str, str] = {}
-    platform: set[str] = set()
-    for member in members:
-        for role in member.contribution.roles:
-            canonical |= dict.fromkeys((role.name, *role.aliases), role.name)
-            platform |= {role.name} if role.platform else set()
-    for member in members:
-        for capability in member.contribution.capabilities:
-            for name in capability.roles:
-                by_role.setdefault(canonical.get(name, name), set()).add(str(capability))
-    return Rights(
-        by_role={role: frozenset(granted) for role, granted in by_role.items()},
-        platform_roles=frozenset(platform),
-        canonical=canonical,
-        tenant_header=tenant_header,
-    )
 
 
 def create_app(

@@ -52,5 +52,13 @@ def from_environment() -> tuple[KernelSettings, Sources]:
     return read_settings(given)[0], given
 
 
+def script() -> None:
+    """What the installed `vinc` runs: a plugin may have left threads that would not let the process end."""
+    code = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    script()

@@ -58,6 +58,11 @@ class Services:
     postgres: Postgres | None = None
     redis: Redis | None = None
 
+    def forget(self, plugin: str) -> None:
+        """Take back what a plugin has offered."""
+        for kind in [kind for kind, owner in self.owners.items() if owner == plugin]:
+            del self.things[kind], self.owners[kind]
+
     def find(self, kind: type) -> Any:
         """What is provided under a type; None when nobody provides it."""
         return self.things.get(kind)

@@ -23,7 +23,7 @@ PROMISED = {
     """,
     "vinc_kernel.rest": "Integer Json Moment Money Text uuid7",
     "vinc_kernel.migrations": "all_rows create_index_concurrently data protect unprotect",
-    "vinc_kernel.testing": "ClientAs Database Servers",
+    "vinc_kernel.testing": "Application ClientAs Database Servers",
 }
 FACES: dict[str, ModuleType] = {
     face.__name__: face for face in (vinc_kernel, vinc_kernel.rest, vinc_kernel.migrations, vinc_kernel.testing)

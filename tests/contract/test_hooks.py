@@ -14,6 +14,7 @@ import pytest
 from httpx import ASGITransport, AsyncClient
 
 from vinc_kernel.app import Application, create_app
+from vinc_kernel.plugins.open import open_plugins
 from vinc_kernel.settings import Sources, read_settings
 
 HEAD = """
@@ -54,8 +55,7 @@ def application(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cal
 async def serving(app: Application) -> AsyncGenerator[AsyncClient]:
     """A client of the application with its plugins open; none of them needs a connection."""
     async with AsyncExitStack() as stack:
-        for member in app.assembly.ready:
-            await app.open(member, stack, {})
+        await open_plugins(app.assembly, app.services, stack)
         transport = ASGITransport(app)
         yield await stack.enter_async_context(AsyncClient(transport=transport, base_url="http://test/api/v1"))
 

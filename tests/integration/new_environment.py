@@ -21,7 +21,13 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 60
-SCRIPT = "#!{python}\nimport sys\nfrom {module} import {attribute}\nsys.exit({attribute}())\n"
+SCRIPT = """#!{python}
+import sys
+from {module} import {attribute}
+
+if __name__ == "__main__":
+    sys.exit({attribute}())
+"""
 BACKEND = ("hatchling", "pip")
 EXAMPLES = sorted((ROOT / "examples").glob("*/pyproject.toml"))
 

@@ -14,6 +14,7 @@ import pytest
 import uvicorn
 
 from vinc_kernel.app import create_app
+from vinc_kernel.plugins.open import open_plugins
 from vinc_kernel.settings import Sources, read_settings
 
 PLUGIN = """
@@ -101,8 +102,7 @@ async def port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncGenerato
     config = uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, lifespan="off")
     server = uvicorn.Server(config)
     async with AsyncExitStack() as stack:
-        for member in app.assembly.ready:
-            await app.open(member, stack, {})
+        await open_plugins(app.assembly, app.services, stack)
         running = asyncio.create_task(server._serve())
         async with asyncio.timeout(10):
             while not server.started:  # noqa: ASYNC110  uvicorn says so by an attribute

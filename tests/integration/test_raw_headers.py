@@ -47,9 +47,7 @@ def status_of(port: int, *headers: str, path: str = "/api/v1/health") -> int:
     return int(answer.split(b" ", 2)[1])
 
 
-@pytest.mark.parametrize(
-    "pair", list(itertools.permutations(TENANTS, 2)), ids=" then ".join
-)
+@pytest.mark.parametrize("pair", list(itertools.permutations(TENANTS, 2)), ids=" then ".join)
 def test_a_doubled_tenant_is_400_and_nothing_is_logged_as_tenant(
     server: tuple[int, io.StringIO], pair: tuple[str, str]
 ) -> None:

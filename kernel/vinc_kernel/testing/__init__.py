@@ -9,6 +9,7 @@ of their own on the one, and empty the other.
 from __future__ import annotations
 
 from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -16,8 +17,20 @@ from .clients import ClientAs
 from .databases import Database
 from .servers import Servers
 
-__all__ = ["ClientAs", "Database", "Servers"]
+if TYPE_CHECKING:
+    from ..app import Application
+
+__all__ = ["Application", "ClientAs", "Database", "Servers"]
 NEEDED = ("pytest_asyncio", "httpx")
+
+
+def __getattr__(name: str) -> type:
+    """Import the application when it is asked for: pytest loads this module for every project, and it takes 0.5 s."""
+    if name != "Application":
+        raise AttributeError(name)
+    from ..app import Application
+
+    return Application
 
 
 def pytest_configure(config: pytest.Config) -> None:

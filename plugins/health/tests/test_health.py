@@ -9,7 +9,7 @@ import pytest
 from httpx import AsyncClient
 
 from vinc_kernel import Check
-from vinc_kernel.app import Application
+from vinc_kernel.testing import Application
 
 
 async def test_the_service_says_that_it_is_ok(client: AsyncClient) -> None:

@@ -8,8 +8,7 @@ import pytest
 from httpx import AsyncClient
 
 from vinc_kernel import TenantDirectory
-from vinc_kernel.app import Application
-from vinc_kernel.testing import ClientAs, Database
+from vinc_kernel.testing import Application, ClientAs, Database
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ from sqlalchemy.orm import configure_mappers
 from vinc_kernel.app import Application, create_app
 from vinc_kernel.database.base import Base
 from vinc_kernel.errors import VincError
+from vinc_kernel.plugins.open import open_plugins
 from vinc_kernel.settings import KernelSettings, Sources, read_settings
 
 KERNEL = "vinc-kernel>=0.1"
@@ -191,8 +192,7 @@ def serving() -> Callable[..., Any]:
     @asynccontextmanager
     async def serve(app: Application) -> AsyncGenerator[AsyncClient]:
         async with AsyncExitStack() as stack:
-            for member in app.assembly.ready:
-                await app.open(member, stack, {})
+            await open_plugins(app.assembly, app.services, stack)
             transport = ASGITransport(app, raise_app_exceptions=False)
             yield await stack.enter_async_context(AsyncClient(transport=transport, base_url="http://test/api/v1"))
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from vinc_kernel.errors import StartError
+from vinc_kernel.plugins.open import open_plugins
 
 if TYPE_CHECKING:
     from tests.kernel.plugins.conftest import Workshop
@@ -149,9 +150,8 @@ async def test_two_plugins_that_provide_one_thing_are_told(workshop: Workshop) -
         workshop.plugin(name, LIFESPAN.replace("BODY", "app.provide(3)"))
     app = workshop.app()
     async with AsyncExitStack() as stack:
-        await app.open(app.assembly.ready[0], stack, {})
         with pytest.raises(StartError, match="two: lifespan: int is already provided by one"):
-            await app.open(app.assembly.ready[1], stack, {})
+            await open_plugins(app.assembly, app.services, stack)
 
 
 @pytest.mark.parametrize("body", ["raise ValueError", "sys.exit(1)", "await asyncio.sleep(9)"])

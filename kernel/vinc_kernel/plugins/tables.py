@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 
-from .database.versions import Place, behind, history_of
-from .errors import StartError
-from .plugins.arrange import Plugin
-from .services import Services
+from ..database.versions import Place, behind, history_of
+from ..errors import StartError
+from ..services import Services
+from .arrange import Plugin
 
 logger = logging.getLogger("vinc.database")
 CURE = "run: vinc db upgrade"
