@@ -26,7 +26,7 @@ from .plugins.rights import rights
 from .routing import Index
 from .services import Services
 from .settings import KernelSettings, Sources
-from .telemetry import request_lines
+from .telemetry import request_log
 
 logger = logging.getLogger("vinc")
 AT_ROOT = ("/health/live", "/health/ready")  # where whatever runs containers looks for them
@@ -55,7 +55,7 @@ class Application:
                 identify=identify,
                 tenant_header=settings.service.tenant_header,
                 cors=settings.cors,
-                log=request_lines(settings.log).info,
+                log=request_log(settings.log),
             )
         )
 

@@ -12,8 +12,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from ..pages import ROOT
+import pytest
 
+from ..pages import ROOT, page
+
+FOLDERS = {"health": "plugins/health", "invoices": "examples/acme-invoices", "tenants": "plugins/tenants"}
 NOTHING: dict[str, Any] = {
     "state": "ready",
     "why": "",
@@ -91,7 +94,19 @@ def test_invoices_adds_exactly_this() -> None:
     }
 
 
-def test_every_plugin_of_this_repository_is_in_this_list() -> None:
-    folders = {path.parent.name for path in ROOT.glob("plugins/*/pyproject.toml")}
+@pytest.mark.parametrize(("plugin", "folder"), FOLDERS.items())
+def test_a_readme_names_all_that_its_plugin_adds(plugin: str, folder: str) -> None:
+    told, readme = added()[plugin], page(f"{folder}/README.md")
+    names = [*(route.replace("/api/v1", "") for route in told["routes"]), *told["tables"], *told["capabilities"]]
+    names += [*(f"VINC_{plugin}__{key}".upper() for key in told["settings"]), *told["provides"]]
+    commands = [f"vinc {plugin} {command}" for command in told["commands"]]
 
-    assert folders | {"invoices"} == set(added())
+    assert [name for name in names if f"`{name}`" not in readme] == []
+    assert [words for words in commands if f"`{words}" not in readme] == []
+
+
+def test_every_plugin_of_this_repository_is_in_this_list() -> None:
+    folders = {str(path.parent.relative_to(ROOT)) for path in ROOT.glob("*/*/pyproject.toml")}
+
+    assert folders == set(FOLDERS.values())
+    assert set(added()) == set(FOLDERS)

@@ -16,7 +16,7 @@ import uvicorn
 
 from vinc_kernel.app import create_app
 from vinc_kernel.settings import KernelSettings, LogSettings, ServiceSettings
-from vinc_kernel.telemetry import request_lines
+from vinc_kernel.telemetry import request_log
 
 GOOD = "Dev alice;viewer;acme"
 TENANTS = ["X-Tenant-ID: acme", "X-Tenant-ID: globex", "x-tenant-id: acme", "X_Tenant_ID: globex"]
@@ -26,7 +26,7 @@ TENANTS = ["X-Tenant-ID: acme", "X-Tenant-ID: globex", "x-tenant-id: acme", "X_T
 def server(request: pytest.FixtureRequest) -> Iterator[tuple[int, io.StringIO]]:
     settings = KernelSettings(service=ServiceSettings(env="test"), log=LogSettings(format="json"))
     app, log = create_app(settings), io.StringIO()
-    object.__setattr__(app.front.steps, "log", request_lines(settings.log, log).info)
+    object.__setattr__(app.front.steps, "log", request_log(settings.log, log))
     config = uvicorn.Config(app, port=0, lifespan="off", http=request.param, log_config=None, access_log=False)
     running = uvicorn.Server(config)
     thread = threading.Thread(target=running.run)

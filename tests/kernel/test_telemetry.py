@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from vinc_kernel.settings import LogSettings
-from vinc_kernel.telemetry import configure, escaped, request_lines
+from vinc_kernel.telemetry import configure, escaped, request_log
 
 FORGED = "a\r\nlevel=error forged\x1b[31m\u2028\u2029\x85\x00"
 
@@ -33,7 +33,9 @@ def written(form: str, *, debug: bool = False) -> io.StringIO:
 def test_one_record_is_one_line_whatever_is_in_it(form: str) -> None:
     stream = written(form)
     logging.getLogger("somebody").warning("said %s", FORGED, extra={"who": FORGED})
-    request_lines(LogSettings(format=form), stream).info("request", route=FORGED)
+    tell = request_log(LogSettings(format=form), stream)
+    assert tell is not None
+    tell("request", route=FORGED)
 
     lines = stream.getvalue().splitlines()
     assert len(lines) == 2
@@ -77,8 +79,8 @@ def test_the_level_is_kept_by_both_kinds_of_lines() -> None:
     stream = io.StringIO()
     configure(LogSettings(format="json", level="warning"), stream=stream)
     logging.getLogger("vinc").info("unheard")
-    request_lines(LogSettings(format="json", level="warning"), stream).info("request")
 
+    assert request_log(LogSettings(format="json", level="warning"), stream) is None
     assert stream.getvalue() == ""
 
 

@@ -6,10 +6,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from httpx import AsyncClient
 
 from acme_invoices.service import remind
 from vinc_kernel import App, VincError
-from vinc_kernel.testing import ClientAs
+from vinc_kernel.testing import Application, ClientAs
 
 NEW = {"number": "2026-1", "amount": "12.50"}
 
@@ -44,7 +45,7 @@ async def test_without_the_capability_it_is_403(client_as: ClientAs) -> None:
     assert answers[0].json()["detail"] == "This needs the capability: invoices.manage."
 
 
-async def test_nobody_is_401_whatever_the_body(client: Any) -> None:
+async def test_nobody_is_401_whatever_the_body(client: AsyncClient) -> None:
     assert (await client.post("/invoices", content=b"{")).status_code == 401
 
 
@@ -71,7 +72,7 @@ async def test_what_cannot_be_stored_is_422(client_as: ClientAs, body: bytes) ->
     assert (await admin.get("/invoices")).json() == []
 
 
-async def test_what_is_due_soon_is_printed(vinc_app: Any, client_as: ClientAs, printer: Any) -> None:
+async def test_what_is_due_soon_is_printed(vinc_app: Application, client_as: ClientAs, printer: Any) -> None:
     for slug in ("acme", "other"):
         await client_as("wholesale_admin", slug).post("/invoices", json=NEW)
     app = App(vinc_app.services, "invoices")
@@ -84,6 +85,6 @@ async def test_what_is_due_soon_is_printed(vinc_app: Any, client_as: ClientAs, p
     assert printer.printed == [f"Acme: invoice 2026-1 over 12.50 is due {due}"]
 
 
-async def test_nobody_can_be_reminded_for_a_tenant_that_is_not_there(vinc_app: Any) -> None:
+async def test_nobody_can_be_reminded_for_a_tenant_that_is_not_there(vinc_app: Application) -> None:
     with pytest.raises(VincError, match="there is no tenant 'nowhere'"):
         await remind(App(vinc_app.services, "invoices"), "nowhere")

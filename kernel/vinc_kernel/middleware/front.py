@@ -41,7 +41,7 @@ class Steps:
     identify: Identify
     tenant_header: str
     cors: CorsSettings
-    log: Log
+    log: Log | None
 
 
 class Front:
@@ -83,12 +83,15 @@ class Front:
             else:
                 await self.compressed(scope, receive, sender)
         finally:
-            self.log(context, started)
+            if self.steps.log is not None:
+                self.log(context, started, self.steps.log)
 
     def added(self, message: Message, context: Context) -> list[tuple[bytes, bytes]]:
         """What every answer carries; a route that says itself how it may be cached is believed."""
-        caches = any(name == b"cache-control" for name, _ in message.get("headers", ()))
-        return context.headers if caches else [*context.headers, PRIVATE, self.vary]
+        for name, _ in message.get("headers", ()):
+            if name == b"cache-control":
+                return context.headers
+        return [*context.headers, PRIVATE, self.vary]
 
     async def compressed(self, scope: Scope, receive: Receive, send: Send) -> None:
         context: Context = scope["vinc"]
@@ -136,8 +139,9 @@ class Front:
         scope["path_params"], scope["route"], scope["endpoint"] = match.params, endpoint.route, endpoint.function
         await endpoint.app(scope, receive, send)
 
-    def log(self, context: Context, started: float) -> None:
-        self.steps.log(
+    @staticmethod
+    def log(context: Context, started: float, log: Log) -> None:
+        log(
             "request",
             method=context.method,
             route=context.route or "(none)",
