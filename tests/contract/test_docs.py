@@ -5,15 +5,16 @@ from __future__ import annotations
 import argparse
 import inspect
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from vinc_kernel import errors
+from vinc_kernel import Conflict, errors
 from vinc_kernel.cli import parser
 from vinc_kernel.errors import Problem
 from vinc_kernel.hookspecs import HOOKS
-from vinc_kernel.manifest import RESERVED_KEYS
-from vinc_kernel.settings import Sources, read_settings
+from vinc_kernel.manifest import RESERVED_KEYS, read_manifest
+from vinc_kernel.settings import KernelSettings, PluginSettings, Sources, read_settings
 
 from ..pages import ROOT, blocks, page, rows, section, shown_files
 
@@ -44,6 +45,25 @@ def test_the_page_on_the_manifest_has_every_key() -> None:
     table = rows(section(page(OPERATORS), "## Which plugins run: plugins.toml"))
 
     assert [key for key, *_ in table] == list(RESERVED_KEYS)
+
+
+def test_the_manifest_that_is_shown_can_be_read(tmp_path: Path) -> None:
+    (shown,) = blocks(page(OPERATORS), "toml")
+    path = tmp_path / "plugins.toml"
+    path.write_text(shown)
+    manifest = read_manifest(KernelSettings(plugins=PluginSettings.model_validate({"file": path})))
+
+    assert list(manifest.entries) == ["health", "tenants", "invoices"]
+    assert manifest.entries["invoices"].settings == {"printer_url": "http://printer.office:9100"}
+
+
+def test_the_problem_of_ones_own_that_is_shown_has_the_type_that_is_told() -> None:
+    (shown,) = [block for block in blocks(page(AUTHORS), "python") if "(Conflict)" in block]
+    with pytest.raises(Conflict) as caught:
+        exec(shown, {"Conflict": Conflict, "__name__": "shown"})
+
+    assert f"answers {caught.value.status} with the type `{caught.value.type}`" in page(AUTHORS)
+    assert caught.value.title == "The invoice is paid already"
 
 
 def test_the_page_on_problems_has_every_problem_with_its_status() -> None:
