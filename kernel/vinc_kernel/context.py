@@ -10,7 +10,7 @@ from uuid import UUID
 from starlette.requests import HTTPConnection
 
 if TYPE_CHECKING:
-    from .database.session import UnitOfWork
+    from .database.unit import UnitOfWork
     from .errors import Problem
 
 

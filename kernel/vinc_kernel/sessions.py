@@ -12,7 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import HTTPConnection
 
 from .context import current_context
-from .database.session import DatabaseSession, UnitOfWork
+from .database.session import DatabaseSession
+from .database.unit import UnitOfWork
 from .errors import BadRequest, ConnectionAbsent
 from .services import Services
 

@@ -78,7 +78,7 @@ def configure(settings: LogSettings, *, debug: bool = False, stream: TextIO = sy
 
 
 def request_log(settings: LogSettings, stream: TextIO = sys.stdout) -> Callable[..., object] | None:
-    """What writes the one line a request, None when the level leaves it out; a stdlib record costs three times as much."""
+    """What writes the one line a request, or None; a record of the standard library costs three times as much."""
     if logging.getLevelNamesMapping()[settings.level.upper()] > logging.INFO:
         return None
     logger: structlog.typing.FilteringBoundLogger = structlog.wrap_logger(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sqlalchemy.engine import URL, Engine
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
@@ -13,16 +13,27 @@ from ..errors import DatabaseError
 if TYPE_CHECKING:
     from psycopg import AsyncConnection
 
-    from .session import UnitOfWork
     from .statements import Statements
 
 NOWHERE = URL.create("postgresql+psycopg")  # the connection stands already
 
 
+class Unit(Protocol):
+    """What the ORM needs of a unit of work."""
+
+    ended: bool
+
+    async def lend(self) -> AsyncConnection:
+        """The connection, in its transaction."""
+
+    async def restart(self) -> None:
+        """Undo everything so far, and go on in a new transaction."""
+
+
 class Borrowed:
     """What SQLAlchemy sees of the connection: it may use it, and neither commit nor close it."""
 
-    def __init__(self, unit: UnitOfWork, connection: AsyncConnection) -> None:
+    def __init__(self, unit: Unit, connection: AsyncConnection) -> None:
         self.unit, self.connection = unit, connection
 
     def __getattr__(self, name: str) -> Any:
@@ -40,13 +51,13 @@ class Borrowed:
         """The unit of work gives it back."""
 
 
-def orm_session(unit: UnitOfWork) -> AsyncSession:
+def orm_session(unit: Unit, statements: Statements) -> AsyncSession:
     """A session that takes the unit's connection when it needs one."""
 
     async def borrow() -> Borrowed:
         return Borrowed(unit, await unit.lend())
 
-    return AsyncSession(AsyncEngine(engine(unit.postgres.statements, borrow)), expire_on_commit=False)
+    return AsyncSession(AsyncEngine(engine(statements, borrow)), expire_on_commit=False)
 
 
 def engine(statements: Statements, connect: Any) -> Engine:

@@ -16,8 +16,9 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from .failures import told
 from .probe import Probe
-from .session import ROLLBACK, DatabaseSession, UnitOfWork
+from .session import DatabaseSession
 from .statements import Statements
+from .unit import ROLLBACK, UnitOfWork
 
 T = TypeVar("T")
 SECONDS_TO_ROLL_BACK = 5.0

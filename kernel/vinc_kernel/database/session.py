@@ -1,160 +1,25 @@
-"""The database as a request sees it: one connection, one transaction, bound to one tenant.
-
-The scope is set in a statement of its own between BEGIN and the first statement, all in one round trip, and it is gone
-with the transaction: nothing of a tenant outlives it on a pooled connection.
-"""
+"""The database as a handler and its repository see it: Core statements in, rows in classes of theirs out."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
-from uuid import UUID
 
-from psycopg import AsyncConnection, AsyncCursor
-from psycopg.pq import PipelineStatus, TransactionStatus
 from sqlalchemy.sql import Executable
 
-from ..errors import DatabaseError, VincError
+from ..errors import VincError
 from .failures import told
-from .orm import orm_session
+from .unit import Answer, UnitOfWork
 
 if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncSession
-
-    from .pool import Postgres
     from .statements import Query, Values
 
 R = TypeVar("R")
-BEGIN, COMMIT, ROLLBACK = b"begin", b"commit", b"rollback"
-SCOPE = b"select set_config('vinc.tenant_id', %s, true)"
-SCOPE_TO_READ = b"select set_config('vinc.tenant_id', %s, true), set_config('transaction_read_only', 'on', true)"
-Answer = AsyncCursor[tuple[Any, ...]]
 
 
 class NotOneRow(VincError, LookupError):
     """A statement gave no row, or several, where one was wanted."""
-
-
-@dataclass(slots=True, eq=False)
-class UnitOfWork:
-    """What one request does in the database: all of it or nothing. Its connection is taken with the first statement.
-
-    `tenant` None: the scope is empty, and no row of any tenant is seen. `read_only`: a write is refused.
-    """
-
-    postgres: Postgres
-    tenant: UUID | None
-    read_only: bool = False
-    connection: AsyncConnection | None = None
-    began: bool = False
-    failed: bool = False
-    ended: bool = False
-    borrower: AsyncSession | None = None
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-
-    async def run(self, queries: Sequence[Query]) -> list[Answer]:
-        """Run these in one round trip, with the beginning before the first; raises a Problem or DatabaseError."""
-        async with self.lock, self.line() as connection, connection.pipeline():
-            if not self.began:
-                await self.begin(connection)
-            return [await connection.execute(query.sql.encode(), query.values) for query in queries]
-
-    async def lend(self) -> AsyncConnection:
-        """The connection, in its transaction, for SQLAlchemy's ORM."""
-        async with self.lock, self.line() as connection:
-            if not self.began:
-                async with connection.pipeline():
-                    await self.begin(connection)
-            return connection
-
-    async def restart(self) -> None:
-        """Undo everything so far and go on in a new transaction with the same scope."""
-        async with self.lock:
-            self.failed = False
-            async with self.line(after_failure=True) as connection:
-                await connection.execute(ROLLBACK)
-                async with connection.pipeline():
-                    await self.begin(connection)
-
-    async def begin(self, connection: AsyncConnection) -> None:
-        self.began = True
-        await connection.execute(BEGIN)
-        scope = SCOPE_TO_READ if self.read_only else SCOPE
-        await connection.execute(scope, [str(self.tenant) if self.tenant else ""])
-
-    @asynccontextmanager
-    async def line(self, *, after_failure: bool = False) -> AsyncGenerator[AsyncConnection]:
-        """The connection, for one exchange; whatever breaks off in the middle of it closes the connection."""
-        if self.ended:
-            message = "this request's session has ended: use app.session() for what comes after the answer"
-            raise DatabaseError(message)
-        if self.connection is None:
-            self.connection = await self.postgres.acquire()
-        connection = self.connection
-        if self.failed and not after_failure:
-            message = "a statement came after one that had failed: let the first error pass, or ask before you write"
-            raise DatabaseError(message)
-        try:
-            yield connection
-        except Exception as error:
-            self.failed = True
-            self.drop_if_busy(connection)
-            ours = told(error)
-            if ours is None:
-                raise
-        except BaseException:  # cancelled: the answer of the server may still be under way
-            self.failed = True
-            connection.pgconn.finish()
-            raise
-        else:
-            return
-        raise ours from None
-
-    @staticmethod
-    def drop_if_busy(connection: AsyncConnection) -> None:
-        busy = connection.pgconn.transaction_status == TransactionStatus.ACTIVE
-        if busy or connection.pgconn.pipeline_status != PipelineStatus.OFF:
-            connection.pgconn.finish()
-
-    def orm(self) -> AsyncSession:
-        """SQLAlchemy's session on this connection and in this transaction; one for the whole request."""
-        if self.borrower is None:
-            self.borrower = orm_session(self)
-        return self.borrower
-
-    async def commit(self) -> None:
-        """Make it last; raises when the database says no, also when a failure was swallowed on the way."""
-        if self.borrower is not None and not self.ended:
-            await self.borrower.flush()
-        if self.began and not self.ended:
-            async with self.lock, self.line() as connection:
-                answer = await connection.execute(COMMIT)
-                if answer.statusmessage != "COMMIT":  # an error of the ORM was caught, and the transaction lost
-                    self.failed = True
-                    message = "nothing was stored: an error of a statement was caught, and the request went on"
-                    raise DatabaseError(message)
-                self.began = False
-        await self.end()
-
-    async def rollback(self) -> None:
-        """Undo it. The connection goes back with `close`, which sends the ROLLBACK: nobody needs to wait for it."""
-        await self.end()
-
-    async def close(self) -> None:
-        """Give the connection back; what was not committed is undone. Calling it again does nothing."""
-        await self.end()
-        connection, self.connection = self.connection, None
-        if connection is not None:
-            self.postgres.release(connection)
-
-    async def end(self) -> None:
-        self.ended = True
-        borrower, self.borrower = self.borrower, None
-        if borrower is not None:
-            await borrower.close()  # never waits: the connection is only borrowed
 
 
 @dataclass(frozen=True, slots=True)
