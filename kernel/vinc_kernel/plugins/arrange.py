@@ -40,6 +40,10 @@ class Plugin:
     where: str = ""
     fault: StartError | None = None
 
+    def owns(self, module: str) -> bool:
+        """Whether a module is one of this plugin's package."""
+        return f"{module}.".startswith(f"{self.package}.")
+
 
 def arrange(settings: KernelSettings) -> list[Plugin]:
     """The enabled plugins in order, with the optional ones that cannot run; raises StartErrors for required ones."""

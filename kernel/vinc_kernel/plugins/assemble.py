@@ -22,7 +22,8 @@ from . import check
 from .arrange import Plugin
 from .check import Claim, claims_of, conflicts
 from .collect import contribution_of, implementations, new_manager, register
-from .load import Traces, bounded, failure, load
+from .load import bounded, failure, load
+from .traces import Traces
 
 logger = logging.getLogger("vinc.plugins")
 

@@ -11,7 +11,7 @@ from ..contracts import Contribution
 from ..endpoints import Endpoint, class_line, line_of
 from ..errors import StartError
 from .arrange import Plugin
-from .load import managers
+from .traces import managers
 
 DIRECTORIES = (TenantDirectory, PrincipalDirectory, MembershipDirectory)
 

@@ -1,4 +1,4 @@
-"""Import a plugin's module under a deadline, and take back what a failed import left behind.
+"""Run a plugin's code under a deadline, and tell what it raised in one line.
 
 Loading is running: an import may raise SystemExit, hang, or start threads. It runs in a thread of its own, so that
 whatever it raises is its own and a Ctrl-C in the main thread is the user's.
@@ -11,15 +11,12 @@ import ctypes
 import logging
 import sys
 import threading
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from importlib import import_module
 from types import ModuleType
 from typing import Any, TypeVar
 
-from sqlalchemy.orm import ClassManager
-
-from ..database.base import Base
 from ..endpoints import line_of as function_line
 from ..errors import StartError
 from ..services import App
@@ -64,14 +61,10 @@ def place_of(plugin: Plugin, thread: threading.Thread) -> str:
     """The plugin's line that a thread is at."""
     frame = sys._current_frames().get(thread.ident or 0)  # noqa: SLF001  the only way to another thread's frame
     while frame is not None:
-        if is_inside(plugin, str(frame.f_globals.get("__name__", ""))):
+        if plugin.owns(str(frame.f_globals.get("__name__", ""))):
             return f"{frame.f_code.co_filename}:{frame.f_lineno}"
         frame = frame.f_back
     return plugin.where or plugin.module
-
-
-def is_inside(plugin: Plugin, module: str) -> bool:
-    return f"{module}.".startswith(f"{plugin.package}.")
 
 
 def interrupt(thread: threading.Thread) -> None:
@@ -128,49 +121,7 @@ def place_in(plugin: Plugin, error: BaseException) -> str:
         return f"{error.filename}:{error.lineno}"
     at, trace = "", error.__traceback__
     while trace is not None:
-        if is_inside(plugin, str(trace.tb_frame.f_globals.get("__name__", ""))):
+        if plugin.owns(str(trace.tb_frame.f_globals.get("__name__", ""))):
             at = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
         trace = trace.tb_next
     return at or (place_in(plugin, error.__cause__) if error.__cause__ else "")
-
-
-class Traces:
-    """What the import of one plugin added to what all share: tables, mapped classes, modules and log handlers."""
-
-    def __init__(self, plugin: Plugin) -> None:
-        self.plugin = plugin
-        self.tables: set[str] = set()
-        self.mapped: set[ClassManager[Any]] = set()
-        self.modules: set[str] = set()
-        self.handlers: list[logging.Handler] = []
-
-    @contextmanager
-    def record(self) -> Iterator[None]:
-        tables, mapped, modules = set(Base.metadata.tables), set(managers()), set(sys.modules)
-        handlers, level = list(logging.root.handlers), logging.root.level
-        try:
-            yield
-        finally:
-            self.tables |= set(Base.metadata.tables) - tables
-            self.mapped |= set(managers()) - mapped
-            self.modules |= {name for name in set(sys.modules) - modules if is_inside(self.plugin, name)}
-            self.handlers += [handler for handler in logging.root.handlers if handler not in handlers]
-            logging.root.setLevel(level)
-
-    def remove(self) -> None:
-        """Leave things as if the plugin had never been there."""
-        for name in self.tables & set(Base.metadata.tables):
-            Base.metadata.remove(Base.metadata.tables[name])
-        for manager in self.mapped & set(managers()):
-            # A mapper that cannot be configured would fail everybody's first query, and is not forgotten by itself.
-            managers().pop(manager)
-            Base.registry._dispose_manager_and_mapper(manager)  # noqa: SLF001  dispose() takes all plugins' mappers
-        for name in self.modules:
-            sys.modules.pop(name, None)
-        for handler in self.handlers:
-            logging.root.removeHandler(handler)
-
-
-def managers() -> MutableMapping[ClassManager[Any], Any]:
-    """The mapped classes of all plugins, with those whose mapping failed halfway."""
-    return Base.registry._managers  # noqa: SLF001  `registry.mappers` raises for a mapping that failed halfway
