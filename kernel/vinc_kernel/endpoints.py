@@ -21,7 +21,7 @@ from .handling import handle_http, handle_other
 from .sessions import SESSION_CALLS
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-WEBSOCKET = "WEBSOCKET"
+WEBSOCKET = "(websocket)"  # in the place of a method, and no token that HTTP would let through (RFC 9110, 5.6.2)
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)

@@ -11,10 +11,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar, get_origin
+from typing import Annotated, Any, Literal, Self, TypeVar, get_args, get_origin
+from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
-from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic import AfterValidator, Field, SecretBytes, SecretStr, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
@@ -77,19 +79,23 @@ def items(text: str) -> Any:
 
 def postgres_address(value: SecretStr) -> SecretStr:
     try:
-        url = make_url(value.get_secret_value())
-    except ArgumentError:
-        url = None
-    if url is None or url.drivername not in {"postgresql", "postgresql+psycopg", "postgres"}:
-        message = "write it as postgresql+psycopg://user:password@host:5432/name"
-        raise ValueError(message)
+        driver = make_url(value.get_secret_value()).drivername
+    except (ArgumentError, ValueError):  # the latter for a port that is no number, with the text of what it found
+        driver = ""
+    if driver not in {"postgresql", "postgresql+psycopg", "postgres"}:
+        raise PydanticCustomError(OUR_RULE, "write it as postgresql+psycopg://user:password@host:5432/name")
     return value
 
 
 def redis_address(value: SecretStr) -> SecretStr:
-    if not value.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
-        message = "write it as redis://host:6379/0, rediss://host:6379/0 or unix:///path/to/socket"
-        raise ValueError(message)
+    try:
+        url = urlsplit(value.get_secret_value())
+        known = url.scheme in {"redis", "rediss", "unix"} and (url.port is None or url.port > 0)
+    except ValueError:
+        known = False
+    if not known:
+        rule = "write it as redis://host:6379/0, rediss://host:6379/0 or unix:///path/to/socket"
+        raise PydanticCustomError(OUR_RULE, rule)
     return value
 
 
@@ -100,6 +106,7 @@ def path_prefix(value: str) -> str:
     return value
 
 
+OUR_RULE = "vinc_rule"  # of an error whose text is ours, and holds nothing of the value
 PostgresUrl = Annotated[SecretStr, AfterValidator(postgres_address)]
 RedisUrl = Annotated[SecretStr, AfterValidator(redis_address)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -192,6 +199,7 @@ SUBJECTS: dict[str, type[Settings]] = {
 }
 
 S = TypeVar("S", bound=Settings)
+FOREIGN_TEXTS = {"value_error", "assertion_error"}  # of validators, which may tell the value
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,8 +211,10 @@ class Sources:
 
     @classmethod
     def read(cls, environ: Mapping[str, str], dotenv: Path = DOTENV) -> Sources:
+        if dotenv.exists() and not dotenv.is_file():
+            raise SettingsError([f"{dotenv}: is no file; make it one, or take it away"])
         try:
-            given = dotenv_values(dotenv) if dotenv.is_file() else {}
+            given = dotenv_values(dotenv) if dotenv.exists() else {}
         except (OSError, UnicodeDecodeError) as error:
             raise SettingsError(
                 [f"{dotenv}: cannot be read: {type(error).__name__}; make it a readable UTF-8 file"]
@@ -255,7 +265,7 @@ def read_one(
     try:
         settings = cls(**values)
     except ValidationError as error:
-        raise SettingsError(complaints(error, values, names, origins)) from None
+        raise SettingsError(complaints(cls, error, values, names, origins)) from None
     return settings, [
         Origin(name=names[key][0], source=origins.get(key, ("", "default"))[1], shown=shown(getattr(settings, key)))
         for key in cls.model_fields
@@ -263,6 +273,7 @@ def read_one(
 
 
 def complaints(
+    cls: type[Settings],
     error: ValidationError,
     values: Mapping[str, Any],
     names: Mapping[str, list[str]],
@@ -270,16 +281,23 @@ def complaints(
 ) -> list[str]:
     """One line for each problem, with name, source and rule, and without any value."""
     lines = []
+    secrets = {key for key, info in cls.model_fields.items() if is_secret(info.annotation)}
     for fault in error.errors(include_url=False, include_input=False, include_context=False):
         key = str(fault["loc"][0]) if fault["loc"] else ""
         key = next((field for field, choices in names.items() if key in choices), key)
         name, source = origins.get(key, (names.get(key, [key])[0], "not set"))
         rule = fault["msg"].removeprefix("Value error, ")
+        if fault["type"] in FOREIGN_TEXTS and key in secrets:
+            rule = "is not valid"
         for value in values.values():
             if isinstance(value, str) and len(value) > 1:
                 rule = rule.replace(value, "...")
         lines.append(f"{name} ({source}): {rule}" if key else rule)
     return lines
+
+
+def is_secret(annotation: Any) -> bool:
+    return annotation in (SecretStr, SecretBytes) or any(map(is_secret, get_args(annotation)))
 
 
 def shown(value: Any) -> str:

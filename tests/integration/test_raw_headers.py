@@ -39,8 +39,8 @@ def server(request: pytest.FixtureRequest) -> Iterator[tuple[int, io.StringIO]]:
     thread.join(10)
 
 
-def status_of(port: int, *headers: str, path: str = "/api/v1/health") -> int:
-    lines = [f"GET {path} HTTP/1.1", "Host: here", "Connection: close", *headers, "", ""]
+def status_of(port: int, *headers: str, method: str = "GET") -> int:
+    lines = [f"{method} /api/v1/health HTTP/1.1", "Host: here", "Connection: close", *headers, "", ""]
     with closing(socket.create_connection(("127.0.0.1", port), timeout=10)) as line:
         line.sendall("\r\n".join(lines).encode("latin-1"))
         answer = b"".join(iter(lambda: line.recv(65536), b""))
@@ -81,3 +81,10 @@ def test_credentials_of_100_kb_cost_no_time(server: tuple[int, io.StringIO]) -> 
 
     assert status in {400, 401, 431}
     assert monotonic() - begun < 1
+
+
+@pytest.mark.parametrize("method", ["WEBSOCKET", "(websocket)", "get", "BREW"])
+def test_no_method_reaches_what_it_does_not_name(server: tuple[int, io.StringIO], method: str) -> None:
+    port, _ = server
+
+    assert status_of(port, method=method) in {400, 405}

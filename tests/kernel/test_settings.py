@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from pydantic import SecretStr, ValidationError
+from pydantic import SecretStr, ValidationError, field_validator
 
 from vinc_kernel import Settings
 from vinc_kernel.errors import SettingsError
@@ -103,6 +103,45 @@ def test_a_wrong_setting_shows_no_secret_of_another_nor_its_own(name: str, other
     with pytest.raises(SettingsError) as refused:
         given(**{name: f"mysql://{SECRET}"})
     assert SECRET not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        f"postgresql://vinc:{SECRET}/db",
+        f"postgresql://u:p@x:{SECRET}@h",
+        f"redis://u:x@h:{SECRET}/0",
+        f"redis://:{SECRET}",
+    ],
+)
+def test_an_address_whose_port_is_no_number_is_told_without_it(address: str) -> None:
+    names = ["VINC_REDIS_URL"] if address.startswith("redis") else ["VINC_DATABASE_URL", "VINC_DATABASE_MIGRATION_URL"]
+    for name in names:
+        with pytest.raises(SettingsError, match=f"{name} .*: write it as") as refused:
+            given(**{name: address})
+        assert SECRET not in str(refused.value)
+
+
+class Keys(Settings):
+    key: SecretStr | None = None
+
+    @field_validator("key")
+    @classmethod
+    def refuse(cls, value: SecretStr) -> SecretStr:
+        message = f"{value.get_secret_value()[:6]} is no key"
+        raise ValueError(message)
+
+
+def test_a_plugins_own_validator_cannot_tell_a_secret() -> None:
+    with pytest.raises(SettingsError) as refused:
+        read_one(Keys, Sources({"VINC_A__KEY": SECRET}), prefix="VINC_A__")
+
+    assert str(refused.value) == "VINC_A__KEY (environment): is not valid"
+
+
+def test_a_dotenv_that_is_no_file_is_told(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="is no file"):
+        Sources.read({}, tmp_path)
 
 
 def test_a_secret_is_masked_wherever_settings_are_shown() -> None:

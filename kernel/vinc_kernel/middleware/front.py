@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -26,6 +28,7 @@ from .single_headers import single_headers
 from .tenancy import tenancy
 
 SMALLEST_GZIP = 500
+no_gzip = re.compile(rb"gzip\s*;\s*q=0(?:\.0*)?\s*(?:,|$)").search
 POLICY_VIOLATION = 1008  # RFC 6455, 7.4.1
 PRIVATE = (b"cache-control", b"private, no-cache")
 Log = Callable[..., Any]
@@ -95,7 +98,7 @@ class Front:
 
     async def compressed(self, scope: Scope, receive: Receive, send: Send) -> None:
         context: Context = scope["vinc"]
-        if scope["type"] == "http" and b"gzip" in context.found.get(b"accept-encoding", b""):
+        if scope["type"] == "http" and takes_gzip(context.found.get(b"accept-encoding", b"")):
             await self.gzip(scope, receive, send)
         else:
             await self.answer(scope, receive, send)
@@ -105,8 +108,8 @@ class Front:
         context: Context = scope["vinc"]
         try:
             await self.dispatch(scope, receive, send)
-        except Exception as error:
-            if context.status:
+        except BaseException as error:
+            if context.status or is_end_of_task(error):
                 raise
             problem = problem_of(error)
             if scope["type"] == "websocket":
@@ -151,6 +154,17 @@ class Front:
             tenant=str(context.tenant_id) if context.tenant else "vinc",
             plugin=context.plugin or "kernel",
         )
+
+
+def is_end_of_task(error: BaseException) -> bool:
+    """Whether the server cancels this request; a handler may raise CancelledError, or SystemExit, of its own."""
+    task = asyncio.current_task()
+    return isinstance(error, asyncio.CancelledError | GeneratorExit) and (task is None or task.cancelling() > 0)
+
+
+def takes_gzip(accepted: bytes) -> bool:
+    """Whether an Accept-Encoding has gzip in it, and not with a weight of nought (RFC 9110, 12.5.3)."""
+    return b"gzip" in accepted and no_gzip(accepted) is None
 
 
 def not_found(match: Match) -> Problem:

@@ -47,11 +47,12 @@ KINDS: Mapping[int, type[Problem]] = {
     )
 }
 Place = Literal["body", "query", "path", "header"]
+LONGEST_MESSAGE, SHORTEST_SCALAR = 300, 4
 MOST_FAULTS, LONGEST_TOKEN, LONGEST_PATH = 50, 100, 1000  # an answer is not for sending a large request back
 PLACES: Mapping[str, Place] = {"body": "body", "query": "query", "path": "path", "header": "header", "cookie": "header"}
 
 
-def problem_of(error: Exception) -> Problem:
+def problem_of(error: BaseException) -> Problem:
     """The problem to answer with; what nobody foresaw is logged, and answered as 500 without a word about it."""
     if isinstance(error, Problem):
         return error
@@ -88,8 +89,31 @@ def faults(errors: Sequence[Mapping[str, Any]]) -> Iterator[Fault]:
     for error in errors[:MOST_FAULTS]:
         place, *path = error["loc"] or ("body",)
         pointer = "".join(f"/{token(part)}" for part in path)
-        message = str(error["msg"]).removeprefix("Value error, ")
-        yield Fault(place=PLACES.get(str(place), "body"), pointer=pointer, code=str(error["type"]), message=message)
+        pointer = "" if error["type"] == "json_invalid" else pointer  # what stands there is an offset
+        yield Fault(
+            place=PLACES.get(str(place), "body"), pointer=pointer, code=str(error["type"]), message=message_of(error)
+        )
+
+
+def message_of(error: Mapping[str, Any]) -> str:
+    """The text of an error, unless something of the input stands in it."""
+    text = str(error["msg"]).removeprefix("Value error, ")
+    if len(text) > LONGEST_MESSAGE or any(scalar in text for scalar in scalars(error.get("input"))):
+        return "is not valid"
+    return printable(text)
+
+
+def scalars(value: Any) -> Iterator[str]:
+    """The texts and numbers in an input that are long enough to be told from our own words."""
+    waiting = [value]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, dict):
+            waiting += [inner for pair in part.items() for inner in pair]
+        elif isinstance(part, list | tuple):
+            waiting += part
+        elif part is not None and len(text := str(part)) >= SHORTEST_SCALAR:
+            yield text
 
 
 def token(part: object) -> str:
@@ -117,7 +141,10 @@ async def send_problem(problem: Problem, context: Context, path: str, send: Send
     headers = [
         (b"content-type", b"application/problem+json"),
         (b"content-length", str(len(body)).encode()),
-        *((name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in problem.headers.items()),
+        *(
+            (name.lower().encode("latin-1", "replace"), escaped(value).encode("latin-1", "replace"))
+            for name, value in problem.headers.items()
+        ),
     ]
     await send({"type": "http.response.start", "status": problem.status, "headers": headers})
     await send({"type": "http.response.body", "body": b"" if context.method == "HEAD" else body})

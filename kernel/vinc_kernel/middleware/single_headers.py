@@ -17,7 +17,7 @@ LONGEST_TENANT = 64
 def single_headers(tenant_header: str) -> Callable[[Context, Iterable[tuple[bytes, bytes]]], None]:
     """The step for this name of the tenant header; raises BadRequest and leaves the values unread."""
     tenant = tenant_header.lower().encode()
-    twin = tenant.replace(b"-", b"_")
+    deciding = (tenant, b"authorization")
     names = (tenant, b"authorization", b"x-request-id", b"content-type")
 
     def step(context: Context, headers: Iterable[tuple[bytes, bytes]]) -> None:
@@ -27,8 +27,9 @@ def single_headers(tenant_header: str) -> Callable[[Context, Iterable[tuple[byte
             for name in names:
                 if sum(key == name for key, _ in listed) > 1:
                     raise refused(name, "doubled", "is given more than once")
-        if twin != tenant and twin in found:
-            raise refused(twin, "misspelt", f"is not {tenant_header}")
+        for name in found:
+            if b"_" in name and name.replace(b"_", b"-") in deciding:
+                raise refused(name, "misspelt", "is written with an underscore")
         given = found.get(tenant)
         if given is not None and (len(given) > LONGEST_TENANT or not given.isascii()):
             raise refused(tenant, "malformed", "is neither the id nor the slug of a tenant")

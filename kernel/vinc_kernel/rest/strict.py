@@ -7,10 +7,14 @@ The standard parsers are lenient: of a doubled name the last one wins, NaN passe
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import parse_qsl
 
 from starlette.requests import Request
+
+DEEPEST = 64
 
 
 class StrictRequest(Request):
@@ -29,13 +33,50 @@ def parse_json(body: bytes) -> Any:
     except UnicodeDecodeError as error:
         raise json.JSONDecodeError("the body is not UTF-8", "", error.start) from None
     try:
-        return decoder.decode(text)
+        value = decoder.decode(text)
+        if b"\\u" in body:
+            refuse_surrogates(value)
+        if text.count("[") + text.count("{") > DEEPEST:
+            refuse_depth(value)
     except RecursionError:
         raise json.JSONDecodeError("the body is nested too deep", "", 0) from None
     except json.JSONDecodeError:
         raise
     except ValueError as error:
         raise json.JSONDecodeError(str(error), "", 0) from None
+    return value
+
+
+def refuse_surrogates(value: Any) -> None:
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        message = "a text has half of a surrogate pair"
+        raise ValueError(message) from None
+
+
+def refuse_depth(value: Any) -> None:
+    level = [value]
+    for _ in range(DEEPEST):
+        level = [inner for part in level for inner in inside(part)]
+        if not level:
+            return
+    message = f"it is nested more than {DEEPEST} levels deep"
+    raise ValueError(message)
+
+
+def inside(part: Any) -> Iterable[Any]:
+    if isinstance(part, dict):
+        return part.values()
+    return part if isinstance(part, list) else ()
+
+
+def finite(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        message = "a number is out of range"
+        raise ValueError(message)
+    return value
 
 
 def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -51,7 +92,7 @@ def refuse_constant(_: str) -> Any:
     raise ValueError(message)
 
 
-decoder = json.JSONDecoder(object_pairs_hook=members, parse_constant=refuse_constant)
+decoder = json.JSONDecoder(object_pairs_hook=members, parse_constant=refuse_constant, parse_float=finite)
 
 
 def doubled_names(query: bytes, repeatable: frozenset[str]) -> list[str]:

@@ -6,6 +6,7 @@ from uuid import UUID
 
 import pytest
 from httpx import AsyncClient
+from psycopg.errors import CheckViolation
 
 from vinc_kernel import TenantDirectory
 from vinc_kernel.testing import Application, ClientAs, Database
@@ -52,6 +53,15 @@ async def test_nobody_has_no_tenant(client: AsyncClient, acme: UUID) -> None:
     answer = await client.get("/tenants/me", headers={"X-Tenant-ID": str(acme)})
 
     assert answer.status_code == 401
+
+
+@pytest.mark.parametrize(
+    "slug",
+    ["a1b2c3d4-e5f6-4789-8abc-def012345678", "a1b2c3d4e5f647898abcdef012345678", "A", "ab", "a--b", "acme-", "1a2"],
+)
+async def test_a_slug_is_well_formed_and_never_looks_like_an_id(vinc_database: Database, slug: str) -> None:
+    with pytest.raises(CheckViolation):
+        vinc_database.add_tenant(slug)
 
 
 async def test_the_directory_knows_tenants_by_id_and_by_slug(vinc_app: Application, acme: UUID) -> None:

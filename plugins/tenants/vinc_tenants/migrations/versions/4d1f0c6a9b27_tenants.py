@@ -16,6 +16,9 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.CheckConstraint("slug ~ '^[a-z](-?[a-z0-9]){2,40}$'", name=op.f("ck_tenants_tenant_slug")),
+        sa.CheckConstraint(
+            "slug !~ '^[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}$'", name=op.f("ck_tenants_tenant_slug_is_no_id")
+        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_tenants_tenant")),
         sa.UniqueConstraint("slug", name=op.f("uq_tenants_tenant_slug")),
     )
