@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
@@ -83,6 +84,10 @@ class Context:
     @property
     def tenant_id(self) -> UUID | None:
         return self.tenant.id if self.tenant else None
+
+
+asking: ContextVar[Context | None] = ContextVar("vinc.asking", default=None)
+"""The request that this task works for, for log lines alone: everything else is passed its context."""
 
 
 def current_context(request: HTTPConnection) -> Context:

@@ -8,7 +8,11 @@ from functools import partial
 
 from .connections.postgres import postgres
 from .connections.redis import ping, redis
+from .database.pool import Postgres
+from .database.roles import Roles
+from .database.standing import refuse_powerful_role
 from .services import Check, Services
+from .settings import KernelSettings
 
 
 @asynccontextmanager
@@ -17,11 +21,21 @@ async def connections(services: Services) -> AsyncGenerator[None]:
     async with AsyncExitStack() as stack:
         stack.callback(forget, services)
         services.postgres = await stack.enter_async_context(postgres(services.settings.database))
+        await look_at_role(services.postgres, services.settings)
         watch(services, Check(name="postgres", required=True, ask=services.postgres.ping))
         services.redis = await stack.enter_async_context(redis(services.settings.redis))
         if services.redis is not None:
             watch(services, Check(name="redis", required=False, ask=partial(ping, services.redis)))
         yield
+
+
+async def look_at_role(database: Postgres, settings: KernelSettings) -> None:
+    connection = await database.acquire()
+    try:
+        roles = Roles(settings.database.role_prefix)
+        await refuse_powerful_role(connection, roles, production=settings.service.env == "prod")
+    finally:
+        database.release(connection)
 
 
 def watch(services: Services, check: Check) -> None:

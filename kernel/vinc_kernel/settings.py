@@ -7,6 +7,7 @@ Every name is public interface. A problem is told by name, source and rule, and 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -15,7 +16,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar, get_args, get_origin
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
-from pydantic import AfterValidator, Field, SecretBytes, SecretStr, ValidationError, model_validator
+from pydantic import AfterValidator, Field, SecretBytes, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from sqlalchemy.engine import make_url
@@ -106,6 +107,7 @@ def path_prefix(value: str) -> str:
     return value
 
 
+web_origin = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#@\s]+").fullmatch
 OUR_RULE = "vinc_rule"  # of an error whose text is ours, and holds nothing of the value
 PostgresUrl = Annotated[SecretStr, AfterValidator(postgres_address)]
 RedisUrl = Annotated[SecretStr, AfterValidator(redis_address)]
@@ -129,6 +131,16 @@ class CorsSettings(Settings):
 
     origins: list[str] = Field([], validation_alias="VINC_CORS_ORIGINS")
     credentials: bool = Field(default=False, validation_alias="VINC_CORS_CREDENTIALS")
+
+    @field_validator("origins")
+    @classmethod
+    def refuse_what_no_browser_sends(cls, origins: list[str]) -> list[str]:
+        """An Origin is scheme, host and port, and nothing else (RFC 6454, 6.2)."""
+        for origin in origins:
+            if origin != "*" and not web_origin(origin):
+                message = "write each as https://app.example, with its port if it has one, and without a path"
+                raise ValueError(message)
+        return origins
 
     @model_validator(mode="after")
     def refuse_any_origin_with_credentials(self) -> Self:

@@ -11,6 +11,7 @@ from typing import Any, TextIO
 
 import structlog
 
+from .context import asking
 from .settings import LogSettings
 
 logger = logging.getLogger("vinc")
@@ -30,6 +31,16 @@ def escape(_: object, __: str, event: Event) -> Event:
     for key, value in event.items():
         if isinstance(value, str) and unprintable.search(value) and key != "exception":
             event[key] = escaped(value)
+    return event
+
+
+def say_for_whom(_: object, __: str, event: Event) -> Event:
+    """Add whose request a record belongs to: without that nobody finds the lines of one problem."""
+    context = asking.get()
+    if context is not None:
+        event.setdefault("request_id", context.request_id)
+        event.setdefault("tenant", str(context.tenant_id) if context.tenant else "vinc")
+        event.setdefault("plugin", context.plugin or "kernel")
     return event
 
 
@@ -58,6 +69,7 @@ def configure(settings: LogSettings, *, debug: bool = False, stream: TextIO = sy
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.ExtraAdder(),
+        say_for_whom,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info if debug else frames_only,
         escape,

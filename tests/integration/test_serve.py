@@ -181,6 +181,27 @@ def test_a_taken_port_is_one_line(settings: Mapping[str, str]) -> None:
     assert "Traceback" not in done.stdout + done.stderr
 
 
+@pytest.mark.parametrize(("env", "starts"), [("prod", False), ("dev", True)])
+def test_production_refuses_a_role_for_which_row_level_security_is_off(
+    settings: Mapping[str, str],
+    vinc_servers: Servers,
+    vinc_database: Database,
+    tmp_path: Path,
+    *,
+    env: str,
+    starts: bool,
+) -> None:
+    given = dict(settings) | {"VINC_ENV": env, "VINC_DATABASE_URL": vinc_servers.database(vinc_database.name)}
+    line = "is a superuser and bypasses row level security"
+    if starts:
+        with serving(tmp_path / "log", [VINC, "serve"], given):
+            assert line in (tmp_path / "log").read_text()
+    else:
+        done = run(VINC, "serve", "--port", str(free_port()), **given)
+        assert done.returncode == 1
+        assert line in done.stdout
+
+
 def test_production_refuses_tables_that_are_behind_with_the_command(
     settings: Mapping[str, str], vinc_database: Database
 ) -> None:

@@ -163,6 +163,12 @@ def test_any_origin_with_credentials_is_refused() -> None:
         given(VINC_CORS_ORIGINS="*", VINC_CORS_CREDENTIALS="1")
 
 
+@pytest.mark.parametrize("origin", ["app.example", "https://app.example/", "https://app.example/a", "https://", "a b"])
+def test_an_origin_that_no_browser_sends_is_refused(origin: str) -> None:
+    with pytest.raises(SettingsError, match=r"^VINC_CORS_ORIGINS \(environment\): write each as"):
+        given(VINC_CORS_ORIGINS=f"https://good.example:8443,{origin}")
+
+
 def test_an_unknown_name_warns_with_the_nearest_one() -> None:
     lines = unknown_names(Sources({"VINC_DB_POOLSIZE": "1", "VINC_A__COLOR": "red", "OTHER": "1"}), {"a": Colours})
 

@@ -14,7 +14,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
-from ..context import Context, MembershipDirectory, PrincipalDirectory, TenantDirectory
+from ..context import Context, MembershipDirectory, PrincipalDirectory, TenantDirectory, asking
 from ..errors import MethodNotAllowed, NotFound, PluginUnavailable, Problem
 from ..guards import Rights
 from ..routing import Index, Match, method_of, path_of
@@ -66,6 +66,7 @@ class Front:
         headers = scope["headers"]
         context = Context(found=dict(headers), method=method_of(scope), services=self.steps.services)
         scope["vinc"] = context
+        token = asking.set(context)
         request_id(context)
 
         async def sender(message: Message) -> None:
@@ -86,6 +87,7 @@ class Front:
             else:
                 await self.compressed(scope, receive, sender)
         finally:
+            asking.reset(token)
             if self.steps.log is not None:
                 self.log(context, started, self.steps.log)
 

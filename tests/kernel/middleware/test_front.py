@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import json
+import logging
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
@@ -15,6 +18,8 @@ from starlette.responses import JSONResponse, StreamingResponse
 
 from vinc_kernel import Conflict, NotFound, Principal, current_principal, public, require_roles, signed_in
 from vinc_kernel.app import Application
+from vinc_kernel.settings import LogSettings
+from vinc_kernel.telemetry import configure
 
 Client = Callable[[Any], httpx.AsyncClient]
 Serve = Callable[..., Application]
@@ -144,6 +149,21 @@ async def test_head_is_served_by_get_and_has_no_body(serve: Serve, client_of: Cl
     assert head.status_code == 200
     assert head.content == b""
     assert head.headers["content-length"] == got.headers["content-length"]
+
+
+async def test_every_record_of_a_request_has_its_id_and_its_plugin(serve: Serve, client_of: Client) -> None:
+    stream, root = io.StringIO(), logging.root
+    handlers, level = list(root.handlers), root.level
+    app = serve(things())
+    try:
+        configure(LogSettings(format="json"), stream=stream)
+        await client_of(app).get("/things/broken", headers={"X-Request-ID": "trace-1"})
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
+
+    record = next(one for one in map(json.loads, stream.getvalue().splitlines()) if one["event"] == "a request failed")
+    assert (record["request_id"], record["plugin"], record["tenant"]) == ("trace-1", "things", "vinc")
 
 
 class Cat(BaseModel):
