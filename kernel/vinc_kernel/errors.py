@@ -79,7 +79,7 @@ class ConnectionAbsent(VincError):
     """A connection was asked for that this installation does not have."""
 
     def __init__(self, name: str, setting: str) -> None:
-        super().__init__(f"there is no {name} here: set {setting}, or do without it")
+        super().__init__(f"there is no {name} here: set {setting}")
         self.name, self.setting = name, setting
 
 

@@ -41,7 +41,7 @@ def test_the_others_say_where_and_what_to_do() -> None:
     assert str(ManifestError("is no TOML", where="plugins.toml", cure="mend it")) == "plugins.toml: is no TOML; mend it"
     assert (
         str(ConnectionAbsent("Redis", "VINC_REDIS_URL"))
-        == "there is no Redis here: set VINC_REDIS_URL, or do without it"
+        == "there is no Redis here: set VINC_REDIS_URL"
     )
     assert str(SettingsError(["VINC_A: wrong", "VINC_B: wrong"])) == "VINC_A: wrong\nVINC_B: wrong"
     fault = Fault(place="body", pointer="/a", code="missing", message="is missing")

@@ -1,9 +1,9 @@
 """${message}."""
 
-% if "sa." in upgrades + downgrades:
+% if "sa." in upgrades + downgrades or upgrades == "pass":
 import sqlalchemy as sa
 % endif
-% if "op." in upgrades + downgrades:
+% if "op." in upgrades + downgrades or upgrades == "pass":
 from alembic import op
 % endif
 % if "protect(" in upgrades:
