@@ -25,11 +25,12 @@ class Servers:
     postgres: PostgresServer | None
     valkey: ValkeyServer | None
 
-    def ended(self) -> str | None:
-        """The name of one that has ended by itself."""
-        if self.postgres and not self.postgres.is_alive():
-            return "PostgreSQL"
-        return "Valkey" if self.valkey and not self.valkey.is_alive() else None
+    def refuse_if_ended(self) -> None:
+        """Raise Refused when one has ended by itself."""
+        for name, server in (("PostgreSQL", self.postgres), ("Valkey", self.valkey)):
+            if server and not server.is_alive():
+                message = f"{name} has ended by itself: its log is {server.log}"
+                raise Refused(message)
 
 
 def settings() -> dict[str, str]:

@@ -1,9 +1,10 @@
 """What `./dev up` prints when everything runs."""
 
 from collections.abc import Mapping, Sequence
+from shlex import quote
 from typing import Any
 
-from .servers import DATABASE_URL, REDIS_URL, Servers
+from .servers import DATABASE_URL, MIGRATION_URL, REDIS_URL, Servers, environment, migration_url
 from .service import Address
 
 
@@ -22,12 +23,23 @@ def table(
         ("Docs", [f"{address.url}/docs"]),
         ("Plugins", [plugin(each) for each in plugins]),
         ("Databases", [postgres(running), valkey(running)]),
+        ("Commands", commands(given, running)),
         ("Stop", ["Ctrl-C"]),
     ]
     lines = [
         f"  {label if number == 0 else '':<11}{value}" for label, values in rows for number, value in enumerate(values)
     ]
     return "\n".join(["", f"  Vinc is ready, after {seconds:.1f} s", "", *lines, "", ""])
+
+
+def commands(given: Mapping[str, str], running: Servers) -> list[str]:
+    """What another terminal needs, so that `vinc` means this installation."""
+    environ = {"VINC_ENV": given.get("VINC_ENV", "dev")}
+    if running.postgres:
+        environ[DATABASE_URL] = environment(given, running)[DATABASE_URL]
+        environ[MIGRATION_URL] = migration_url(given, running) or ""
+    exports = " ".join(f"{name}={quote(value)}" for name, value in environ.items())
+    return [f". .venv/bin/activate; export {exports}", "vinc --help"]
 
 
 def plugin(told: Mapping[str, Any]) -> str:

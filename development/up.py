@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+from vinc_kernel.commands.arguments import port, workers
 from vinc_kernel.errors import VincError
 
 from . import preparation, servers, service
@@ -20,17 +21,9 @@ def parsed(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="./dev up", description="Run everything; Ctrl-C stops everything.")
     parser.add_argument("--host", default="127.0.0.1", help="where the service listens (%(default)s)")
     parser.add_argument("--port", type=port, default=8000, help="0 is any free one (%(default)s)")
-    parser.add_argument("--workers", type=int, default=1, help="how many processes serve (%(default)s)")
+    parser.add_argument("--workers", type=workers, default=1, help="how many processes serve (%(default)s)")
     parser.add_argument("--reload", action="store_true", help="start anew when a file changes")
     return parser.parse_args(argv)
-
-
-def port(text: str) -> int:
-    number = int(text)
-    if not 0 <= number < 2**16:
-        message = "a port is a number from 0 to 65535"
-        raise argparse.ArgumentTypeError(message)
-    return number
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -92,9 +85,7 @@ def stay(served: service.Service, running: servers.Servers, wish: Wish) -> None:
     while True:
         wish.check()
         refuse_if_ended(served)
-        if name := running.ended():
-            message = f"{name} has ended by itself: its log is in {name.lower()}/server.log of the state directory"
-            raise Refused(message)
+        running.refuse_if_ended()
         time.sleep(0.1)
 
 

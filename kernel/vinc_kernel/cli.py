@@ -6,10 +6,12 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
+from io import TextIOWrapper
 
 from .commands import check, db, plugin, plugins, serve, settings
-from .commands.command import Command
-from .errors import VincError
+from .commands.command import Command, OutputLost, complain, flush_output, give_up_output
+from .errors import StartErrors, VincError
 from .settings import KernelSettings, Sources, read_settings
 
 COMMANDS = (serve, plugins, check, settings, db)
@@ -31,20 +33,29 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; what Vinc refuses is one line a problem on stderr, anything else keeps its traceback."""
     given = list(sys.argv[1:] if argv is None else argv)
     try:
-        if given and plugin.is_plugin(given[0]):
-            return plugin.run(given, *from_environment())
-        args = parser().parse_args(given)
-        run: Command = args.run
-        return run(args, *from_environment())
+        return run(given)
     except VincError as error:
-        for line in str(error).splitlines():
-            print(f"vinc: {line}", file=sys.stderr)
+        for one in error.errors if isinstance(error, StartErrors) else str(error).split("\n"):
+            complain(str(one))
         return 1
     except BrokenPipeError:  # `vinc plugins | head`: whoever reads has read enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        give_up_output()
         return 1
     except KeyboardInterrupt:
         return 130
+
+
+def run(given: Sequence[str]) -> int:
+    if sys.stdout is None:  # nothing is done of which nobody could be told
+        raise OutputLost("is closed")
+    try:
+        if given and plugin.is_plugin(given[0]):
+            return plugin.run(given, *from_environment())
+        args = parser().parse_args(given)
+        command: Command = args.run
+        return command(args, *from_environment())
+    finally:
+        flush_output()
 
 
 def from_environment() -> tuple[KernelSettings, Sources]:
@@ -54,9 +65,12 @@ def from_environment() -> tuple[KernelSettings, Sources]:
 
 def script() -> None:
     """What the installed `vinc` runs: a plugin may have left threads that would not let the process end."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # as stderr is: what a plugin prints cannot end a command
     code = main()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    if sys.stderr is not None:
+        with suppress(OSError):
+            sys.stderr.flush()
     os._exit(code)
 
 

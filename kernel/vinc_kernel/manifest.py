@@ -7,6 +7,7 @@ plugin's own settings.
 from __future__ import annotations
 
 import re
+import stat
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -48,7 +49,7 @@ class Manifest:
 def read_manifest(settings: KernelSettings) -> Manifest:
     """The manifest from VINC_PLUGINS_FILE, else ./plugins.toml; raises ManifestError with file and key."""
     path = settings.plugins.file or DEFAULT
-    if not path.is_file():
+    if is_absent(path):
         if settings.plugins.file is None and settings.service.env != "prod":
             return Manifest(path=None)
         raise ManifestError(
@@ -56,16 +57,39 @@ def read_manifest(settings: KernelSettings) -> Manifest:
             where=str(path),
             cure="list the plugins that run in it, or name another file with VINC_PLUGINS_FILE",
         )
-    try:
-        given = tomllib.loads(path.read_text("utf-8"))
-    except tomllib.TOMLDecodeError as error:
-        raise ManifestError(f"is no TOML: {error}", where=str(path), cure="mend that line") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ManifestError(
-            f"cannot be read: {type(error).__name__}", where=str(path), cure="make it a readable UTF-8 file"
-        ) from None
+    given = parsed(path)
     tables = plugin_tables(given, path)
     return Manifest(path=path, entries={name: entry(name, table, path) for name, table in tables.items()})
+
+
+def is_absent(path: Path) -> bool:
+    """Whether nothing has this name; a directory, or a link to nothing, was meant to say something."""
+    try:
+        path.lstat()
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False  # to be told by who reads it
+    return False
+
+
+def parsed(path: Path) -> Mapping[str, Any]:
+    """What the file says; a FIFO is not read, since that would wait for whoever writes."""
+    where = str(path)
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise ManifestError("is no file", where=where, cure="make it one, or take it away")
+        return tomllib.loads(path.read_text("utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise ManifestError(f"is no TOML: {error}", where=where, cure="mend that line") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ManifestError(
+            f"cannot be read: {type(error).__name__}", where=where, cure="make it a readable UTF-8 file"
+        ) from None
+    except RecursionError:
+        raise ManifestError("is nested too deeply", where=where, cure="take some brackets away") from None
+    except ValueError:  # Python reads no number of thousands of digits
+        raise ManifestError("holds a number with too many digits", where=where, cure="write it as a text") from None
 
 
 def plugin_tables(given: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
@@ -112,8 +136,10 @@ def write_enabled(manifest: Manifest, name: str, *, enabled: bool) -> Path:
         fresh.touch(mode=path.stat().st_mode & 0o777 if path.exists() else 0o600)  # secrets may be in it
         fresh.write_text(tomlkit.dumps(document), "utf-8")
         fresh.replace(path)
-    except (OSError, TOMLKitError) as error:
+    except OSError as error:
         raise ManifestError(
             f"cannot be changed: {type(error).__name__}", where=str(path), cure="make file and folder writable"
         ) from None
+    except (TOMLKitError, RecursionError, ValueError):  # tomlkit reads less than tomllib
+        raise ManifestError("cannot be changed by a program", where=str(path), cure="change it by hand") from None
     return path

@@ -275,6 +275,30 @@ def test_up_says_when_the_service_has_ended_and_stops_the_rest(checkout: Checkou
     assert all(map(is_gone, pids))
 
 
+@pytest.mark.parametrize(("number", "name", "log"), [(0, "PostgreSQL", "postgres"), (1, "Valkey", "valkey")])
+def test_up_says_which_server_has_ended_and_where_its_log_is(
+    checkout: Checkout, number: int, name: str, log: str
+) -> None:
+    up = checkout.up()
+    os.kill(checkout.pids[number], signal.SIGKILL)
+    path = checkout.path / ".vinc" / log / "server.log"
+
+    assert up.child.wait(SECONDS) == 1
+    assert f"dev: {name} has ended by itself: its log is {path}\n" in up.said
+    assert path.is_file()
+
+
+@pytest.mark.parametrize("words", [("--port", "65536"), ("--workers", "0"), ("--workers", "-3")])
+def test_up_refuses_an_argument_out_of_range_before_it_makes_anything(
+    checkout: Checkout, words: tuple[str, str]
+) -> None:
+    run = checkout.dev("up", *words)
+
+    assert run.returncode == 2
+    assert f"argument {words[0]}: " in run.stderr
+    assert not (checkout.path / ".vinc").exists()
+
+
 def test_up_refuses_a_port_that_is_taken_before_it_makes_anything(checkout: Checkout) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

@@ -1,5 +1,6 @@
 """Sessions in an application: what a handler asked of the database is settled before the first byte of the answer."""
 
+import asyncio
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -9,8 +10,8 @@ from uuid import UUID, uuid4
 import httpx
 import psycopg
 import pytest
-from fastapi import APIRouter, Response
-from sqlalchemy import insert
+from fastapi import APIRouter, HTTPException, Response
+from sqlalchemy import insert, text
 
 from vinc_kernel import App, Contribution, OrmSession, Session, Tenant, TenantDirectory, hooks, public, signed_in
 from vinc_kernel.app import create_app
@@ -52,6 +53,15 @@ async def fail_at_commit(name: str, db: Session) -> str:
 async def write_in_a_get(name: str, db: Session) -> str:
     await db.execute(new(name))
     return name
+
+
+@router.get("/left/alone", dependencies=[signed_in])
+async def leave_a_statement_alone(db: Session) -> None:
+    await asyncio.gather(conflict(), db.all(text("select 1 as a"), dict))
+
+
+async def conflict() -> None:
+    raise HTTPException(409)
 
 
 @router.get("/open", dependencies=[public("to see what a public route gets")])
@@ -136,3 +146,10 @@ async def test_a_public_route_without_a_tenant_says_what_is_missing(caller: http
 
     assert answer.status_code == 400
     assert "X-Tenant-ID" in answer.json()["detail"]
+
+
+async def test_a_statement_that_a_failing_handler_left_alone_keeps_no_connection(caller: httpx.AsyncClient) -> None:
+    for _ in range(4):
+        assert (await caller.get("/things/left/alone")).status_code == 409
+
+    assert (await caller.get("/things")).status_code == 200

@@ -14,7 +14,7 @@ import pytest
 from redis import Redis
 
 from vinc_kernel.embedded.postgres import PostgresServer, start_postgres
-from vinc_kernel.embedded.process import ServerNotStarted
+from vinc_kernel.embedded.process import ServerNotStarted, cure_of, last_line
 from vinc_kernel.embedded.valkey import ValkeyServer, start_valkey
 
 IS_ROOT = os.geteuid() == 0
@@ -279,6 +279,22 @@ def test_data_of_another_version_are_one_line_with_the_cure(place: Path) -> None
         start_postgres(place / "postgres")
     assert "delete that directory" in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+# The two in the middle are what initdb said in a tmpfs of 20 and of 36 MB; the others are made after its source.
+@pytest.mark.parametrize(
+    "line",
+    [
+        'could not extend file "base/1/2691": wrote only 4096 of 8192 bytes at block 3',
+        'could not extend file "base/1/2691": No space left on device',
+        'could not write to file "base/5/2603": No space left on device',
+        'could not write to file "pg_wal/xlogtemp.7": Disk quota exceeded',
+    ],
+)
+def test_a_full_disk_is_told_whatever_words_postgres_uses(line: str) -> None:
+    said = f"creating files\nFATAL:  {line}\nHINT:  Check free disk space.\nchild process exited with exit code 1\n"
+
+    assert (last_line(said), cure_of(said)) == (line, "free some disk space")
 
 
 @pytest.mark.parametrize(

@@ -39,10 +39,7 @@ def test_a_start_error_is_one_line_with_plugin_phase_place_and_cure() -> None:
 
 def test_the_others_say_where_and_what_to_do() -> None:
     assert str(ManifestError("is no TOML", where="plugins.toml", cure="mend it")) == "plugins.toml: is no TOML; mend it"
-    assert (
-        str(ConnectionAbsent("Redis", "VINC_REDIS_URL"))
-        == "there is no Redis here: set VINC_REDIS_URL"
-    )
+    assert str(ConnectionAbsent("Redis", "VINC_REDIS_URL")) == "there is no Redis here: set VINC_REDIS_URL"
     assert str(SettingsError(["VINC_A: wrong", "VINC_B: wrong"])) == "VINC_A: wrong\nVINC_B: wrong"
     fault = Fault(place="body", pointer="/a", code="missing", message="is missing")
     assert fault.as_json() == {"in": "body", "pointer": "/a", "code": "missing", "message": "is missing"}

@@ -7,7 +7,7 @@ from argparse import Namespace
 from typing import TYPE_CHECKING
 
 from ..settings import KernelSettings, Sources, unknown_names
-from .command import FINDINGS
+from .command import FINDINGS, say
 
 if TYPE_CHECKING:
     from .command import Commands
@@ -28,10 +28,10 @@ def run(_: Namespace, settings: KernelSettings, given: Sources) -> int:
     app.openapi()
     members = app.assembly.members
     for line in unknown_names(given, {one.plugin.name: one.contribution.settings for one in members}):
-        print(f"warning: {line}")
+        say(f"warning: {line}")
     quarantined = [one for one in members if one.error is not None]
     for one in quarantined:
-        print(f"quarantined: {one.error}")
+        say(f"quarantined: {one.error}")
     ready = len(members) - len(quarantined)
-    print(f"{ready} of {len(members)} plugins are ready, with {len(app.routes)} routes")
+    say(f"{ready} of {len(members)} plugins are ready, with {len(app.routes)} routes")
     return FINDINGS if quarantined else 0

@@ -1,23 +1,90 @@
-"""What every command has in common: its type, and tables for people."""
+"""What every command has in common: its type, and the one way in which it writes to people, lines and tables."""
 
 from __future__ import annotations
 
+import os
+import sys
 from argparse import ArgumentParser, Namespace, _SubParsersAction
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+from ..errors import VincError
 from ..settings import KernelSettings, Sources
+from ..telemetry import escaped
 
 Command = Callable[[Namespace, KernelSettings, Sources], int]
 if TYPE_CHECKING:
     Commands = _SubParsersAction[ArgumentParser]  # argparse has no public name for it
 
 REFUSED, FINDINGS = 1, 3
+LONGEST = 1000  # characters of a line or of a cell
+GAP = " ... "
+
+
+class OutputLost(VincError):
+    """Standard output cannot be written."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"standard output {why}; direct it to a terminal, a pipe or a file with room")
+
+
+def printable(text: str) -> str:
+    """One line that a terminal shows as it is: nothing in it steers, and what is too long lacks its middle."""
+    line = escaped(text.encode("utf-8", "backslashreplace").decode())
+    if len(line) <= LONGEST:
+        return line
+    end = LONGEST // 3  # an error's cure stands there
+    return line[: LONGEST - end - len(GAP)] + GAP + line[-end:]
+
+
+def say(text: str) -> None:
+    """Print one line, whatever a plugin has put into it."""
+    with writing():
+        print(printable(text))
+
+
+def say_whole(text: str) -> None:
+    """Print what is for programs, such as JSON or SQL: to cut or to escape it would spoil it."""
+    with writing():
+        print(text)
+
+
+def complain(text: str) -> None:
+    """Print one line on stderr; who has closed that does not want to know."""
+    if sys.stderr is not None:
+        with suppress(OSError):
+            print(f"vinc: {printable(text)}", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def writing() -> Generator[None]:
+    """Turn what the operating system refuses into OutputLost; a pipe that nobody reads any more stays what it is."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        give_up_output()
+        raise OutputLost(f"cannot be written: {(error.strerror or str(error)).lower()}") from None
+
+
+def flush_output() -> None:
+    """Write what waits; what a plugin has closed holds nothing back."""
+    if sys.stdout is not None and not sys.stdout.closed:
+        with writing():
+            sys.stdout.flush()
+
+
+def give_up_output() -> None:
+    """Let what still waits go nowhere, else the interpreter tries once more at its end, and complains."""
+    with suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Columns as wide as their longest cell; the last one is left as it is."""
-    lines = [headings, *rows]
+    lines = [[printable(cell) for cell in line] for line in (headings, *rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(headings))]
     for line in lines:
-        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+        say_whole("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())

@@ -6,13 +6,14 @@ from argparse import ArgumentParser, BooleanOptionalAction, Namespace
 from typing import TYPE_CHECKING
 
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
 
 from ..database.prepare import prepare
 from ..database.roles import Roles
 from ..database.versions import History, revisions
 from ..errors import DatabaseError
 from ..settings import DatabaseSettings, KernelSettings, Sources
-from .command import FINDINGS, REFUSED, print_table
+from .command import FINDINGS, REFUSED, print_table, say, say_whole
 
 if TYPE_CHECKING:
     from ..migrations.check import Models
@@ -51,8 +52,13 @@ def add(commands: Commands) -> None:
 
 def run_init(args: Namespace, settings: KernelSettings, _: Sources) -> int:
     database = settings.database
+    if database.url is None:
+        raise DatabaseError(
+            "VINC_DATABASE_URL is not set: it says which database is made, and how the application will log in"
+        )
     admin = args.admin_url or address(database)
-    named = make_url(database.url.get_secret_value() if database.url else admin).database
+    refuse_no_address(admin)
+    named = make_url(database.url.get_secret_value()).database
     if not named:
         raise DatabaseError(
             "VINC_DATABASE_URL names no database; write it as postgresql+psycopg://user:password@host/name"
@@ -60,13 +66,23 @@ def run_init(args: Namespace, settings: KernelSettings, _: Sources) -> int:
     roles = Roles(database.role_prefix)
     made = prepare(admin, named, roles, passwords(database, roles))
     if made.left:
-        print(f"-- {make_url(admin).username or 'this user'} may not do the following; run it in psql as one who may:")
-        print("\n".join(made.left))
+        say(f"-- {make_url(admin).username or 'this user'} may not do the following; run it in psql as one who may:")
+        say_whole("\n".join(made.left))
         return REFUSED
     for line in made.notes:
-        print(f"note: {line}")
-    print(f"{len(made.done)} changes made" if made.done else "nothing to do", f"in {named}: roles {roles.prefix}_*")
+        say(f"note: {line}")
+    changes = f"{len(made.done)} changes made" if made.done else "nothing to do"
+    say(f"{changes} in {named}: roles {roles.prefix}_*")
     return 0
+
+
+def refuse_no_address(url: str) -> None:
+    try:
+        make_url(url)
+    except (ArgumentError, ValueError):
+        raise DatabaseError(
+            "--admin-url is no address: write it as postgresql+psycopg://postgres:password@host:5432/postgres"
+        ) from None
 
 
 def passwords(settings: DatabaseSettings, roles: Roles) -> dict[str, str]:
@@ -83,7 +99,7 @@ def run_upgrade(args: Namespace, settings: KernelSettings, _: Sources) -> int:
         raise DatabaseError("--to needs --plugin: revisions of different plugins have nothing to do with each other")
     chosen = histories(settings, args.plugin)
     upgrade(address(settings.database), chosen, how(settings), target=args.to or HEADS)
-    print(f"{len(chosen)} histor{'y is' if len(chosen) == 1 else 'ies are'} up to date")
+    say(f"{len(chosen)} histor{'y is' if len(chosen) == 1 else 'ies are'} up to date")
     return 0
 
 
@@ -120,8 +136,8 @@ def run_check(_: Namespace, settings: KernelSettings, given: Sources) -> int:
 
     findings = check(address(settings.database), histories(settings), models(settings, given), how(settings))
     for line in findings:
-        print(line)
-    print(f"{len(findings)} findings" if findings else "database, histories and models are equal")
+        say(line)
+    say(f"{len(findings)} findings" if findings else "database, histories and models are equal")
     return FINDINGS if findings else 0
 
 
@@ -131,7 +147,7 @@ def run_revision(args: Namespace, settings: KernelSettings, given: Sources) -> i
     history = histories(settings, args.plugin)[0]
     url = address(settings.database) if args.autogenerate else None
     own = models(settings, given).get(args.plugin, ()) if url else ()
-    print(write_revision(url, history, args.message, models=own, how=how(settings)))
+    say(str(write_revision(url, history, args.message, models=own, how=how(settings))))
     return 0
 
 
@@ -154,7 +170,7 @@ def models(settings: KernelSettings, given: Sources) -> Models:
 def how(settings: KernelSettings) -> How:
     from ..migrations.unit import How
 
-    return How(roles=Roles(settings.database.role_prefix), tell=print)
+    return How(roles=Roles(settings.database.role_prefix), tell=say)
 
 
 def address(settings: DatabaseSettings) -> str:

@@ -17,6 +17,7 @@ from ..hookspecs import HOOKS
 from ..plugins.arrange import enabled
 from ..plugins.assemble import Assembling, Assembly, Member, assemble
 from ..settings import Sources, read_settings
+from .command import complain
 
 
 def contributed(member: Member, assembly: Assembly) -> dict[str, Any]:
@@ -47,7 +48,7 @@ def describe(tell: Callable[[str, str], None]) -> dict[str, Any]:
 
 
 def main() -> int:
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8", errors="backslashreplace")
     os.dup2(2, 1)
     logging.disable()
 
@@ -57,7 +58,8 @@ def main() -> int:
     try:
         answers.write(json.dumps(describe(tell)))
     except VincError as error:
-        print(f"vinc: {error}", file=sys.stderr)
+        for line in str(error).splitlines():
+            complain(line)
         return 1
     answers.flush()
     os._exit(0)  # a plugin may have left threads that would not let this process end

@@ -13,7 +13,7 @@ from ..manifest import Manifest, read_manifest, write_enabled
 from ..plugins.arrange import Plugin, dependents, survey, unknown
 from ..plugins.find import find
 from ..settings import KernelSettings, Sources
-from .command import REFUSED, print_table
+from .command import REFUSED, complain, print_table, say, say_whole
 
 if TYPE_CHECKING:
     from .command import Commands
@@ -43,12 +43,12 @@ def show(args: Namespace, settings: KernelSettings, _: Sources) -> int:
         contributed = loaded(settings, len(rows))
         rows = [row | contributed.get(row["name"], {}) for row in rows]
     if args.json:
-        print(json.dumps(rows, indent=2))
+        say_whole(json.dumps(rows, indent=2))
     else:
         print_rows(rows, loaded=args.loaded)
     errors = unknown(found, manifest)
     for error in errors:
-        print(f"vinc: {error}", file=sys.stderr)
+        complain(str(error))
     return REFUSED if errors else 0
 
 
@@ -86,7 +86,7 @@ def loaded(settings: KernelSettings, plugins: int) -> dict[str, dict[str, Any]]:
         raise PluginsRefused(message) from None
     *_, last = done.stdout.splitlines() or [b""]
     if not last.startswith(b"{"):
-        at = last.decode() or "the plugins"
+        at = last.decode(errors="replace") or "the plugins"
         message = f"{at}: it ended the process that loaded it, with exit code {done.returncode}; disable it"
         raise PluginsRefused(message)
     told: dict[str, dict[str, Any]] = json.loads(last)
@@ -97,7 +97,7 @@ def switch(args: Namespace, settings: KernelSettings, _: Sources) -> int:
     manifest = read_manifest(settings)
     refuse_unsafe(args.name, manifest, enabled=args.enabled)
     path = write_enabled(manifest, args.name, enabled=args.enabled)
-    print(f"{args.name} is {'enabled' if args.enabled else 'disabled'} in {path}; it counts from the next start")
+    say(f"{args.name} is {'enabled' if args.enabled else 'disabled'} in {path}; it counts from the next start")
     return 0
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..settings import KernelSettings, Sources
 from ..telemetry import configure
+from .arguments import port, workers
 from .command import REFUSED
 
 if TYPE_CHECKING:
@@ -20,8 +21,8 @@ APP = "vinc_kernel.main:app"
 def add(commands: Commands) -> None:
     made = commands.add_parser("serve", help="serve the application")
     made.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: %(default)s)")
-    made.add_argument("--port", type=int, default=8000, help="the port to listen on (default: %(default)s)")
-    made.add_argument("--workers", type=int, default=1, help="how many processes answer (default: %(default)s)")
+    made.add_argument("--port", type=port, default=8000, help="the port; 0 is any free one (default: %(default)s)")
+    made.add_argument("--workers", type=workers, default=1, help="how many processes answer (default: %(default)s)")
     made.add_argument("--reload", action="store_true", help="start again when a file changes; for development")
     made.set_defaults(run=run)
 

@@ -6,7 +6,7 @@ from argparse import Namespace
 from typing import TYPE_CHECKING
 
 from ..settings import KernelSettings, Sources, read_settings, unknown_names
-from .command import print_table
+from .command import print_table, say
 
 if TYPE_CHECKING:
     from .command import Commands
@@ -28,5 +28,5 @@ def run(_args: Namespace, settings: KernelSettings, given: Sources) -> int:
     print_table(["SETTING", "VALUE", "FROM"], [[one.name, one.shown, one.source] for one in origins])
     declared = {one.plugin.name: one.contribution.settings for one in members}
     for line in unknown_names(given, declared):
-        print(f"warning: {line}")
+        say(f"warning: {line}")
     return 0

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol
 
+from psycopg import AsyncConnection, AsyncCursor
 from sqlalchemy.engine import URL, Engine
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.pool import NullPool
 
 from ..errors import DatabaseError
+from .refused import SEVERAL, refuse
 
 if TYPE_CHECKING:
-    from psycopg import AsyncConnection
-
     from .statements import Statements
 
 NOWHERE = URL.create("postgresql+psycopg")  # the connection stands already
@@ -29,6 +30,36 @@ class Unit(Protocol):
     async def restart(self) -> None:
         """Undo everything so far, and go on in a new transaction."""
 
+    def asks(self) -> AbstractContextManager[None]:
+        """Remember who waits for an answer."""
+
+    def require_open(self) -> None:
+        """Raise once the request has had its session."""
+
+    def require_transaction(self, connection: AsyncConnection) -> None:
+        """Raise when a statement has ended the transaction."""
+
+    def lost(self, connection: AsyncConnection, why: str) -> DatabaseError:
+        """The error after which nothing more is asked of the connection."""
+
+
+class Watched(AsyncCursor[tuple[Any, ...]]):
+    """A cursor that leaves the transaction to its unit of work."""
+
+    def __init__(self, unit: Unit, connection: AsyncConnection) -> None:
+        super().__init__(connection)
+        self.unit = unit
+
+    async def execute(self, query: Any, *given: Any, **more: Any) -> Watched:
+        """As psycopg's, for one statement that is not refused."""
+        refuse(str(query))
+        with self.unit.asks():
+            await super().execute(query, *given, **more)
+        self.unit.require_transaction(self.connection)
+        if self.nextset():  # without values, psycopg sends several, and one of them may have committed
+            raise self.unit.lost(self.connection, SEVERAL)
+        return self
+
 
 class Borrowed:
     """What SQLAlchemy sees of the connection: it may use it, and neither commit nor close it."""
@@ -38,6 +69,11 @@ class Borrowed:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.connection, name)
+
+    def cursor(self, *given: Any) -> Any:
+        """A cursor for one statement; only a server-side one has a name."""
+        self.unit.require_open()
+        return self.connection.cursor(*given) if given else Watched(self.unit, self.connection)
 
     async def commit(self) -> None:
         message = "a session commits with its request: take the commit() out, or use flush()"

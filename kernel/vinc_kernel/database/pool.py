@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -11,17 +11,18 @@ from uuid import UUID
 
 import psycopg
 from psycopg import AsyncConnection
-from psycopg.pq import ConnStatus, PipelineStatus, TransactionStatus
+from psycopg.pq import ConnStatus, TransactionStatus
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from .failures import told
 from .probe import Probe
 from .session import DatabaseSession
 from .statements import Statements
-from .unit import ROLLBACK, UnitOfWork
+from .unit import RESET, ROLLBACK, UnitOfWork, drop_if_busy
 
 T = TypeVar("T")
 SECONDS_TO_ROLL_BACK = 5.0
+OPEN = (TransactionStatus.INTRANS, TransactionStatus.INERROR)
 
 
 @dataclass(slots=True, eq=False)
@@ -81,18 +82,29 @@ class Postgres:
         if not waiting.cancelled() and waiting.exception() is None:
             self.release(waiting.result())
 
-    def release(self, connection: AsyncConnection) -> None:
-        """Give it back, at once and without waiting, so that no cancellation can come between."""
-        busy = connection.pgconn.transaction_status == TransactionStatus.ACTIVE
-        if busy or connection.pgconn.pipeline_status != PipelineStatus.OFF:
-            connection.pgconn.finish()
-        self.keep(asyncio.create_task(self.put(connection)))
+    def release(
+        self, connection: AsyncConnection, *, reset: bool = False, asking: Collection[asyncio.Task[Any]] = ()
+    ) -> None:
+        """Give it back, at once and without waiting, so that no cancellation can come between.
 
-    async def put(self, connection: AsyncConnection) -> None:
+        `reset`: undo what was not committed, and what a statement may have set beyond its transaction. `asking`: tasks
+        that still wait for an answer on it; they are cancelled first, as nobody may close a socket under a waiting one.
+        """
+        for task in asking:
+            task.cancel()
+        self.keep(asyncio.create_task(self.put(connection, reset=reset, asking=asking)))
+        if not asking:
+            drop_if_busy(connection)
+
+    async def put(self, connection: AsyncConnection, *, reset: bool, asking: Collection[asyncio.Task[Any]]) -> None:
         try:
-            if connection.pgconn.transaction_status in (TransactionStatus.INTRANS, TransactionStatus.INERROR):
+            if asking:
+                await asyncio.wait(asking, timeout=SECONDS_TO_ROLL_BACK)
+                drop_if_busy(connection)
+            status = connection.pgconn.transaction_status
+            if status in OPEN or (reset and status == TransactionStatus.IDLE):
                 async with asyncio.timeout(SECONDS_TO_ROLL_BACK):
-                    await connection.execute(ROLLBACK)
+                    await connection.execute(ROLLBACK if status in OPEN else RESET, prepare=False)
         except (psycopg.Error, TimeoutError):
             connection.pgconn.finish()  # which rolls back as well
         finally:

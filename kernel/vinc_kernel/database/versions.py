@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from psycopg import AsyncConnection, sql
+from psycopg.errors import InsufficientPrivilege
 
 from ..errors import DatabaseError
 
@@ -105,9 +106,19 @@ async def places(connection: AsyncConnection[Any], histories: Iterable[History])
     tables = {str(row[0]) for row in await cursor.fetchall()}
     found: dict[str, str] = {}
     if tables:
-        cursor = await connection.execute(read_all(sorted(tables)))
+        try:
+            cursor = await connection.execute(read_all(sorted(tables)))
+        except InsufficientPrivilege as error:
+            raise not_allowed(connection, error) from None
         found = {str(table): str(version) for table, version in await cursor.fetchall()}
     return [Place(plugin=one.plugin, at=found.get(one.table), revisions=revisions(one)) for one in given]
+
+
+def not_allowed(connection: AsyncConnection[Any], error: InsufficientPrivilege) -> DatabaseError:
+    what = f"the role {connection.info.user} may not read the version tables ({error.diag.message_primary})"
+    return DatabaseError(
+        f"{what}; correct VINC_DATABASE_URL, which takes the role for the application, or run: vinc db init"
+    )
 
 
 def read_all(tables: Iterable[str]) -> sql.Composed:

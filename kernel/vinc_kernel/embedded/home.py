@@ -21,6 +21,7 @@ from tempfile import gettempdir
 from .process import Account, ServerNotStarted, cure_of, last_line, name_of, run_as, spawn
 
 LOG, PID, RUN = "server.log", "server.pid", "run"
+NO_LOG = "look at that directory, its owner and its disk"  # what fails before there is a log
 KNOWN = frozenset({LOG, PID, RUN, "data", "data.new"})
 ACCOUNTS = ("postgres", "nobody")
 LONGEST_SOCKET = 100  # sun_path takes 104 bytes on macOS and 108 on Linux, the last one is a NUL
@@ -178,7 +179,7 @@ def launch(place: Home, command: Sequence[str | Path], *, dies: signal.Signals |
         complaint = output.read().decode(errors="replace")  # until the server takes the shell's place
     if complaint:
         process.wait()
-        raise ServerNotStarted(last_line(complaint), where=place.path, cure=cure_of(complaint))
+        raise ServerNotStarted(last_line(complaint), where=place.path, cure=cure_of(complaint, otherwise=NO_LOG))
     return process
 
 

@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import quote
 
-from .home import Home, home, launch, recorded
+from .home import LOG, NO_LOG, Home, home, launch, recorded
 from .process import Process, ServerNotStarted, cure_of, last_line, run_as, runs, wait_until
 
 SUPERUSER = "postgres"
@@ -39,6 +39,10 @@ class PostgresServer:
     @property
     def pid(self) -> int:
         return self.process.pid
+
+    @property
+    def log(self) -> Path:
+        return self.directory / LOG
 
     def url(self, user: str, database: str) -> str:
         """The address for SQLAlchemy and for the settings; there is no password."""
@@ -109,7 +113,8 @@ def make_cluster(programs: Path, place: Home, *, throw_away: bool) -> None:
     options += ["--no-sync"] if throw_away else []
     made = run_as(place.account, [programs / "initdb", "-D", new, *options], cwd=place.path, dies=signal.SIGTERM)
     if made.returncode != 0:
-        raise ServerNotStarted(last_line(made.stdout), where=place.path, cure=cure_of(made.stdout))
+        cure = cure_of(made.stdout, otherwise=NO_LOG)
+        raise ServerNotStarted(last_line(made.stdout), where=place.path, cure=cure)
     new.rename(place.path / "data")
 
 

@@ -15,7 +15,8 @@ from pathlib import Path
 from ..errors import VincError
 
 PR_SET_PDEATHSIG = 1  # <sys/prctl.h>
-FULL = "No space left on device"
+# What the system says of a full disk, and PostgreSQL where it does not repeat that (src/backend/storage/smgr/md.c).
+FULL = ("No space left", "Disk quota exceeded", "could not extend file", "wrote only")
 
 
 class ServerNotStarted(VincError):
@@ -131,18 +132,24 @@ def wait_until(happened: Callable[[], bool], seconds: float) -> bool:
 def last_line(text: str) -> str:
     """The line of a server's output that says why it gave up."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    telling = [line for line in lines if FULL in line] or [line for line in lines if "FATAL" in line or "rror:" in line]
+    telling = [line for line in lines if is_full(line)] or [
+        line for line in lines if "FATAL" in line or "rror:" in line
+    ]
     line = (telling or lines or ["it said nothing"])[-1]
     return line.rpartition("FATAL:")[2].strip()
 
 
-def cure_of(text: str) -> str:
+def is_full(text: str) -> bool:
+    return any(words in text for words in FULL)
+
+
+def cure_of(text: str, *, otherwise: str = "the log says more") -> str:
     """What to do about what a server said."""
-    if FULL in text or "I/O error" in text:  # the latter is what a shell makes of it
+    if is_full(text) or "I/O error" in text:  # the latter is what a shell makes of it
         return "free some disk space"
     if "incompatible" in text:
         return "it is another version's: delete that directory to begin with an empty one"
-    return "the log says more"
+    return otherwise
 
 
 def name_of(uid: int) -> str:

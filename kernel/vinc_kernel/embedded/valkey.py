@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import quote
 
-from .home import Home, home, launch, recorded
+from .home import LOG, Home, home, launch, recorded
 from .process import Process, ServerNotStarted, cure_of, last_line, runs, wait_until
 
 SOCKET = "valkey.sock"
@@ -28,6 +28,10 @@ class ValkeyServer:
     @property
     def pid(self) -> int:
         return self.process.pid
+
+    @property
+    def log(self) -> Path:
+        return self.directory / LOG
 
     @property
     def url(self) -> str:

@@ -127,6 +127,8 @@ def fault_of(made: Plugin, twins: list[Installed], siblings: set[str], entry: En
     if len(siblings) > 1:
         what = f"its distribution has {len(siblings)} plugins: {', '.join(sorted(siblings))}"
         return fault(made, what, "make a distribution of each")
+    if twins[0].invalid:
+        return fault(made, f"its metadata is not valid: {twins[0].invalid}", "build it again")
     return misnamed(made, entry) or unmet(made, twins[0])
 
 
@@ -150,8 +152,6 @@ def misnamed(made: Plugin, entry: Entry | None) -> StartError | None:
 
 def unmet(made: Plugin, metadata: Installed) -> StartError | None:
     """The first requirement that what is installed does not meet."""
-    if metadata.invalid:
-        return fault(made, f"its metadata is not valid: {metadata.invalid}", "build it again")
     if not any(canonicalize_name(requirement.name) == KERNEL for requirement in metadata.requires):
         return fault(made, f"it does not say which {KERNEL} it needs", f"require {KERNEL} in its pyproject.toml")
     for requirement in metadata.requires:
@@ -165,7 +165,7 @@ def unmet(made: Plugin, metadata: Installed) -> StartError | None:
 def installed_version(distribution: str) -> Version | None:
     try:
         return Version(version(distribution))
-    except (PackageNotFoundError, InvalidVersion):
+    except (PackageNotFoundError, InvalidVersion, UnicodeDecodeError, TypeError):  # or its METADATA cannot be read
         return None
 
 

@@ -22,8 +22,9 @@ from . import check
 from .arrange import Plugin
 from .check import Claim, claims_of, conflicts
 from .collect import contribution_of, implementations, new_manager, register
-from .load import bounded, failure, load
-from .traces import Traces
+from .load import bounded, failure, load, text_of
+from .mapping import failed_mapping
+from .traces import Ledger, Traces
 
 logger = logging.getLogger("vinc.plugins")
 
@@ -37,7 +38,6 @@ class Member:
     endpoints: list[Endpoint] = field(default_factory=list)
     settings: Settings | None = None
     origins: list[Origin] = field(default_factory=list)
-    traces: Traces | None = None
     error: StartError | None = None
 
     @property
@@ -58,10 +58,14 @@ class Assembly:
 
     members: list[Member]
     manager: pluggy.PluginManager
+    ledger: Ledger
 
     @property
     def ready(self) -> list[Member]:
         return [member for member in self.members if member.error is None]
+
+    def traces(self, member: Member) -> Traces:
+        return self.ledger.of[member.plugin.name]
 
     def hooks(self, name: str, plugin: str) -> list[Callable[..., Any]]:
         return implementations(self.manager, name, plugin)
@@ -82,13 +86,13 @@ class Assembling:
 
 def assemble(plugins: Sequence[Plugin], given: Assembling) -> Assembly:
     """Everything from import to check; raises StartErrors that tell all failures of required plugins at once."""
-    made = Assembly([Member(plugin, error=plugin.fault) for plugin in plugins], new_manager())
+    made = Assembly([Member(plugin, error=plugin.fault) for plugin in plugins], new_manager(), Ledger(plugins))
     with collector_paused():
         for phase, step in (("import", bring_in), ("contribute", collect), ("settings", configure), ("check", place)):
             for member in made.members:
                 given.tell(member.plugin.name, phase)
                 attempt(made, member, phase, partial(step, made, member, given))
-        settle(made)
+        settle(made, given)
     if fatal := [member.error for member in made.members if member.error and member.plugin.required]:
         raise StartErrors(fatal)
     for member in made.members:
@@ -97,7 +101,7 @@ def assemble(plugins: Sequence[Plugin], given: Assembling) -> Assembly:
     return made
 
 
-def settle(made: Assembly) -> None:
+def settle(made: Assembly, given: Assembling) -> None:
     """Who owns which name, and whether everything that guards ask for is contributed by somebody who runs."""
     claims: dict[str, list[Claim]] = {}
 
@@ -116,9 +120,26 @@ def settle(made: Assembly) -> None:
     before = -1
     while len(made.ready) != before:  # who is put aside takes its names along, which another may ask for
         before = len(made.ready)
+        configure_mappers(made, given)
         declared = check.Declared.of([one.contribution for one in made.ready])
         for member in made.members:
             attempt(made, member, "check", partial(check.undeclared, member.plugin, member.endpoints, declared))
+
+
+def configure_mappers(made: Assembly, given: Assembling) -> None:
+    """One mapper that cannot be configured fails the first query of everybody, so its plugin goes, and they again."""
+    made.ledger.enter()
+    for member in made.members:
+        if member.error:
+            made.traces(member).remove()  # what a thread of it has declared since
+    members = {member.plugin.name: member for member in made.members}
+    for _ in made.members:
+        error = failed_mapping(made.ledger, given.settings.plugins.load_timeout)
+        if error is None:
+            return
+        put_aside(made, members[error.plugin], error)
+        for member in made.members:
+            attempt(made, member, "check", lambda: None)  # those that need it go with it
 
 
 @contextmanager
@@ -140,7 +161,7 @@ def attempt(made: Assembly, member: Member, phase: str, step: Callable[[], None]
     try:
         refuse_without_needs(made, member, phase)
         step()
-    except Exception as error:  # noqa: BLE001  a plugin may raise anything; it is told, and the plugin put aside
+    except (Exception, SystemExit) as error:  # noqa: BLE001  a plugin may raise anything; it is told, and put aside
         put_aside(made, member, told(made, member, phase, error))
 
 
@@ -151,14 +172,14 @@ def refuse_without_needs(made: Assembly, member: Member, phase: str) -> None:
         raise StartError(what, plugin=member.plugin.name, phase=phase, where=member.plugin.where, cure=cure)
 
 
-def told(made: Assembly, member: Member, phase: str, error: Exception) -> StartError:
+def told(made: Assembly, member: Member, phase: str, error: BaseException) -> StartError:
     """The line about an error; for a table that is there already, with the name of whose it is."""
-    text = str(error.what if isinstance(error, StartError) else error)
+    text = error.what if isinstance(error, StartError) else text_of(error)
     twice = re.search(r"Table '([^']+)' is already defined", text)
     if twice is None:
         return failure(member.plugin, phase, error)
     table = twice[1]
-    owner = next((one for one in made.members if one.traces and table in one.traces.tables and one is not member), None)
+    owner = next((one for one in made.members if table in made.traces(one).tables and one is not member), None)
     where = error.where if isinstance(error, StartError) else member.plugin.where
     whose = f"{owner.plugin.name}'s" if owner else "its own"
     what = f"the table {table!r} is already {whose}"
@@ -171,25 +192,23 @@ def put_aside(made: Assembly, member: Member, error: StartError) -> None:
     member.endpoints, member.contribution, member.settings = [], Contribution(), None
     if made.manager.has_plugin(member.plugin.name):
         made.manager.unregister(name=member.plugin.name)
-    if member.traces is not None:
-        member.traces.remove()
+    made.traces(member).remove()
 
 
 def bring_in(made: Assembly, member: Member, given: Assembling) -> None:
-    traces = member.traces = Traces(member.plugin)
-    with traces.record():
-        module = load(member.plugin, given.settings.plugins.load_timeout)
-    check.own_tables(member.plugin, traces.tables)
-    register(member.plugin, module, made.manager)
+    plugin, seconds = member.plugin, given.settings.plugins.load_timeout
+    with made.ledger.record(plugin):
+        module = load(plugin, seconds)
+    check.own_tables(plugin, made.traces(member).tables)
+    bounded(plugin, "import", seconds, lambda: register(plugin, module, made.manager))  # it runs what `dir` calls
 
 
 def collect(made: Assembly, member: Member, given: Assembling) -> None:
     """Routers and models are often imported only by `contribute`, so it leaves traces like the import."""
-    plugin, traces = member.plugin, member.traces or Traces(member.plugin)
-    seconds = given.settings.plugins.load_timeout
-    with traces.record():
+    plugin, seconds = member.plugin, given.settings.plugins.load_timeout
+    with made.ledger.record(plugin):
         member.contribution = bounded(plugin, "contribute", seconds, lambda: contribution_of(plugin, made.manager))
-    check.own_tables(plugin, traces.tables)
+    check.own_tables(plugin, made.traces(member).tables)
 
 
 def configure(_: Assembly, member: Member, given: Assembling) -> None:
@@ -216,7 +235,7 @@ def settings_of(plugin: Plugin, kind: type[Settings], sources: Sources) -> tuple
         raise StartError(what, plugin=plugin.name, phase="settings", where=plugin.where, cure=cure) from None
 
 
-def place(_: Assembly, member: Member, given: Assembling) -> None:
+def place(made: Assembly, member: Member, given: Assembling) -> None:
     plugin, contribution = member.plugin, member.contribution
     at = Place(
         plugin=plugin.name,
@@ -226,5 +245,4 @@ def place(_: Assembly, member: Member, given: Assembling) -> None:
         where=contribution.where,
     )
     member.endpoints = list(endpoints(at, contribution.routers))
-    if member.traces is not None:
-        check.uncontributed(plugin, contribution, member.traces.tables)
+    check.uncontributed(plugin, contribution, made.traces(member).tables)

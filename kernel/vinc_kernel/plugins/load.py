@@ -20,10 +20,12 @@ from typing import Any, TypeVar
 from ..endpoints import line_of as function_line
 from ..errors import StartError
 from ..services import App
+from ..telemetry import escaped
 from .arrange import Plugin
 
 logger = logging.getLogger("vinc.plugins")
 T = TypeVar("T")
+LONGEST = 500  # characters of an error's text
 TO_END = 0.2  # seconds; code that runs ends at once, code that sleeps when it wakes up
 
 
@@ -35,13 +37,13 @@ def load(plugin: Plugin, seconds: float) -> ModuleType:
 def bounded(plugin: Plugin, phase: str, seconds: float, work: Callable[[], T]) -> T:
     """Run a plugin's code under the deadline; raises StartError for whatever it raises."""
     done: list[T] = []
-    raised: list[BaseException] = []
+    raised: list[tuple[BaseException, StartError]] = []
 
     def attempt() -> None:
         try:
             done.append(work())
         except BaseException as error:  # noqa: BLE001  SystemExit and KeyboardInterrupt are the plugin's own here
-            raised.append(error)
+            raised.append((error, failure(plugin, phase, error)))  # told here: its text is the plugin's code too
 
     thread = threading.Thread(target=attempt, name=f"vinc-load-{plugin.name}", daemon=True)
     thread.start()
@@ -53,7 +55,8 @@ def bounded(plugin: Plugin, phase: str, seconds: float, work: Callable[[], T]) -
         cure = "move the work into a lifespan hook, or raise VINC_PLUGIN_LOAD_TIMEOUT"
         raise StartError(what, plugin=plugin.name, phase=phase, where=where, cure=cure)
     if raised:
-        raise failure(plugin, phase, raised[0]) from raised[0]
+        error, told = raised[0]
+        raise told from error
     return done[0]
 
 
@@ -108,20 +111,37 @@ def failure(plugin: Plugin, phase: str, error: BaseException, otherwise: str = "
     """The one line about what a plugin raised: class and text of the error, and the plugin's innermost line."""
     if isinstance(error, StartError):
         return error
-    text = "" if phase == "settings" else " ".join(str(error).split())  # a validator may tell the value, a secret
-    what = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    name = type(error).__name__
+    text = "" if phase == "settings" else text_of(error)  # a validator may tell the value, a secret
+    what = f"{name}: {text}" if text else name
     cure = "mend the plugin, or disable it with: vinc plugins disable " + plugin.name
     where = place_in(plugin, error) or otherwise or plugin.where
     return StartError(what, plugin=plugin.name, phase=phase, where=where, cure=cure)
+
+
+def text_of(error: BaseException) -> str:
+    """The error's text on one line; its `__str__` is foreign code, and may raise anything or say too much."""
+    try:
+        text = str.__getitem__(str(error), slice(LONGEST * 2))  # of a subclass of str, too, a real one
+    except BaseException as other:  # noqa: BLE001  a SystemExit of its text must not end the process
+        return f"its text cannot be had, for {type(other).__name__}"
+    text = escaped(" ".join(text.split()).encode("utf-8", "backslashreplace").decode())
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
 
 
 def place_in(plugin: Plugin, error: BaseException) -> str:
     """`file:line` of the innermost frame inside the plugin's package, of the error or of its cause; else empty."""
     if isinstance(error, SyntaxError) and error.filename:
         return f"{error.filename}:{error.lineno}"
+    at = innermost(plugin, error)
+    return at or (place_in(plugin, error.__cause__) if error.__cause__ else "")
+
+
+def innermost(plugin: Plugin, error: BaseException) -> str:
+    """`file:line` of the innermost frame inside the plugin's package; else empty."""
     at, trace = "", error.__traceback__
     while trace is not None:
         if plugin.owns(str(trace.tb_frame.f_globals.get("__name__", ""))):
             at = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
         trace = trace.tb_next
-    return at or (place_in(plugin, error.__cause__) if error.__cause__ else "")
+    return at

@@ -124,12 +124,13 @@ class Workshop:
             self.app()
         return str(caught.value).splitlines()
 
-    def vinc(self, *arguments: str, seconds: float = 30) -> subprocess.CompletedProcess[str]:
-        """Run the real command in a process of its own."""
+    def vinc(self, *arguments: str, seconds: float = 30, script: bool = False) -> subprocess.CompletedProcess[str]:
+        """Run the real command in a process of its own: by its module, or by the script that was installed."""
+        command = [str(Path(sys.executable).with_name("vinc"))] if script else [sys.executable, "-m", "vinc_kernel.cli"]
         path = os.pathsep.join(filter(None, [str(self.folder), os.environ.get("PYTHONPATH")]))
         clean = {key: value for key, value in os.environ.items() if not key.startswith("VINC_")}
         return subprocess.run(
-            [sys.executable, "-m", "vinc_kernel.cli", *arguments],
+            [*command, *arguments],
             env={**clean, **self.sources.environ, "PYTHONPATH": path},
             cwd=self.folder,
             capture_output=True,

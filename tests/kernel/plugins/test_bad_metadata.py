@@ -194,3 +194,52 @@ def refusal(workshop: Workshop, name: str, *, required: bool) -> str:
     if required:
         return next(line for line in workshop.errors() if line.startswith(f"{name}:"))
     return workshop.app().services.states[name].why
+
+
+@pytest.mark.parametrize("line", ['foo; os_name ~= "abc"', 'foo; nothing_known == "x"'])
+async def test_a_marker_that_cannot_be_evaluated_is_refused(judge: Judge, line: str) -> None:
+    await judge(f"bad: find: its metadata is not valid: {line!r} {AT}; build it again", NEVER, requires=[line])
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "line"),
+    [
+        (
+            "entry_points.txt",
+            b"[vinc.plugins]\nbad = tiny.plugin\n[other]\nx\xff = y",
+            "entry_points.txt is not UTF-8 (tiny-bad 1.0)",
+        ),
+        ("entry_points.txt", b"[vinc.plugins]\nbad\n", "entry_points.txt has the line 'bad' (tiny-bad 1.0)"),
+        ("METADATA", b"Name: tiny-bad\nVersion: \xff", "METADATA cannot be read (UnicodeDecodeError) (unknown 0)"),
+        ("METADATA", None, "it has no Name; it has no Version (unknown 0)"),
+    ],
+)
+@pytest.mark.parametrize("listed", [True, False])
+def test_a_distribution_that_cannot_be_read_hides_no_other(
+    workshop: Workshop, file: str, content: bytes | None, line: str, listed: bool
+) -> None:
+    workshop.plugin("bad", NEVER, required=False)
+    workshop.plugin("good")
+    at = workshop.folder / "tiny_bad-1.0.dist-info" / file
+    at.unlink() if content is None else at.write_bytes(content)
+    if not listed:
+        del workshop.listed["bad"]
+        workshop.list("good", "")
+    # Pydantic looks for plugins of its own while it is imported, and fails itself at an entry_points.txt like these.
+    workshop.environ["PYDANTIC_DISABLE_PLUGINS"] = "1"
+    done = workshop.vinc("plugins")
+    states = workshop.app().services.states
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert states["good"].state == "ready"
+    assert [states[name].why for name in states if name == "bad"] == [
+        f"bad: find: its metadata is not valid: {line}; build it again"
+    ] * listed
+
+
+def test_a_broken_line_of_another_group_is_nobodys_fault(workshop: Workshop) -> None:
+    workshop.plugin("good")
+    points = workshop.folder / "tiny_good-1.0.dist-info" / "entry_points.txt"
+    points.write_text(points.read_text() + "[console_scripts]\nnonsense\n")
+
+    assert workshop.app().services.states["good"].state == "ready"

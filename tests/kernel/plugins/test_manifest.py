@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
 
 from vinc_kernel.commands.plugins import refuse_unsafe
-from vinc_kernel.errors import VincError
+from vinc_kernel.errors import ManifestError, VincError
 from vinc_kernel.manifest import read_manifest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.kernel.plugins.conftest import Workshop
 
 WITH_COMMENTS = """# what runs here
@@ -58,6 +61,11 @@ enabled = true  # for now
             "[plugins.xyz]\nrequired = false",
             "xyz: find: there is no such plugin installed ({file} [plugins.xyz]); install it",
         ),
+        ("a = " + "[" * 20_000, "{file}: is nested too deeply; take some brackets away"),
+        (
+            f"[plugins.good]\na = {'1' * 5000}",
+            "{file}: holds a number with too many digits; write it as a text",
+        ),
         ("\udcff", "{file}: cannot be read: UnicodeDecodeError; make it a readable UTF-8 file"),
     ],
 )
@@ -78,6 +86,38 @@ def test_a_named_file_that_is_not_there_is_told(workshop: Workshop) -> None:
     cure = "list the plugins that run in it, or name another file with VINC_PLUGINS_FILE"
 
     assert workshop.errors() == [f"{workshop.manifest}: there is no such file; {cure}"]
+
+
+@pytest.mark.parametrize("named", ["", "plugins.toml"], ids=["here", "named"])
+@pytest.mark.parametrize("kind", ["directory", "fifo", "loop", "dangling"])
+def test_what_has_the_name_and_is_no_file_is_told(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch, kind: str, named: str
+) -> None:
+    monkeypatch.chdir(workshop.folder)
+    workshop.environ["VINC_PLUGINS_FILE"] = named
+    made: dict[str, Callable[[], object]] = {
+        "directory": workshop.manifest.mkdir,
+        "fifo": lambda: os.mkfifo(workshop.manifest),
+        "loop": lambda: workshop.manifest.symlink_to(workshop.manifest),
+        "dangling": lambda: workshop.manifest.symlink_to(workshop.folder / "nothing"),
+    }
+    absent = read_manifest(workshop.settings) if not named else None
+    made[kind]()
+    with pytest.raises(ManifestError, match=r"^plugins\.toml: (is no file; make it one|cannot be read: )"):
+        read_manifest(workshop.settings)
+
+    assert named or (absent and absent.path is None)
+
+
+def test_a_file_that_only_a_person_can_change_is_told(workshop: Workshop) -> None:
+    workshop.plugin("good")
+    workshop.list("good", f"a = {'[' * 150}{']' * 150}")
+    before = workshop.manifest.read_text()
+    done = workshop.vinc("plugins", "disable", "good")
+
+    line = f"vinc: {workshop.manifest}: cannot be changed by a program; change it by hand\n"
+    assert (done.returncode, done.stderr) == (1, line)
+    assert workshop.manifest.read_text() == before
 
 
 def test_enable_and_disable_keep_every_comment(workshop: Workshop) -> None:
