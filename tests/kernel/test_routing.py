@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from starlette.routing import Match, Mount
 
 from vinc_kernel import public
-from vinc_kernel.endpoints import Place, endpoints
+from vinc_kernel.endpoints import WEBSOCKET, Place, endpoints
 from vinc_kernel.routing import Index
 
 OPEN = public("a test asks")
@@ -111,7 +111,7 @@ def test_a_mount_answers_what_no_route_answers() -> None:
 
     assert answer(index, "/p/app/own") == "GET /p/app/own"
     assert answer(index, "/p/app/else/where", "PATCH") == "mount"
-    assert answer(index, "/p/app/", "WEBSOCKET") == "mount"
+    assert answer(index, "/p/app/", WEBSOCKET) == "mount"
     assert answer(index, "/p/app") is None
 
 
