@@ -32,8 +32,7 @@ class PunctualPipeline(Pipeline):
 
     async def immediate_execute_command(self, *args: Any, **options: Any) -> Any:
         async with punctual(self.seconds):
-            # redis-py has no types here
-            return await super().immediate_execute_command(*args, **options)  # type: ignore[no-untyped-call]
+            return await super().immediate_execute_command(*args, **options)  # type: ignore[no-untyped-call]  # redis-py's
 
 
 class PunctualRedis(Redis):
@@ -43,10 +42,9 @@ class PunctualRedis(Redis):
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:
         async with punctual(self.seconds):
-            # redis-py has no types here
-            return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]
+            return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]  # redis-py's
 
-    def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> Pipeline:  # noqa: FBT001, FBT002
+    def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> Pipeline:  # noqa: FBT001, FBT002  as above
         made = PunctualPipeline(self.connection_pool, self.response_callbacks, transaction, shard_hint)
         made.seconds = self.seconds
         return made
