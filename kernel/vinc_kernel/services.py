@@ -12,6 +12,7 @@ from fastapi import Depends
 from starlette.requests import HTTPConnection
 
 from .context import current_context
+from .database.scope import Scope
 from .errors import ConnectionAbsent, StartError
 from .settings import KernelSettings, Settings
 
@@ -100,7 +101,7 @@ class App:
         """A session of its own in this tenant, committed at the end and rolled back on an error."""
         if self.services.postgres is None:
             raise ConnectionAbsent("PostgreSQL", "VINC_DATABASE_URL")
-        return self.services.postgres.session(tenant)
+        return self.services.postgres.session(Scope(tenant))
 
     def provide(self, thing: object, kind: type | None = None) -> None:
         """Offer a service to all plugins under its type, or under a protocol that it fulfils."""

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import HTTPConnection
 
 from .context import current_context
+from .database.scope import Scope
 from .database.session import DatabaseSession
 from .database.unit import UnitOfWork
 from .errors import BadRequest, ConnectionAbsent
@@ -30,7 +31,7 @@ def unit_of(request: HTTPConnection) -> UnitOfWork:
             raise BadRequest(message)
         if services.postgres is None:
             raise ConnectionAbsent("PostgreSQL", "VINC_DATABASE_URL")
-        context.unit = services.postgres.unit(context.tenant_id, read_only=context.method in ONLY_READ)
+        context.unit = services.postgres.unit(Scope(context.tenant_id, read_only=context.method in ONLY_READ))
     return context.unit
 
 

@@ -13,6 +13,7 @@ from sqlalchemy import update
 
 from vinc_kernel.connections.postgres import postgres
 from vinc_kernel.database.pool import Postgres
+from vinc_kernel.database.scope import Scope
 from vinc_kernel.database.session import DatabaseSession
 
 from ..conftest import OURS, THEIRS, database_settings
@@ -31,7 +32,7 @@ Work = Callable[[Postgres, UUID], Awaitable[Counter[str]]]
 async def work(things: Postgres, tenant: UUID) -> Counter[str]:
     """A unit of work that reads, writes, uses the ORM or sleeps, and counts what it saw of others."""
     seen: Counter[str] = Counter()
-    unit = things.unit(tenant, read_only=random.random() < 0.3)
+    unit = things.unit(Scope(tenant, read_only=random.random() < 0.3))
     db = DatabaseSession(unit)
     try:
         for _ in range(random.randrange(1, 4)):
@@ -92,7 +93,7 @@ async def test_cancelled_requests_lose_no_connection_and_show_no_foreign_row(
 ) -> None:
     total = await storm(few, work)
     await few.settled()
-    units = [few.unit(OURS) for _ in range(CONNECTIONS)]
+    units = [few.unit(Scope(OURS)) for _ in range(CONNECTIONS)]
     async with asyncio.timeout(10):
         seen = await asyncio.gather(*(DatabaseSession(unit).all(TENANTS, Who) for unit in units))
     for unit in units:
@@ -124,7 +125,7 @@ async def test_the_storm_would_find_a_scope_that_outlives_its_transaction(few: P
 
 async def test_a_cancelled_query_stops_on_the_server_too(things: Postgres, admin: psycopg.Connection) -> None:
     await add(things, "a")
-    unit = things.unit(OURS)
+    unit = things.unit(Scope(OURS))
     asking = asyncio.create_task(DatabaseSession(unit).all(SLEEP, Who, {"seconds": 30}))
     await asyncio.sleep(0.1)
     asking.cancel()

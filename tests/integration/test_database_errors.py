@@ -15,6 +15,7 @@ from sqlalchemy.sql import Executable
 
 from vinc_kernel.connections.postgres import postgres
 from vinc_kernel.database.pool import Postgres
+from vinc_kernel.database.scope import Scope
 from vinc_kernel.database.session import DatabaseSession
 from vinc_kernel.errors import Conflict, DatabaseError, DeadlineExceeded, Forbidden, Problem, Unavailable, Unprocessable
 
@@ -64,7 +65,7 @@ async def test_a_value_that_does_not_fit_is_a_problem_without_the_value(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     given = {"name": "x", "tenant_id": OURS, **bad}
-    unit = things.unit(OURS)
+    unit = things.unit(Scope(OURS))
     with pytest.raises(Problem) as refused:
         await (flush(unit.orm(), given) if by == "orm" else store(DatabaseSession(unit), given))
     await unit.close()
@@ -105,7 +106,7 @@ async def test_no_error_of_the_database_tells_a_value(
     await add(things, CANARY)
     caplog.set_level(logging.DEBUG)
     statement, expected = FAILING[case]
-    unit = things.unit(OURS)
+    unit = things.unit(Scope(OURS))
     with pytest.raises(expected) as refused:
         await (DatabaseSession(unit).execute(statement) if by == "core" else unit.orm().execute(statement))
     await unit.close()
@@ -118,7 +119,7 @@ async def test_a_second_error_in_a_batch_tells_no_value_either(
     things: Postgres, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    unit = things.unit(OURS)
+    unit = things.unit(Scope(OURS))
     with pytest.raises(Problem) as refused:
         await DatabaseSession(unit).batch((FAILING["cast"][0], Row, None), (new(f"{CANARY}\0"), Row, None))
     with pytest.raises(DatabaseError):
@@ -133,7 +134,7 @@ async def test_statements_are_logged_on_demand_and_values_never(
 ) -> None:
     caplog.set_level(logging.INFO)
     async with postgres(database_settings(things_address, echo=True)) as things:
-        unit = things.unit(OURS)
+        unit = things.unit(Scope(OURS))
         await DatabaseSession(unit).execute(new(CANARY))
         await unit.orm().execute(NAMED, {"name": CANARY})
         await unit.close()
@@ -156,7 +157,7 @@ async def test_a_canary_is_found_when_an_error_is_not_ours(
 
 async def test_a_statement_that_takes_too_long_is_504(things: Postgres) -> None:
     await add(things, "a")
-    unit = things.unit(OURS)
+    unit = things.unit(Scope(OURS))
     db = DatabaseSession(unit)
     await db.execute(text("set local statement_timeout = 50"))
     with pytest.raises(DeadlineExceeded):
@@ -168,7 +169,7 @@ async def test_a_backend_killed_in_the_middle_is_503_and_the_next_session_works(
     things: Postgres, admin: psycopg.Connection
 ) -> None:
     await add(things, "a")
-    unit = things.unit(OURS)
+    unit = things.unit(Scope(OURS))
     db = DatabaseSession(unit)
     pid = (await db.one(text("select pg_backend_pid() as number"), Number)).number
     asking = asyncio.create_task(db.all(SLEEP, Who, {"seconds": 9}))
@@ -187,7 +188,7 @@ async def test_a_backend_killed_in_the_middle_is_503_and_the_next_session_works(
 async def test_when_no_connection_is_free_it_is_503(things_address: str, admin: psycopg.Connection) -> None:
     settings = database_settings(things_address, pool_size=1, max_overflow=0, pool_timeout=0.2)
     async with postgres(settings) as things:
-        first, second = things.unit(OURS), things.unit(OURS)
+        first, second = things.unit(Scope(OURS)), things.unit(Scope(OURS))
         await DatabaseSession(first).all(NAMES, Name)
         with pytest.raises(Unavailable):
             await DatabaseSession(second).all(NAMES, Name)

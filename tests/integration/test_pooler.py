@@ -16,6 +16,7 @@ from sqlalchemy.engine import URL, make_url
 
 from vinc_kernel.connections.postgres import postgres
 from vinc_kernel.database.pool import Postgres
+from vinc_kernel.database.scope import Scope
 
 from ..conftest import OURS, database_settings
 
@@ -66,7 +67,7 @@ async def test_nothing_is_prepared_behind_a_pooler_and_answers_are_ones_own(pool
     async with postgres(database_settings(pooled, pool_size=6, max_overflow=0)) as pool:
         await pool.ping()
         await asyncio.gather(*(ask_for(pool, number) for number in range(6)))
-        async with pool.session(OURS) as db:
+        async with pool.session(Scope(OURS)) as db:
             prepared = await db.one(text("select count(*) as number from pg_prepared_statements"), Number)
 
     assert prepared == Number(0)
@@ -76,5 +77,5 @@ async def ask_for(pool: Postgres, number: int) -> None:
     """Ask for a number of one's own, again and again; a constant in the text, so that no parameter tells it apart."""
     statement: Select[Any] = select(literal_column(str(number)).label("number"))
     for _ in range(100):
-        async with pool.session(OURS) as db:
+        async with pool.session(Scope(OURS)) as db:
             assert await db.one(statement, Number) == Number(number)

@@ -14,6 +14,7 @@ from sqlalchemy.engine import make_url
 
 from vinc_kernel.connections.postgres import postgres
 from vinc_kernel.database.pool import Postgres
+from vinc_kernel.database.scope import Scope
 from vinc_kernel.database.session import DatabaseSession
 from vinc_kernel.errors import ConnectionAbsent, DatabaseError, Unavailable
 from vinc_kernel.lifespan import connections
@@ -49,7 +50,7 @@ def through(line: Proxy, address: str, **more: object) -> DatabaseSettings:
 
 
 async def works(pool: Postgres) -> bool:
-    async with pool.session(OURS) as db:
+    async with pool.session(Scope(OURS)) as db:
         return (await db.one(ONE, Number)).number == 1
 
 
@@ -185,7 +186,7 @@ async def test_a_silent_server_fails_its_check_in_a_second(line: Proxy, things_a
 
 async def test_a_full_pool_makes_nobody_unready(things_address: str, admin: psycopg.Connection) -> None:
     async with postgres(database_settings(things_address, pool_size=1, max_overflow=0)) as pool:
-        unit = pool.unit(OURS)
+        unit = pool.unit(Scope(OURS))
         await DatabaseSession(unit).one(ONE, Number)
         async with asyncio.timeout(1):
             await pool.ping()
@@ -205,7 +206,7 @@ async def test_statements_are_prepared_on_a_direct_line(things_address: str, adm
     async with postgres(database_settings(things_address, pool_size=1, max_overflow=0)) as pool:
         for _ in range(10):
             await works(pool)
-        async with pool.session(OURS) as db:
+        async with pool.session(Scope(OURS)) as db:
             prepared = await db.one(text("select count(*) as number from pg_prepared_statements"), Number)
 
     assert prepared.number > 2

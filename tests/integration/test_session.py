@@ -11,6 +11,7 @@ from sqlalchemy import bindparam, delete, insert, select, text, update
 
 from vinc_kernel.connections.postgres import postgres
 from vinc_kernel.database.pool import Postgres
+from vinc_kernel.database.scope import Scope
 from vinc_kernel.database.session import NotOneRow
 from vinc_kernel.errors import Forbidden
 
@@ -24,7 +25,7 @@ async def test_a_row_of_every_type_comes_back_as_it_was_stored(things: Postgres)
         "price": Decimal("12.50"), "mood": Mood.sad, "data": {"a": [1, None, "ü"]},
         "made": datetime(2026, 2, 28, 23, 59, tzinfo=UTC),
     }  # fmt: skip
-    async with things.session(OURS) as db:
+    async with things.session(Scope(OURS)) as db:
         returned = await db.one(insert(Thing).values(**stored).returning(Thing), Row)
         found = await db.one(NAMED, Row, {"name": stored["name"]})
 
@@ -32,14 +33,14 @@ async def test_a_row_of_every_type_comes_back_as_it_was_stored(things: Postgres)
 
 
 async def test_values_may_come_beside_a_constant_statement(things: Postgres) -> None:
-    async with things.session(OURS) as db:
+    async with things.session(Scope(OURS)) as db:
         row = await db.one(ADD, Row, {"name": "a", "tenant_id": OURS, "price": Decimal(1)})
 
     assert (row.name, row.qty, row.price) == ("a", 7, Decimal("1.00"))
 
 
 async def test_defaults_of_python_and_of_the_server_are_applied(things: Postgres) -> None:
-    async with things.session(OURS) as db:
+    async with things.session(Scope(OURS)) as db:
         rows = await db.all(insert(Thing).values([{"name": n, "tenant_id": OURS} for n in "ab"]).returning(Thing), Row)
         await db.execute(update(Thing).where(Thing.name == "a").values(name="c"))
         changed = await db.one(NAMED, Row, {"name": "c"})
@@ -52,7 +53,7 @@ async def test_defaults_of_python_and_of_the_server_are_applied(things: Postgres
 
 async def test_rows_go_into_a_pydantic_model_as_well(things: Postgres) -> None:
     await add(things, "a")
-    async with things.session(OURS) as db:
+    async with things.session(Scope(OURS)) as db:
         assert await db.all(NAMES, NameModel) == [NameModel(name="a")]
 
 
@@ -61,13 +62,13 @@ async def test_in_takes_a_list_of_any_length(things: Postgres, wanted: list[str]
     await add(things, "a", "b", "c")
     built = NAMES.where(Thing.name.in_(wanted))
     constant = NAMES.where(Thing.name.in_(bindparam("wanted", expanding=True)))
-    async with things.session(OURS) as db:
+    async with things.session(Scope(OURS)) as db:
         assert [row.name for row in await db.all(built, Name)] == found
         assert [row.name for row in await db.all(constant, Name, {"wanted": wanted})] == found
 
 
 async def test_in_converts_each_of_its_values(things: Postgres) -> None:
-    async with things.session(OURS) as db:
+    async with things.session(Scope(OURS)) as db:
         await db.execute(new("a", mood=Mood.glad))
         await db.execute(new("b", mood=Mood.sad))
         found = await db.all(NAMES.where(Thing.mood.in_([Mood.sad])), Name)
@@ -77,14 +78,14 @@ async def test_in_converts_each_of_its_values(things: Postgres) -> None:
 
 async def test_a_statement_built_anew_keeps_its_own_values(things: Postgres) -> None:
     await add(things, "a", "b", "c")
-    async with things.session(OURS) as db:
+    async with things.session(Scope(OURS)) as db:
         for name in "abcab" * 3:
             assert [row.name for row in await db.all(select(Thing.name).where(Thing.name == name), Name)] == [name]
 
 
 async def test_text_takes_values_and_gives_rows(things: Postgres) -> None:
     await add(things, "a", "b")
-    async with things.session(OURS) as db:
+    async with things.session(Scope(OURS)) as db:
         found = await db.all(text("select name from things_thing where name > :least"), Name, {"least": "a"})
 
     assert found == [Name("b")]
@@ -92,13 +93,13 @@ async def test_text_takes_values_and_gives_rows(things: Postgres) -> None:
 
 async def test_execute_tells_how_many_rows_it_touched(things: Postgres) -> None:
     await add(things, "a", "b")
-    async with things.session(OURS) as db:
+    async with things.session(Scope(OURS)) as db:
         assert await db.execute(update(Thing).values(qty=1)) == 2
         assert await db.execute(delete(Thing).where(Thing.name == "x")) == 0
 
 
 async def test_a_batch_answers_in_order(things: Postgres) -> None:
-    async with things.session(OURS) as db:
+    async with things.session(Scope(OURS)) as db:
         added, every, count = await db.batch((new("a"), Row, None), (NAMES, Name, None), (COUNT, Number, {}))
 
     assert [row.name for row in added] == ["a"]
@@ -108,7 +109,7 @@ async def test_a_batch_answers_in_order(things: Postgres) -> None:
 
 async def test_one_and_one_or_none_count_their_rows(things: Postgres) -> None:
     await add(things, "a", "b")
-    async with things.session(OURS) as db:
+    async with things.session(Scope(OURS)) as db:
         assert await db.one_or_none(NAMED, Row, {"name": "x"}) is None
         with pytest.raises(NotOneRow, match="got 0"):
             await db.one(NAMED, Row, {"name": "x"})
@@ -133,7 +134,7 @@ async def test_a_row_of_another_tenant_cannot_be_written(things: Postgres) -> No
 
 
 async def add_foreign(things: Postgres) -> None:
-    async with things.session(OURS) as db:
+    async with things.session(Scope(OURS)) as db:
         await db.execute(new("x", THEIRS))
 
 
@@ -142,15 +143,15 @@ async def test_without_a_tenant_nothing_is_seen_on_a_connection_that_had_one(
 ) -> None:
     async with postgres(database_settings(things_address, pool_size=1, max_overflow=0)) as things:
         await add(things, "a")
-        async with things.session(None) as db:
+        async with things.session(Scope(None)) as db:
             assert await db.all(ALL, Row) == []
         with pytest.raises(Forbidden):
-            async with things.session(None) as db:
+            async with things.session(Scope(None)) as db:
                 await db.execute(new("b"))
 
 
 async def test_a_savepoint_keeps_the_tenant(things: Postgres) -> None:
-    async with things.session(OURS) as db:
+    async with things.session(Scope(OURS)) as db:
         orm = db.unit.orm()
         async with orm.begin_nested():
             await orm.execute(new("kept"))

@@ -13,6 +13,7 @@ from sqlalchemy.exc import InvalidRequestError
 
 from vinc_kernel.connections.postgres import postgres
 from vinc_kernel.database.pool import Postgres
+from vinc_kernel.database.scope import Scope
 from vinc_kernel.database.session import DatabaseSession
 from vinc_kernel.database.unit import UnitOfWork
 from vinc_kernel.errors import Conflict, DatabaseError
@@ -54,10 +55,10 @@ LEFT_BEHIND = {
 async def test_nothing_that_a_statement_sets_outlives_its_transaction(
     single: Postgres, statement: str, end: str, by: str
 ) -> None:
-    async with single.session(OURS) as db:
+    async with single.session(Scope(OURS)) as db:
         await ask(db, "select 1 as settled")
         (before,) = await ask(db, LEFT_BEHIND[statement])
-    unit = single.unit(OURS)
+    unit = single.unit(Scope(OURS))
     if end == "a commit that fails":
         await DatabaseSession(unit).execute(insert(Part).values(tenant_id=OURS, thing_id=uuid4()))
     await (DatabaseSession(unit).execute(text(statement)) if by == "core" else unit.orm().execute(text(statement)))
@@ -68,7 +69,7 @@ async def test_nothing_that_a_statement_sets_outlives_its_transaction(
         await getattr(unit, end)()
     await unit.close()
 
-    async with single.session(THEIRS) as db:
+    async with single.session(Scope(THEIRS)) as db:
         (after,) = await ask(db, LEFT_BEHIND[statement])
     assert {key: value or None for key, value in after.items()} == {k: v or None for k, v in before.items()}
 
@@ -79,9 +80,9 @@ async def test_a_role_that_is_set_ends_with_its_transaction(
     role = make_url(things_address).username
     admin.execute(f"create role {role}_all; grant {role}_all to {role}".encode())
     try:
-        async with single.session(OURS) as db:
+        async with single.session(Scope(OURS)) as db:
             await db.execute(text(f"set role {role}_all"))
-        async with single.session(THEIRS) as db:
+        async with single.session(Scope(THEIRS)) as db:
             assert await ask(db, "select current_user::text as name") == [{"name": role}]
     finally:
         admin.execute(f"drop role {role}_all".encode())
@@ -98,7 +99,7 @@ ENDING = [
 async def test_a_statement_that_would_end_the_transaction_is_refused_and_nothing_is_stored(
     things: Postgres, statement: str, by: str
 ) -> None:
-    unit = things.unit(OURS)
+    unit = things.unit(Scope(OURS))
     db = DatabaseSession(unit)
     await db.execute(new("a"))
     with pytest.raises(DatabaseError, match="ends its transaction with its request"):
@@ -109,7 +110,7 @@ async def test_a_statement_that_would_end_the_transaction_is_refused_and_nothing
 
 
 async def test_a_batch_with_a_commit_in_it_stores_nothing(things: Postgres) -> None:
-    unit = things.unit(OURS)
+    unit = things.unit(Scope(OURS))
     with pytest.raises(DatabaseError, match="COMMIT was refused"):
         await DatabaseSession(unit).batch(
             (new("a"), Thing, None), (text("commit"), dict, None), (new("b"), Thing, None)
@@ -123,7 +124,7 @@ async def test_a_batch_with_a_commit_in_it_stores_nothing(things: Postgres) -> N
 async def test_a_transaction_that_was_ended_behind_ones_back_is_an_error_and_costs_the_connection(
     single: Postgres, several: str
 ) -> None:
-    unit = single.unit(OURS)
+    unit = single.unit(Scope(OURS))
     db, orm = DatabaseSession(unit), unit.orm()
     await orm.execute(ALL)
     with pytest.raises(DatabaseError, match=r"take it out|each by itself"):
@@ -140,7 +141,7 @@ async def test_a_transaction_that_was_ended_behind_ones_back_is_an_error_and_cos
 @pytest.mark.parametrize("by", ["core", "orm"])
 @pytest.mark.parametrize("statement", ["copy things_thing to stdout", "copy things_thing from stdin"])
 async def test_a_copy_is_a_fault_of_the_statement(things: Postgres, statement: str, by: str) -> None:
-    unit = things.unit(OURS)
+    unit = things.unit(Scope(OURS))
     with pytest.raises(DatabaseError, match=r"COPY was refused: .* use insert"):
         await (DatabaseSession(unit).execute(text(statement)) if by == "core" else unit.orm().execute(text(statement)))
     await unit.close()
@@ -151,7 +152,7 @@ async def test_a_copy_is_a_fault_of_the_statement(things: Postgres, statement: s
 @pytest.mark.parametrize("by", ["core", "orm"])
 async def test_who_waits_for_a_connection_while_the_session_ends_takes_none(single: Postgres, by: str) -> None:
     for _ in range(3):
-        unit = single.unit(OURS)
+        unit = single.unit(Scope(OURS))
         waiting = asyncio.create_task(ask(DatabaseSession(unit), "select 1 as a") if by == "core" else ask_orm(unit))
         await asyncio.sleep(0)
         await asyncio.sleep(0)
@@ -169,7 +170,7 @@ async def ask_orm(unit: UnitOfWork) -> None:
 @pytest.mark.parametrize("by", ["core", "orm"])
 @pytest.mark.parametrize("turns", range(6))
 async def test_who_goes_on_after_the_end_gets_no_foreign_connection(single: Postgres, turns: int, by: str) -> None:
-    unit = single.unit(OURS)
+    unit = single.unit(Scope(OURS))
     going = asyncio.create_task(go_on(unit, by))
     for _ in range(turns):
         await asyncio.sleep(0.001)

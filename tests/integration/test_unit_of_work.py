@@ -8,6 +8,7 @@ from sqlalchemy import delete, insert, text
 from sqlalchemy.sql import Executable
 
 from vinc_kernel.database.pool import Postgres
+from vinc_kernel.database.scope import Scope
 from vinc_kernel.database.session import DatabaseSession
 from vinc_kernel.errors import Conflict, DatabaseError
 
@@ -16,7 +17,7 @@ from .things import ALL, COUNT, NAMES, Name, Number, Part, Thing, add, names, ne
 
 
 async def test_statements_that_are_asked_at_once_run_one_after_another(things: Postgres) -> None:
-    async with things.session(OURS) as db:
+    async with things.session(Scope(OURS)) as db:
         await asyncio.gather(*(db.execute(new(f"{number:02}")) for number in range(10)))
         counts = await asyncio.gather(*(db.one(COUNT, Number) for _ in range(5)))
 
@@ -30,13 +31,13 @@ async def test_an_error_undoes_everything(things: Postgres) -> None:
 
 
 async def add_and_fail(things: Postgres) -> None:
-    async with things.session(OURS) as db:
+    async with things.session(Scope(OURS)) as db:
         await db.execute(new("a"))
         raise RuntimeError
 
 
 async def test_a_commit_that_fails_is_an_error_before_any_answer(things: Postgres) -> None:
-    unit = things.unit(OURS)
+    unit = things.unit(Scope(OURS))
     await DatabaseSession(unit).execute(insert(Part).values(tenant_id=OURS, thing_id=uuid4()))
 
     with pytest.raises(Conflict):
@@ -46,7 +47,7 @@ async def test_a_commit_that_fails_is_an_error_before_any_answer(things: Postgre
 
 async def test_a_swallowed_error_does_not_end_in_a_commit(things: Postgres) -> None:
     await add(things, "a")
-    unit = things.unit(OURS)
+    unit = things.unit(Scope(OURS))
     db = DatabaseSession(unit)
     await db.execute(new("b"))
     with pytest.raises(Conflict):
@@ -62,7 +63,7 @@ async def test_a_swallowed_error_does_not_end_in_a_commit(things: Postgres) -> N
 
 @pytest.mark.parametrize("end", ["commit", "rollback", "close"])
 async def test_after_its_end_a_session_refuses(things: Postgres, end: str) -> None:
-    unit = things.unit(OURS)
+    unit = things.unit(Scope(OURS))
     db, orm = DatabaseSession(unit), unit.orm()
     await orm.execute(ALL)
     await db.execute(new("a"))
@@ -81,7 +82,7 @@ async def test_after_its_end_a_session_refuses(things: Postgres, end: str) -> No
 )
 async def test_a_unit_that_only_reads_refuses_a_write(things: Postgres, write: Executable) -> None:
     await add(things, "a")
-    unit = things.unit(OURS, read_only=True)
+    unit = things.unit(Scope(OURS, read_only=True))
     try:
         assert await DatabaseSession(unit).all(NAMES, Name) == [Name("a")]
         with pytest.raises(DatabaseError, match="GET and HEAD only read"):
@@ -95,7 +96,7 @@ async def test_a_unit_that_only_reads_refuses_a_write(things: Postgres, write: E
 
 @pytest.mark.parametrize("escape", ["set transaction read write", "set transaction_read_only = off"])
 async def test_a_unit_that_only_reads_cannot_be_talked_out_of_it(things: Postgres, escape: str) -> None:
-    unit = things.unit(OURS, read_only=True)
+    unit = things.unit(Scope(OURS, read_only=True))
     with pytest.raises(DatabaseError):
         await DatabaseSession(unit).execute(text(escape))
     await unit.close()
@@ -103,7 +104,7 @@ async def test_a_unit_that_only_reads_cannot_be_talked_out_of_it(things: Postgre
 
 async def test_the_orm_shares_transaction_and_tenant(things: Postgres) -> None:
     await add(things, "theirs", tenant=THEIRS)
-    unit = things.unit(OURS)
+    unit = things.unit(Scope(OURS))
     db, orm = DatabaseSession(unit), unit.orm()
     await db.execute(new("a"))
     orm.add(Thing(tenant_id=OURS, name="b"))
@@ -118,7 +119,7 @@ async def test_the_orm_shares_transaction_and_tenant(things: Postgres) -> None:
 
 
 async def test_what_the_orm_was_given_is_stored_with_the_request(things: Postgres) -> None:
-    unit = things.unit(OURS)
+    unit = things.unit(Scope(OURS))
     unit.orm().add_all([Thing(tenant_id=OURS, name="a"), Thing(tenant_id=OURS, name="b")])
     await unit.commit()
     await unit.close()
@@ -127,7 +128,7 @@ async def test_what_the_orm_was_given_is_stored_with_the_request(things: Postgre
 
 
 async def test_the_orm_undoes_everything_and_goes_on_in_its_tenant(things: Postgres) -> None:
-    unit = things.unit(OURS)
+    unit = things.unit(Scope(OURS))
     orm, db = unit.orm(), DatabaseSession(unit)
     await db.execute(new("a"))
     await orm.execute(ALL)
@@ -141,7 +142,7 @@ async def test_the_orm_undoes_everything_and_goes_on_in_its_tenant(things: Postg
 
 
 async def test_the_orm_does_not_commit_by_hand(things: Postgres) -> None:
-    unit = things.unit(OURS)
+    unit = things.unit(Scope(OURS))
     unit.orm().add(Thing(tenant_id=OURS, name="a"))
     with pytest.raises(DatabaseError, match="commits with its request"):
         await unit.orm().commit()
@@ -152,7 +153,7 @@ async def test_the_orm_does_not_commit_by_hand(things: Postgres) -> None:
 
 async def test_a_savepoint_of_the_orm_survives_a_conflict(things: Postgres) -> None:
     await add(things, "a")
-    unit = things.unit(OURS)
+    unit = things.unit(Scope(OURS))
     orm = unit.orm()
     with pytest.raises(Conflict):
         async with orm.begin_nested():

@@ -15,6 +15,7 @@ from sqlalchemy.sql import Executable
 from sqlalchemy.types import BigInteger, DateTime
 
 from vinc_kernel.database.pool import Postgres
+from vinc_kernel.database.scope import Scope
 
 from ..conftest import OURS
 
@@ -94,10 +95,10 @@ def new(name: str, tenant: UUID = OURS, **more: object) -> Executable:
 
 
 async def add(things: Postgres, *names: str, tenant: UUID = OURS) -> None:
-    async with things.session(tenant) as db:
+    async with things.session(Scope(tenant)) as db:
         await db.execute(insert(Thing).values([{"name": name, "tenant_id": tenant} for name in names]))
 
 
 async def names(things: Postgres, tenant: UUID = OURS) -> list[str]:
-    async with things.session(tenant) as db:
+    async with things.session(Scope(tenant)) as db:
         return [row.name for row in await db.all(NAMES, Name)]

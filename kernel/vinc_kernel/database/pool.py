@@ -7,7 +7,6 @@ from collections.abc import AsyncGenerator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
-from uuid import UUID
 
 import psycopg
 from psycopg import AsyncConnection
@@ -16,6 +15,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from .failures import told
 from .probe import Probe
+from .scope import Scope
 from .session import DatabaseSession
 from .statements import Statements
 from .unit import RESET, ROLLBACK, UnitOfWork, drop_if_busy
@@ -34,14 +34,14 @@ class Postgres:
     probe: Probe
     tasks: set[asyncio.Task[Any]] = field(default_factory=set)
 
-    def unit(self, tenant: UUID | None, *, read_only: bool = False) -> UnitOfWork:
-        """A unit of work in this tenant; whoever asks for it must close it."""
-        return UnitOfWork(self, tenant, read_only=read_only)
+    def unit(self, scope: Scope) -> UnitOfWork:
+        """A unit of work in this scope; whoever asks for it must close it."""
+        return UnitOfWork(self, scope)
 
     @asynccontextmanager
-    async def session(self, tenant: UUID | None) -> AsyncGenerator[DatabaseSession]:
+    async def session(self, scope: Scope) -> AsyncGenerator[DatabaseSession]:
         """A session of its own, committed at the end and rolled back on an error."""
-        unit = self.unit(tenant)
+        unit = self.unit(scope)
         try:
             yield DatabaseSession(unit)
             await unit.commit()

@@ -12,7 +12,6 @@ from collections.abc import AsyncGenerator, Collection, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
-from uuid import UUID
 
 from psycopg import AsyncConnection, AsyncCursor
 from psycopg.pq import PipelineStatus, TransactionStatus
@@ -21,6 +20,7 @@ from ..errors import DatabaseError
 from .failures import told
 from .orm import orm_session
 from .refused import ENDED, refuse
+from .scope import Scope
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
@@ -54,14 +54,10 @@ class Lender(Protocol):
 
 @dataclass(slots=True, eq=False)
 class UnitOfWork:
-    """What one request does in the database: all of it or nothing. Its connection is taken with the first statement.
-
-    `tenant` None: the scope is empty, and no row of any tenant is seen. `read_only`: a write is refused.
-    """
+    """What one request does in the database: all of it or nothing. Its connection is taken with the first statement."""
 
     postgres: Lender
-    tenant: UUID | None
-    read_only: bool = False
+    scope: Scope
     connection: AsyncConnection | None = None
     began: bool = False
     failed: bool = False
@@ -98,8 +94,8 @@ class UnitOfWork:
     async def begin(self, connection: AsyncConnection) -> None:
         self.began = True
         await connection.execute(BEGIN)
-        scope = SCOPE_TO_READ if self.read_only else SCOPE
-        await connection.execute(scope, [str(self.tenant) if self.tenant else ""])
+        scope = SCOPE_TO_READ if self.scope.read_only else SCOPE
+        await connection.execute(scope, [str(self.scope.tenant) if self.scope.tenant else ""])
 
     @asynccontextmanager
     async def line(self, *, after_failure: bool = False) -> AsyncGenerator[AsyncConnection]:
