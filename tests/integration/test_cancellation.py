@@ -44,7 +44,7 @@ async def work(things: Postgres, tenant: UUID) -> Counter[str]:
                 rows = await db.all(TENANTS, Who)
             seen["foreign"] += sum(row.tenant_id != tenant for row in rows)
             seen["own"] += sum(row.tenant_id == tenant for row in rows)
-        if not unit.read_only:
+        if not unit.scope.read_only:
             await db.execute(update(Thing).values(qty=random.randrange(100)))
         await (unit.commit() if random.random() < 0.7 else unit.rollback())
     finally:

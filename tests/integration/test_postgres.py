@@ -19,13 +19,14 @@ from vinc_kernel.database.session import DatabaseSession
 from vinc_kernel.errors import ConnectionAbsent, DatabaseError, Unavailable
 from vinc_kernel.lifespan import connections
 from vinc_kernel.services import Check, Services
-from vinc_kernel.settings import DatabaseSettings, KernelSettings, RedisSettings
+from vinc_kernel.settings import DatabaseSettings, KernelSettings, RedisSettings, ServiceSettings
 from vinc_kernel.testing.servers import Servers
 
 from ..conftest import OURS, database_settings
 from .proxy import Proxy, proxy_to_socket
 
 PASSWORD = "pa55w0rd"
+TEST = ServiceSettings(env="test")
 
 
 @dataclass(frozen=True)
@@ -220,7 +221,8 @@ async def test_the_connections_of_an_application_open_in_order_and_report_their_
     line: Proxy, things_address: str, vinc_servers: Servers
 ) -> None:
     redis = RedisSettings.model_validate({"url": vinc_servers.redis})
-    services = Services(settings=KernelSettings(database=through(line, things_address), redis=redis))
+    settings = KernelSettings(service=TEST, database=through(line, things_address), redis=redis)
+    services = Services(settings=settings)
     async with connections(services):
         found = checks_of(services)
         for check in services.checks:
@@ -248,7 +250,7 @@ async def connections_again(line: Proxy, services: Services) -> AsyncGenerator[N
 async def test_a_start_that_fails_half_way_closes_what_it_opened(
     things_address: str, admin: psycopg.Connection
 ) -> None:
-    services = Services(settings=KernelSettings(database=database_settings(things_address)))
+    services = Services(settings=KernelSettings(service=TEST, database=database_settings(things_address)))
     with pytest.raises(RuntimeError, match="a plugin fails"):
         await fail_inside(services)
     await asyncio.sleep(0.1)

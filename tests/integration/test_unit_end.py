@@ -152,11 +152,12 @@ async def test_a_copy_is_a_fault_of_the_statement(things: Postgres, statement: s
 @pytest.mark.parametrize("by", ["core", "orm"])
 async def test_who_waits_for_a_connection_while_the_session_ends_takes_none(single: Postgres, by: str) -> None:
     for _ in range(3):
-        unit = single.unit(Scope(OURS))
+        other, unit = single.unit(Scope(OURS)), single.unit(Scope(OURS))
+        await ask(DatabaseSession(other), "select 1 as a")
         waiting = asyncio.create_task(ask(DatabaseSession(unit), "select 1 as a") if by == "core" else ask_orm(unit))
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
+        await asyncio.sleep(0.01)
         await unit.close()
+        await other.close()
         with pytest.raises(DatabaseError, match="has ended"):
             await waiting
 

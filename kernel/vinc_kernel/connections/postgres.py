@@ -15,8 +15,11 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from sqlalchemy.engine import make_url
 
 from ..database.orm import learn_server
+from ..database.lending import SECONDS_TO_LIVE
+from ..database.pipeline import PipelineConnection
 from ..database.pool import Postgres
 from ..database.probe import Probe
+from ..database.roles import Roles
 from ..database.statements import Statements
 from ..errors import ConnectionAbsent, DatabaseError
 from ..settings import DatabaseSettings
@@ -43,16 +46,18 @@ async def postgres(settings: DatabaseSettings) -> AsyncGenerator[Postgres]:
     for name, level in QUIET.items():
         logging.getLogger(name).setLevel(level)
     pool = AsyncConnectionPool(
+        connection_class=PipelineConnection,
         kwargs={**parameters, "autocommit": True},  # the unit of work begins and ends its transaction itself
         min_size=settings.pool_size,
         max_size=settings.pool_size + settings.max_overflow,
         timeout=settings.pool_timeout,
+        max_lifetime=SECONDS_TO_LIVE,
         reconnect_timeout=SECONDS_TO_RECONNECT,
         configure=prepare_nothing_behind_a_pooler,
         name="vinc",
         open=False,
     )
-    made = Postgres(pool, statements, Probe(parameters))
+    made = Postgres(pool, statements, Probe(parameters), Roles(settings.role_prefix))
     try:
         await fill(pool, parameters, max(deadline - monotonic(), SECONDS_BETWEEN_TRIES))
         yield made
@@ -74,6 +79,7 @@ async def close(made: Postgres) -> None:
     try:
         async with asyncio.timeout(SECONDS_TO_CLOSE):
             await made.settled()
+            await made.lending.close()
     except TimeoutError:
         logger.warning("some connections to PostgreSQL were still busy at the stop")
     await made.pool.close(timeout=SECONDS_TO_CLOSE)
@@ -136,9 +142,9 @@ def reason_of(error: psycopg.Error) -> str:
     return line.rpartition("failed: ")[2] or type(error).__name__
 
 
-async def prepare_nothing_behind_a_pooler(connection: AsyncConnection) -> None:
+async def prepare_nothing_behind_a_pooler(connection: PipelineConnection) -> None:
     """A pooler gives each transaction another backend, which would not know what was prepared on the last one."""
     answer = await connection.execute(b"select pg_backend_pid()")
     row = await answer.fetchone()
     if row is None or row[0] != connection.info.backend_pid:
-        connection.prepare_threshold = None
+        connection.prepare_threshold, connection.prepares = None, False

@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
 
+from pydantic import SecretStr
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.client import Pipeline
 from redis.asyncio.retry import Retry
@@ -83,6 +84,21 @@ async def redis(settings: RedisSettings) -> AsyncGenerator[Redis | None]:
     finally:
         await client.aclose()
         await pool.disconnect()
+
+
+@asynccontextmanager
+async def redis_listener(settings: RedisSettings, address: SecretStr) -> AsyncGenerator[Redis]:
+    """Yield a client for one subscription, which keeps its connection, and so takes none from the others."""
+    client = Redis.from_url(
+        address.get_secret_value(),
+        socket_timeout=settings.socket_timeout,
+        socket_connect_timeout=settings.socket_timeout,
+        retry=Retry(NoBackoff(), 1),
+    )
+    try:
+        yield client
+    finally:
+        await client.aclose()
 
 
 async def warn_if_away(client: Redis) -> None:

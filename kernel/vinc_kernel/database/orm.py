@@ -5,13 +5,15 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol
 
+import psycopg
 from psycopg import AsyncConnection, AsyncCursor
 from sqlalchemy.engine import URL, Engine
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.pool import NullPool
 
 from ..errors import DatabaseError
-from .refused import SEVERAL, refuse
+from .pipeline import PipelineConnection
+from .refused import SEVERAL, may_last, refuse
 
 if TYPE_CHECKING:
     from .statements import Statements
@@ -23,8 +25,9 @@ class Unit(Protocol):
     """What the ORM needs of a unit of work."""
 
     ended: bool
+    may_last: bool
 
-    async def lend(self) -> AsyncConnection:
+    async def lend(self) -> PipelineConnection:
         """The connection, in its transaction."""
 
     async def restart(self) -> None:
@@ -33,38 +36,46 @@ class Unit(Protocol):
     def asks(self) -> AbstractContextManager[None]:
         """Remember who waits for an answer."""
 
+    def note(self, error: BaseException, connection: PipelineConnection) -> None:
+        """Remember whether all of it may succeed when it is tried again."""
+
     def require_open(self) -> None:
         """Raise once the request has had its session."""
 
-    def require_transaction(self, connection: AsyncConnection) -> None:
+    def require_transaction(self, connection: PipelineConnection) -> None:
         """Raise when a statement has ended the transaction."""
 
-    def lost(self, connection: AsyncConnection, why: str) -> DatabaseError:
+    def lost(self, connection: PipelineConnection, why: str) -> DatabaseError:
         """The error after which nothing more is asked of the connection."""
 
 
 class Watched(AsyncCursor[tuple[Any, ...]]):
     """A cursor that leaves the transaction to its unit of work."""
 
-    def __init__(self, unit: Unit, connection: AsyncConnection) -> None:
+    def __init__(self, unit: Unit, connection: PipelineConnection) -> None:
         super().__init__(connection)
-        self.unit = unit
+        self.unit, self.line = unit, connection
 
     async def execute(self, query: Any, *given: Any, **more: Any) -> Watched:
         """As psycopg's, for one statement that is not refused."""
-        refuse(str(query))
+        refuse(text := str(query))
+        self.unit.may_last = self.unit.may_last or may_last(text)
         with self.unit.asks():
-            await super().execute(query, *given, **more)
-        self.unit.require_transaction(self.connection)
+            try:
+                await super().execute(query, *given, **more)
+            except psycopg.Error as error:
+                self.unit.note(error, self.line)
+                raise
+        self.unit.require_transaction(self.line)
         if self.nextset():  # without values, psycopg sends several, and one of them may have committed
-            raise self.unit.lost(self.connection, SEVERAL)
+            raise self.unit.lost(self.line, SEVERAL)
         return self
 
 
 class Borrowed:
     """What SQLAlchemy sees of the connection: it may use it, and neither commit nor close it."""
 
-    def __init__(self, unit: Unit, connection: AsyncConnection) -> None:
+    def __init__(self, unit: Unit, connection: PipelineConnection) -> None:
         self.unit, self.connection = unit, connection
 
     def __getattr__(self, name: str) -> Any:
@@ -100,7 +111,14 @@ def engine(statements: Statements, connect: Any) -> Engine:
     """An engine without a pool and without a state of its own; making one costs a few microseconds."""
     dialect = statements.dialect
     pool = NullPool(lambda: dialect.dbapi.connect(async_creator_fn=connect), reset_on_return=None, dialect=dialect)
-    return Engine(pool, dialect, NOWHERE, hide_parameters=True, echo=statements.echo or None)
+    return Engine(
+        pool,
+        dialect,
+        NOWHERE,
+        hide_parameters=True,
+        echo=statements.echo or None,
+        execution_options={"compiled_cache": statements.compiled},  # an engine's own lives no longer than the engine
+    )
 
 
 async def learn_server(statements: Statements, connection: AsyncConnection) -> None:
@@ -109,9 +127,9 @@ async def learn_server(statements: Statements, connection: AsyncConnection) -> N
     async def lend() -> AsyncConnection:
         return connection
 
-    made = AsyncEngine(engine(statements, lend))
-    raw = await made.connect()
+    raw = await AsyncEngine(engine(statements, lend)).connect()
     try:
         await raw.run_sync(statements.dialect.initialize)
+        await raw.run_sync(statements.numbered.initialize)
     finally:
         await raw.close()

@@ -13,10 +13,11 @@ from psycopg.errors import DuplicateDatabase, InsufficientPrivilege, UndefinedOb
 from sqlalchemy.engine import URL, make_url
 
 from ..errors import DatabaseError
-from .roles import Roles, Step, is_done, steps, undone
+from .floor import OLDEST
+from .grants import undone
+from .roles import Roles, Step, is_done, steps
 
 MUTEX = 0x726F6C65  # "role" in ASCII: the advisory lock of whoever changes roles
-OLDEST = 160_000  # `grant ... with inherit false` is new in PostgreSQL 16
 SECONDS_TO_CONNECT = 10
 NO_DATABASE, LOGIN_REFUSED = "3D000", frozenset({"28000", "28P01"})
 

@@ -1,8 +1,9 @@
-"""Statements that a session refuses: they would end its transaction, or could not be answered."""
+"""What the text of a statement says about it: that a session refuses it, or that it may outlive its transaction."""
 
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from ..errors import DatabaseError
 
@@ -22,12 +23,34 @@ CURES = {
 }
 ENDED = "a statement ended the transaction of its session, and what came before it may be stored: take it out"
 SEVERAL = "several statements came in one text: send each by itself"
+# Statements that read and write rows; savepoints are the transaction's. Whatever else there is may last: SET, LISTEN,
+# DO, CALL. So may what these functions do, and a temporary table.
+ROWS = re.compile(
+    rf"{BEFORE}\(*\s*(?:select|insert|update|delete|merge|values|with|savepoint|release|rollback)\b",
+    re.IGNORECASE | re.DOTALL,
+)
+LASTING = re.compile(
+    r"set_config|setseed|advisory_(?:un)?lock|dblink|\binto\s+(?:(?:local|global)\s+)?temp|U&\"", re.IGNORECASE
+)
 
 
 def refuse(sql: str) -> None:
     """Raise DatabaseError for a statement that is not for a session, before it is sent."""
+    if why := refusal(sql):
+        raise DatabaseError(why)
+
+
+@lru_cache(maxsize=1000)
+def refusal(sql: str) -> str:
+    """Why this statement is not for a session; empty for one that is."""
     found = REFUSED.match(sql)
-    if found is not None:
-        verb = " ".join(found[found.lastgroup or 0].upper().split())
-        message = f"{verb} was refused: {CURES[str(found.lastgroup)]}"
-        raise DatabaseError(message)
+    if found is None:
+        return ""
+    verb = " ".join(found[found.lastgroup or 0].upper().split())
+    return f"{verb} was refused: {CURES[str(found.lastgroup)]}"
+
+
+@lru_cache(maxsize=1000)
+def may_last(sql: str) -> bool:
+    """Whether what it does may outlive its transaction, and must be reset before somebody else gets the connection."""
+    return ROWS.match(sql) is None or LASTING.search(sql) is not None

@@ -1,4 +1,4 @@
-"""The four database roles and what each may do: statements, each with the question whether it still has to run.
+"""The five database roles and what each may do: statements, each with the question whether it still has to run.
 
 `vinc db init` runs what is missing, or prints it for somebody who may; `vinc db check` reports it. Roles are shared by
 a whole cluster, hence the prefix. PostgreSQL 16 or newer: a grant without inheritance is not known before.
@@ -6,19 +6,17 @@ a whole cluster, hence the prefix. PostgreSQL 16 or newer: a grant without inher
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from psycopg import Connection, sql
 from psycopg.errors import UndefinedObject
 
-ROWS = ("delete", "insert", "select", "update")
-
 
 @dataclass(frozen=True, slots=True)
 class Roles:
-    """The names of the four roles; all begin with VINC_DATABASE_ROLE_PREFIX."""
+    """The names of the five roles; all begin with VINC_DATABASE_ROLE_PREFIX."""
 
     prefix: str = "vinc"
 
@@ -43,8 +41,19 @@ class Roles:
         return f"{self.prefix}_platform"
 
     @property
+    def backup(self) -> str:
+        """Reads the rows of all tenants and writes none: for pg_dump."""
+        return f"{self.prefix}_backup"
+
+    @property
     def names(self) -> dict[str, str]:
-        return {"owner": self.owner, "migrator": self.migrator, "app": self.app, "platform": self.platform}
+        return {
+            "owner": self.owner,
+            "migrator": self.migrator,
+            "app": self.app,
+            "platform": self.platform,
+            "backup": self.backup,
+        }
 
     def words(self) -> dict[str, sql.Composable]:
         """What SQL is composed of: `{owner}` is the identifier, `{owner_}` the same as a text."""
@@ -115,17 +124,47 @@ BOUND = Template(
     run="alter role {role} nobypassrls",
     done="select exists (select from pg_roles where rolname = {role_} and not rolbypassrls)",
 )
+# Whoever has set another value, for the role or for this database, keeps it. PostgreSQL ignores the two first ones
+# where the last is shorter or equal; it is new in PostgreSQL 17.
+LIMITS = {
+    "statement_timeout": "30s",
+    "idle_in_transaction_session_timeout": "30s",
+    "lock_timeout": "10s",
+    "transaction_timeout": "60s",
+}
+HAS_LIMIT = """
+select current_setting('{name}', true) is null or exists (
+  select from pg_db_role_setting, unnest(setconfig) as given
+  where setrole = to_regrole({{role_}})::oid and starts_with(given, '{name}=')
+    and setdatabase in (0, (select oid from pg_database where datname = current_database())))
+"""
+LIMITED = tuple(
+    Template(
+        wrong=f"the role {{role}} has no {name}",
+        run=f"do $do$ begin if current_setting('{name}', true) is not null then"
+        f" alter role {{role}} set {name} = '{value}'; end if; end $do$",
+        done=HAS_LIMIT.format(name=name),
+    )
+    for name, value in LIMITS.items()
+)
 OF_ROLES = {
     "owner": (EXISTS, NO_LOGIN),
     "platform": (EXISTS, NO_LOGIN),
     "migrator": (EXISTS, LOGS_IN, NO_MORE),
-    "app": (EXISTS, LOGS_IN, NO_MORE, BOUND),
+    "app": (EXISTS, LOGS_IN, NO_MORE, BOUND, *LIMITED),
+    "backup": (EXISTS, LOGS_IN, NO_MORE),
 }
 OF_DATABASE = (
     Template(
         wrong="{migrator} does not bypass row level security: data steps lift FORCE inside their transaction instead",
         run="alter role {migrator} bypassrls",
         done="select exists (select from pg_roles where rolname = {migrator_} and rolbypassrls)",
+        optional=True,
+    ),
+    Template(
+        wrong="{backup} does not bypass row level security: pg_dump as it fails, until a superuser runs vinc db init",
+        run="alter role {backup} bypassrls",
+        done="select exists (select from pg_roles where rolname = {backup_} and rolbypassrls)",
         optional=True,
     ),
     Template(
@@ -141,10 +180,10 @@ OF_DATABASE = (
         " from pg_auth_members where roleid = to_regrole({platform_})::oid and member = to_regrole({app_})::oid",
     ),
     Template(
-        wrong="{app} or {migrator} cannot connect to the database {database}",
-        run="grant connect on database {database} to {app}, {migrator}",
-        done="select has_database_privilege({app_}, {database_}, 'connect')"
-        " and has_database_privilege({migrator_}, {database_}, 'connect')",
+        wrong="{app}, {migrator} or {backup} cannot connect to the database {database}",
+        run="grant connect on database {database} to {app}, {migrator}, {backup}",
+        done="select bool_and(has_database_privilege(one, {database_}, 'connect'))"
+        " from unnest(array[{app_}, {migrator_}, {backup_}]) one",
     ),
     Template(
         wrong="{app} may make temporary tables in {database}, which hide real ones",
@@ -164,10 +203,10 @@ OF_DATABASE = (
         " and not has_schema_privilege({platform_}, 'public', 'create')",
     ),
     Template(
-        wrong="{app} or {platform} may not look into the schema public",
-        run="grant usage on schema public to {app}, {platform}",
-        done="select has_schema_privilege({app_}, 'public', 'usage')"
-        " and has_schema_privilege({platform_}, 'public', 'usage')",
+        wrong="{app}, {platform} or {backup} may not look into the schema public",
+        run="grant usage on schema public to {app}, {platform}, {backup}",
+        done="select bool_and(has_schema_privilege(one, 'public', 'usage'))"
+        " from unnest(array[{app_}, {platform_}, {backup_}]) one",
     ),
     Template(
         wrong="the tables that {owner} makes are not granted to {app} and {platform} as they should be",
@@ -180,20 +219,19 @@ OF_DATABASE = (
         " and defaclobjtype = 'r' and grantee in (to_regrole({app_})::oid, to_regrole({platform_})::oid)",
         as_owner=True,
     ),
+    Template(
+        wrong="the tables and sequences that {owner} makes are not granted to {backup} as they should be",
+        run="alter default privileges for role {owner} in schema public revoke all on tables from {backup};"
+        " alter default privileges for role {owner} in schema public grant select on tables to {backup};"
+        " alter default privileges for role {owner} in schema public revoke all on sequences from {backup};"
+        " alter default privileges for role {owner} in schema public grant select on sequences to {backup}",
+        done="select array_agg(defaclobjtype::text || privilege_type order by 1) = '{{rSELECT,SSELECT}}'"
+        " from pg_default_acl, aclexplode(defaclacl)"
+        " where defaclrole = to_regrole({owner_})::oid and defaclnamespace = 'public'::regnamespace"
+        " and defaclobjtype in ('r', 'S') and grantee = to_regrole({backup_})::oid",
+        as_owner=True,
+    ),
 )
-# Relations of the owner, and what everybody and the two roles of the application may do with each. Row level security
-# of its parent does not guard a partition that is read directly, and a materialized view cannot have any.
-RELATIONS = """
-select relname, relispartition or relkind = 'm', array(
-  select coalesce(rolname, 'public') || ' ' || lower(privilege_type)
-  from aclexplode(coalesce(relacl, acldefault('r', relowner))) left join pg_roles r on r.oid = grantee
-  where grantee in (0, to_regrole({app_})::oid, to_regrole({platform_})::oid))
-from pg_class
-where relnamespace = 'public'::regnamespace and relkind in ('r', 'p', 'v', 'm', 'f')
-  and relowner = to_regrole({owner_})::oid
-order by relname
-"""
-NEVER = sql.SQL("select false").format()
 
 
 def steps(roles: Roles, database: str) -> Iterator[Step]:
@@ -205,33 +243,6 @@ def steps(roles: Roles, database: str) -> Iterator[Step]:
     words = roles.words() | {"database": sql.Identifier(database), "database_": sql.Literal(database)}
     for template in OF_DATABASE:
         yield template.filled(roles.names | {"database": database}, words)
-
-
-def table_steps(connection: Connection[Any], roles: Roles) -> Iterator[Step]:
-    """What is granted on the owner's relations, where it is not what it should be; the kernel's own are read-only."""
-    for name, is_closed, granted in connection.execute(sql.SQL(RELATIONS).format(**roles.words())).fetchall():
-        allowed = () if is_closed else ("select",) if name.startswith("vinc_") else ROWS
-        expected = {f"{role} {right}" for role in (roles.app, roles.platform) for right in allowed}
-        if set(granted) != expected:
-            missing, extra = sorted(expected - set(granted)), sorted(set(granted) - expected)
-            wrong = [f"lacks the grants {', '.join(missing)}"] * bool(missing)
-            wrong += [f"has the grants {', '.join(extra)} too many"] * bool(extra)
-            yield Step(wrong=f"{name} {' and '.join(wrong)}", run=grant(name, allowed, roles), done=NEVER)
-
-
-def grant(relation: str, allowed: Iterable[str], roles: Roles) -> sql.Composed:
-    words = roles.words() | {"relation": sql.Identifier("public", relation)}
-    statement = sql.SQL("revoke all on {relation} from public, {app}, {platform}").format(**words)
-    if rights := [sql.SQL(right) for right in allowed]:
-        more = sql.SQL("; grant {rights} on {relation} to {app}, {platform}")
-        statement += more.format(rights=sql.SQL(", ").join(rights), **words)
-    return statement
-
-
-def undone(connection: Connection[Any], roles: Roles, database: str) -> list[Step]:
-    """The steps that still have to run, in order. The connection is to that database, and in autocommit."""
-    missing = [step for step in steps(roles, database) if not is_done(connection, step)]
-    return [*missing, *table_steps(connection, roles)]
 
 
 def is_done(connection: Connection[Any], step: Step) -> bool:

@@ -6,11 +6,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from sqlalchemy import Select
 from sqlalchemy.sql import Executable
 
 from ..errors import VincError
 from .failures import told
-from .unit import Answer, UnitOfWork
+from .pages import Page, Paging
+from .pipeline import Answer
+from .unit import UnitOfWork
 
 if TYPE_CHECKING:
     from .statements import Query, Values
@@ -52,18 +55,29 @@ class DatabaseSession:
             raise NotOneRow(message)
         return rows[0] if rows else None
 
+    async def page(
+        self, statement: Select[Any], row: Callable[..., R], asked: Paging, values: Values | None = None
+    ) -> Page[R]:
+        """One page of the rows, as the caller asks for it; an order and a limit of the statement's own do not count."""
+        narrowed, more = asked.narrowed(statement)
+        return asked.page(await self.all(narrowed, dict, {**(values or {}), **more}), row)
+
     async def execute(self, statement: Executable, values: Values | None = None) -> int:
         """How many rows it touched."""
         (answer,) = await self.unit.run([self.query(statement, values)])
-        return answer.rowcount
+        return answer.touched
+
+    def run_at_commit(self, statement: Executable, values: Values | None = None) -> None:
+        """Run it in the round trip of the commit, before that and in the same transaction; its answer is not read."""
+        query = self.query(statement, values)
+        self.unit.with_commit(lambda: query)
 
     async def batch(self, *asked: tuple[Executable, Callable[..., Any], Mapping[str, Any] | None]) -> list[list[Any]]:
         """The rows of several statements, `(statement, row, values)` each, in one round trip and in this order."""
         queries = [self.query(statement, values) for statement, _, values in asked]
         answers = await self.unit.run(queries)
         return [
-            await self.rows(query, answer, row)
-            for query, answer, (_, row, _) in zip(queries, answers, asked, strict=True)
+            self.rows(query, answer, row) for query, answer, (_, row, _) in zip(queries, answers, asked, strict=True)
         ]
 
     def query(self, statement: Executable, values: Values | None) -> Query:
@@ -75,25 +89,24 @@ class DatabaseSession:
                 raise
         raise ours from None
 
-    async def rows(self, query: Query, answer: Answer, row: Callable[..., R]) -> list[R]:
-        if answer.description is None:
-            return []
-        names = [column.name for column in answer.description]
-        converters = self.unit.postgres.statements.columns(query, [column.type_code for column in answer.description])
-        found = await self.fetch(answer)
-        if any(converters):
-            found = [
-                tuple(convert(value) if convert else value for convert, value in zip(converters, each, strict=True))
-                for each in found
-            ]
-        return [row(**dict(zip(names, each, strict=True))) for each in found]
+    def rows(self, query: Query, answer: Answer, row: Callable[..., R]) -> list[R]:
+        names = answer.names
+        return [row(**dict(zip(names, each, strict=True))) for each in self.tuples(query, answer)]
 
-    @staticmethod
-    async def fetch(answer: Answer) -> list[tuple[Any, ...]]:
+    def tuples(self, query: Query, answer: Answer) -> list[tuple[Any, ...]]:
+        """The rows as tuples of what their SQLAlchemy types make of them, in the order of `answer.names`."""
         try:
-            return await answer.fetchall()
+            found = answer.rows()
+            converters = self.unit.postgres.statements.columns(query.shape, answer.types)
+            if converters:
+                found = [
+                    tuple(convert(value) if convert else value for convert, value in zip(converters, each, strict=True))
+                    for each in found
+                ]
         except Exception as error:  # a value that Python has no room for
             ours = told(error)
             if ours is None:
                 raise
+        else:
+            return found
         raise ours from None

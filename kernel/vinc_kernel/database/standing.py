@@ -1,4 +1,4 @@
-"""Look at who the application is to PostgreSQL: for a role with more rights than its own, row level security is off."""
+"""Look at what keeps tenants apart before the first request: the server, the role of the application, every table."""
 
 from __future__ import annotations
 
@@ -8,29 +8,32 @@ from typing import Any
 from psycopg import AsyncConnection
 
 from ..errors import DatabaseError
+from .flaws import ROWS, USER, statement, told
+from .floor import below_floor
+from .grants import granted, grants_asked
 from .roles import Roles
 
 logger = logging.getLogger("vinc.database")
-STANDING = """
-select current_user, rolsuper, rolbypassrls,
-    exists (select from pg_roles o where o.rolname = %s and pg_has_role(current_user, o.oid, 'member'))
-from pg_roles where rolname = current_user
-"""
 
 
-async def refuse_powerful_role(connection: AsyncConnection[Any], roles: Roles, *, production: bool) -> None:
-    """Raise DatabaseError in production for a role that sees every tenant's rows; elsewhere warn."""
-    cursor = await connection.execute(STANDING, [roles.owner])
-    row = await cursor.fetchone()
-    if row is None:
-        return
-    name, is_superuser, bypasses, owns = row
-    whys = {"is a superuser": is_superuser, "bypasses row level security": bypasses, f"is {roles.owner}'s": owns}
-    if told := " and ".join(why for why, holds in whys.items() if holds):
-        message = (
-            f"the role {name} in VINC_DATABASE_URL {told}, so nothing keeps tenants apart: "
-            f"connect as {roles.app}, which vinc db init makes"
-        )
-        if production:
-            raise DatabaseError(message)
-        logger.warning("%s", message)
+async def refuse_unguarded(connection: AsyncConnection[Any], roles: Roles, *, production: bool) -> None:
+    """Raise DatabaseError in production for whatever could show a tenant another's rows; elsewhere warn.
+
+    One line each. Two statements, whatever the number of tables.
+    """
+    found = await dangers(connection, roles)
+    if found and production:
+        raise DatabaseError("\n".join(found))
+    for line in found:
+        logger.warning("%s", line)
+
+
+async def dangers(connection: AsyncConnection[Any], roles: Roles) -> list[str]:
+    """One line for each, with its place and its cure."""
+    outdated = below_floor(connection.info.server_version)
+    questions = (*USER, *ROWS)
+    cursor = await connection.execute(statement(questions, roles))
+    flaws = told(await cursor.fetchall(), questions, roles)
+    cursor = await connection.execute(grants_asked(roles))
+    grants = [one for one in granted(await cursor.fetchall(), roles) if one.extra]
+    return [*([outdated] if outdated else []), *map(str, flaws), *(f"{one}; run vinc db init" for one in grants)]

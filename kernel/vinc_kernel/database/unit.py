@@ -1,25 +1,30 @@
 """What one request does in the database: one connection, one transaction, bound to one tenant.
 
 The scope is set in a statement of its own between BEGIN and the first statement, all in one round trip, and it is gone
-with the transaction. What a statement may have set for longer is reset in the round trip of COMMIT or ROLLBACK: nothing
-of a tenant outlives its transaction on a pooled connection.
+with the transaction. Where writes are refused, each round trip is a transaction by itself, without BEGIN and COMMIT,
+and the connection goes back after it. What a statement may have set for longer is reset in the round trip of COMMIT or
+ROLLBACK: nothing of a tenant outlives its transaction on a pooled connection.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Collection, Generator, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
-from psycopg import AsyncConnection, AsyncCursor
-from psycopg.pq import PipelineStatus, TransactionStatus
+from psycopg.errors import DeadlockDetected, FeatureNotSupported, SerializationFailure
+from psycopg.pq import TransactionStatus
 
-from ..errors import DatabaseError
+from ..errors import DatabaseError, VincError
 from .failures import told
+from .lending import RESET, ROLLBACK
 from .orm import orm_session
-from .refused import ENDED, refuse
+from .pipeline import Answer, PipelineConnection, Question
+from .refused import ENDED
+from .roles import Roles
 from .scope import Scope
 
 if TYPE_CHECKING:
@@ -27,29 +32,38 @@ if TYPE_CHECKING:
 
     from .statements import Query, Statements
 
-# In one message with the end, so that a pooler sends it to the same backend. DISCARD ALL would do more, and not here.
-RESET = (
-    b"reset session authorization; reset role; reset all; close all; unlisten *; discard sequences; "
-    b"select pg_advisory_unlock_all()"
-)
-BEGIN, COMMIT, ROLLBACK = b"begin", b"commit; " + RESET, b"rollback; " + RESET
-SCOPE = b"select set_config('vinc.tenant_id', %s, true)"
-SCOPE_TO_READ = b"select set_config('vinc.tenant_id', %s, true), set_config('transaction_read_only', 'on', true)"
-Answer = AsyncCursor[tuple[Any, ...]]
+BEGIN, COMMIT = Question(b"begin"), Question(b"commit")
+TENANT = "set_config('vinc.tenant_id', $1, true)"
+TO_READ = f"select {TENANT}, set_config('transaction_read_only', 'on', true)"
+TO_WRITE = f"select {TENANT}, set_config('vinc.actor_id', $2, true)"
+Take = Callable[[Sequence[tuple[Any, ...]]], None]
+AS_PLATFORM = "set_config('role', ${}, true)"  # what `set local role` does
 
 
 class Lender(Protocol):
     """Where connections come from: the pool, or in a test what stands for it."""
 
     statements: Statements
+    roles: Roles
 
-    async def acquire(self) -> AsyncConnection:
+    async def acquire(self) -> PipelineConnection:
         """A connection that stands; raises Unavailable when none is free in time."""
 
     def release(
-        self, connection: AsyncConnection, *, reset: bool = False, asking: Collection[asyncio.Task[Any]] = ()
+        self, connection: PipelineConnection, *, reset: bool = False, asking: Collection[asyncio.Task[Any]] = ()
     ) -> None:
         """Take it back, at once; `reset`: something may be left on it; `asking`: who still waits for an answer."""
+
+
+def beginning(scope: Scope, roles: Roles) -> Question:
+    """The statement that binds a transaction to its scope."""
+    words, values = TO_WRITE, [str(scope.tenant or ""), str(scope.actor or "")]
+    if scope.read_only:
+        words, values = TO_READ, values[:1]
+    if scope.platform:
+        values.append(roles.platform)
+        words = f"{words}, {AS_PLATFORM.format(len(values))}"
+    return Question(words.encode(), values)
 
 
 @dataclass(slots=True, eq=False)
@@ -58,75 +72,115 @@ class UnitOfWork:
 
     postgres: Lender
     scope: Scope
-    connection: AsyncConnection | None = None
+    connection: PipelineConnection | None = None
     began: bool = False
     failed: bool = False
     ended: bool = False
+    overtaken: bool = False
+    """Whether another transaction came between, so that the same may succeed when all of it is tried again."""
+    may_last: bool = False
+    """Whether something of a statement may outlive the transaction."""
     borrower: AsyncSession | None = None
+    last: list[tuple[Callable[[], Query], Take | None]] = field(default_factory=list)
+    calls: list[Callable[[], None]] = field(default_factory=list)
+    notes: dict[str, Any] = field(default_factory=dict)  # what others keep for as long as this unit
     asking: set[asyncio.Task[Any] | None] = field(default_factory=set)
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def run(self, queries: Sequence[Query]) -> list[Answer]:
         """Run these in one round trip, with the beginning before the first; raises a Problem or DatabaseError."""
-        async with self.line() as connection, connection.pipeline():
-            for query in queries:
-                refuse(query.sql)
-            if not self.began:
-                await self.begin(connection)
-            return [await connection.execute(query.sql.encode(), query.values) for query in queries]
+        questions = [self.checked(query) for query in queries]
+        async with self.line() as connection:
+            if self.began:
+                return await connection.ask(questions)
+            if self.scope.read_only and not self.may_last:
+                return (await ask_first(connection, [self.beginning(), *questions]))[1:]
+            return (await self.begin(connection, questions))[2:]
 
-    async def lend(self) -> AsyncConnection:
+    def checked(self, query: Query) -> Question:
+        """What to send of it; raises DatabaseError for a statement that is not for a session."""
+        if query.shape.refusal:
+            raise DatabaseError(query.shape.refusal)
+        self.may_last = self.may_last or query.shape.may_last
+        return query.question
+
+    async def begin(self, connection: PipelineConnection, questions: Sequence[Question] = ()) -> list[Answer]:
+        self.began = True
+        return await ask_first(connection, [BEGIN, self.beginning(), *questions])
+
+    def beginning(self) -> Question:
+        return beginning(self.scope, self.postgres.roles)
+
+    async def lend(self) -> PipelineConnection:
         """The connection, in its transaction, for SQLAlchemy's ORM."""
         async with self.line() as connection:
             if not self.began:
-                async with connection.pipeline():
-                    await self.begin(connection)
+                await self.begin(connection)
             return connection
 
     async def restart(self) -> None:
         """Undo everything so far and go on in a new transaction with the same scope."""
         async with self.line(after_failure=True) as connection:
             self.failed = False
-            await connection.execute(ROLLBACK, prepare=False)
-            async with connection.pipeline():
-                await self.begin(connection)
+            await connection.ask([ROLLBACK, *self.resets(), BEGIN, self.beginning()])
 
-    async def begin(self, connection: AsyncConnection) -> None:
-        self.began = True
-        await connection.execute(BEGIN)
-        scope = SCOPE_TO_READ if self.scope.read_only else SCOPE
-        await connection.execute(scope, [str(self.scope.tenant) if self.scope.tenant else ""])
+    def resets(self) -> Sequence[Question]:
+        """What goes along with the end of the transaction."""
+        return RESET if self.may_last else ()
+
+    def with_commit(self, make: Callable[[], Query], take: Take | None = None) -> None:
+        """Run the statement that `make` gives, when COMMIT is sent: before it, in its round trip and its transaction.
+
+        `take` gets its rows once the commit has succeeded; it must not raise.
+        """
+        self.require_open()
+        self.last.append((make, take))
+
+    def after_commit(self, call: Callable[[], None]) -> None:
+        """Call this once, as soon as the commit has succeeded; it must not raise, as what it follows is stored."""
+        self.require_open()
+        self.calls.append(call)
 
     @asynccontextmanager
-    async def line(self, *, after_failure: bool = False) -> AsyncGenerator[AsyncConnection]:
-        """The connection, for one exchange at a time."""
+    async def line(self, *, after_failure: bool = False) -> AsyncGenerator[PipelineConnection]:
+        """The connection, for one exchange at a time; it is kept while it is in a transaction."""
         with self.asks():
             async with self.lock:
-                connection = await self.taken()
+                self.require_open()
+                if self.connection is None:
+                    self.connection = await self.lent()
+                connection = self.connection
                 if not after_failure:
-                    self.require_success(connection)
-                async with self.exchange(connection):
+                    self.require_success()
+                    self.require_transaction(connection)
+                try:
                     yield connection
-
-    @asynccontextmanager
-    async def exchange(self, connection: AsyncConnection) -> AsyncGenerator[None]:
-        """Whatever breaks off in the middle of it closes the connection."""
-        try:
-            yield
-            self.require_transaction(connection)
-        except Exception as error:
-            self.failed = True
-            drop_if_busy(connection)
-            ours = told(error)
-            if ours is None:
-                raise
-        except BaseException:  # cancelled: the answer of the server may still be under way
-            self.failed = True
-            connection.pgconn.finish()
-            raise
-        else:
-            return
+                    self.require_transaction(connection)
+                except BaseException as error:
+                    ours = self.fault(error, connection)
+                    if ours is None:
+                        raise
+                else:
+                    return
+                finally:
+                    if not self.began:
+                        self.give_back()
         raise ours from None
+
+    def fault(self, error: BaseException, connection: PipelineConnection) -> VincError | None:
+        """Our error for this one, after which the unit is lost; what broke off in the middle costs the connection."""
+        self.failed = True
+        self.note(error, connection)
+        if connection.is_busy:
+            connection.abandon()
+        return told(error)
+
+    def note(self, error: BaseException, connection: PipelineConnection) -> None:
+        """Remember whether all of it may succeed when it is tried again."""
+        if isinstance(error, FeatureNotSupported) and connection.forget_prepared():
+            self.overtaken = True  # by a migration
+        if isinstance(error, DeadlockDetected | SerializationFailure):
+            self.overtaken = True
 
     @contextmanager
     def asks(self) -> Generator[None]:
@@ -141,15 +195,13 @@ class UnitOfWork:
     def others(self) -> list[asyncio.Task[Any]]:
         return [task for task in self.asking if task is not None and task is not asyncio.current_task()]
 
-    async def taken(self) -> AsyncConnection:
-        self.require_open()
-        if self.connection is None:
-            connection = await self.postgres.acquire()
-            if self.ended:  # while this waited; nobody would give it back
-                self.postgres.release(connection)
+    async def lent(self) -> PipelineConnection:
+        """A connection of the pool's, unless the session ends while this waits for it."""
+        connection = await self.postgres.acquire()
+        if self.ended:  # nobody would give it back
+            self.postgres.release(connection)
             self.require_open()
-            self.connection = connection
-        return self.connection
+        return connection
 
     def require_open(self) -> None:
         """Raise DatabaseError once the request has had its session."""
@@ -157,19 +209,18 @@ class UnitOfWork:
             message = "this request's session has ended: use app.session() for what comes after the answer"
             raise DatabaseError(message)
 
-    def require_success(self, connection: AsyncConnection) -> None:
+    def require_success(self) -> None:
         """Raise DatabaseError when an earlier statement has failed."""
         if self.failed:
             message = "a statement came after one that had failed: let the first error pass, or ask before you write"
             raise DatabaseError(message)
-        self.require_transaction(connection)
 
-    def require_transaction(self, connection: AsyncConnection) -> None:
+    def require_transaction(self, connection: PipelineConnection) -> None:
         """Raise DatabaseError, and close the connection, when a statement has ended the transaction."""
         if self.began and connection.pgconn.transaction_status == TransactionStatus.IDLE:
             raise self.lost(connection, ENDED)
 
-    def lost(self, connection: AsyncConnection, why: str) -> DatabaseError:
+    def lost(self, connection: PipelineConnection, why: str) -> DatabaseError:
         """The error after which nothing more is asked of the connection."""
         self.failed = True
         connection.pgconn.finish()
@@ -183,17 +234,31 @@ class UnitOfWork:
 
     async def commit(self) -> None:
         """Make it last; raises when the database says no, also when a failure was swallowed on the way."""
-        if self.borrower is not None and not self.ended:
+        if self.ended:
+            return
+        if self.borrower is not None:
             await self.borrower.flush()
-        if self.began and not self.ended:
-            async with self.line() as connection:
-                answer = await connection.execute(COMMIT, prepare=False)
-                if answer.statusmessage != "COMMIT":  # an error of the ORM was caught, and the transaction lost
-                    self.failed = True
-                    message = "nothing was stored: an error of a statement was caught, and the request went on"
-                    raise DatabaseError(message)
-                self.began = False
+        if self.began or self.last:
+            await self.send_commit()
+        else:
+            self.require_success()
+        calls, self.calls = self.calls, []
         await self.end()
+        for call in calls:
+            call()
+
+    async def send_commit(self) -> None:
+        last = [self.checked(make()) for make, _ in self.last]
+        async with self.line() as connection:
+            if not self.began:
+                await self.begin(connection)
+            *answers, end = (await connection.ask([*last, COMMIT, *self.resets()]))[: len(last) + 1]
+            if end.tag != b"COMMIT":  # an error of the ORM was caught, and the transaction lost
+                self.failed = True
+                message = "nothing was stored: an error of a statement was caught, and the request went on"
+                raise DatabaseError(message)
+            self.began = False
+        self.calls += [partial(take, answer.rows()) for answer, (_, take) in zip(answers, self.last, strict=True) if take]
 
     async def rollback(self) -> None:
         """Undo it. The connection goes back with `close`, which sends the ROLLBACK: nobody needs to wait for it."""
@@ -204,9 +269,13 @@ class UnitOfWork:
         try:
             await self.end()
         finally:
-            connection, self.connection = self.connection, None
-            if connection is not None:
-                self.postgres.release(connection, reset=self.began or self.failed, asking=self.others())
+            self.give_back()
+
+    def give_back(self) -> None:
+        connection, self.connection = self.connection, None
+        if connection is not None:
+            reset = self.may_last and (self.began or self.failed)
+            self.postgres.release(connection, reset=reset, asking=self.others() if self.ended else ())
 
     async def end(self) -> None:
         self.ended = True
@@ -215,8 +284,13 @@ class UnitOfWork:
             await borrower.close()  # never waits: the connection is only borrowed
 
 
-def drop_if_busy(connection: AsyncConnection) -> None:
-    """Close it when an answer is still under way: whoever got it next would read that one."""
-    busy = connection.pgconn.transaction_status == TransactionStatus.ACTIVE
-    if busy or connection.pgconn.pipeline_status != PipelineStatus.OFF:
-        connection.pgconn.finish()
+async def ask_first(connection: PipelineConnection, questions: Sequence[Question]) -> list[Answer]:
+    """Ask what begins a transaction; once more where a migration has changed what was prepared."""
+    try:
+        return await connection.ask(questions)
+    except FeatureNotSupported:  # "cached plan must not change result type"
+        if not connection.forget_prepared():
+            raise
+    if connection.is_idle:
+        return await connection.ask(questions)
+    return (await connection.ask([ROLLBACK, *questions]))[1:]

@@ -24,6 +24,11 @@ LONGEST = 32  # characters of a revision in Alembic's version table
 EXISTING = "select relname from pg_class where relnamespace = 'public'::regnamespace and relname = any(%s)"
 
 
+def version_table(plugin: str) -> str:
+    """Where it stands in the database how far a plugin's history has been run."""
+    return f"vinc_version_{plugin}"
+
+
 @dataclass(frozen=True, slots=True)
 class History:
     """The revisions of one plugin, and the folder that `versions/` is in."""
@@ -37,7 +42,7 @@ class History:
 
     @property
     def table(self) -> str:
-        return f"vinc_version_{self.plugin}"
+        return version_table(self.plugin)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

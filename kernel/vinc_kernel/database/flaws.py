@@ -1,0 +1,212 @@
+"""What must not stand in the database's catalog: one question each, all asked in one statement.
+
+`vinc db check`, every upgrade and every start ask the same; a start leaves out what endangers no tenant's rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg import sql
+
+from .roles import Roles
+
+# How PostgreSQL writes the policy back, without casts to text, spaces, parentheses and an alias.
+TENANT = "tenant_id=selectnullifcurrent_setting'vinc.tenant_id',true,''::uuid"
+EXCEPTION = "vinc: _%"  # an object whose comment begins so is an exception that somebody has thought about
+COMMON = r"""
+with owned as (
+  select c.oid, relname::text, relispartition, relrowsecurity, relforcerowsecurity, relowner, attnum, attnotnull
+  from pg_class c join pg_attribute on attrelid = c.oid and attname = 'tenant_id' and not attisdropped
+  where relnamespace = 'public'::regnamespace and relkind in ('r', 'p', 'f')
+), policy as (
+  select polrelid, polname::text, case
+    when polcmd <> '*' or polwithcheck is not null then null
+    when polroles = array[to_regrole({app_})::oid] and condition = {tenant} then 'vinc_tenant'
+    when polroles = array[to_regrole({platform_})::oid] and condition = 'true' then 'vinc_platform' end as kind
+  from pg_policy, lower(regexp_replace(
+    pg_get_expr(polqual, polrelid), '::text|\s|[()]|as\s+"?nullif"?', '', 'gi')) as condition
+  where polpermissive
+), function as (
+  select oid, oid::regprocedure::text as name, prosecdef, provolatile = 'i' as is_immutable,
+    coalesce(pg_get_function_sqlbody(oid), prosrc) as body
+  from pg_proc p
+  where pronamespace not in ('pg_catalog'::regnamespace, 'information_schema'::regnamespace) and not exists (
+    select from pg_depend where classid = 'pg_proc'::regclass and objid = p.oid and deptype = 'e')
+), shown as (
+  select oid, relname::text, relkind, reloptions from pg_class c
+  where relnamespace = 'public'::regnamespace and relkind in ('v', 'm') and not exists (
+    select from pg_depend where classid = 'pg_class'::regclass and objid = c.oid and deptype = 'e')
+)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Flaw:
+    """Something in the catalog that endangers a table; or a role or function, in its place."""
+
+    table: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.table}: {self.what}"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """`query` gives the table, or a role or function, and the name of the culprit, for which `what` has a place."""
+
+    what: str
+    query: str
+
+
+# Policies are OR-ed, so each table has exactly two, one for each role; restrictive ones only narrow.
+# Partitions cannot be read directly, which the grants see to.
+ROWS = (
+    Question(
+        "the kernel's table is missing; run vinc db upgrade",
+        """select wanted, '' from unnest(array['vinc_table', 'vinc_change']) wanted
+        where to_regclass('public.' || wanted) is null""",
+    ),
+    Question(
+        'row level security is not enabled; call protect("{}") in its revision',
+        "select relname, relname from owned where not relispartition and not relrowsecurity",
+    ),
+    Question(
+        'row level security is not forced; call protect("{}") in its revision',
+        "select relname, relname from owned where not relispartition and relrowsecurity and not relforcerowsecurity",
+    ),
+    Question(
+        "the policy {} is not one of the two expected; make it `as restrictive`, or drop it",
+        "select relname, polname from policy join owned on owned.oid = polrelid where kind is null",
+    ),
+    Question(
+        "the policy {} is missing; call protect() in a revision",
+        """select relname, wanted from owned, unnest(array['vinc_tenant', 'vinc_platform']) wanted
+        where not relispartition and not exists (select from policy where polrelid = owned.oid and kind = wanted)""",
+    ),
+    Question(
+        "the column {} is granted by itself; revoke it",
+        """select relname::text, attname::text from pg_attribute join pg_class c on c.oid = attrelid
+        where relnamespace = 'public'::regnamespace and exists (select from aclexplode(attacl)
+          where grantee in (0, to_regrole({app_})::oid, to_regrole({platform_})::oid))""",
+    ),
+    Question(
+        "the view {} runs as its owner; make it with security_invoker",
+        """select relname, relname from shown where relkind = 'v'
+        and not coalesce(reloptions, '{{}}') && array['security_invoker=true', 'security_invoker=on']""",
+    ),
+    Question(
+        "row level security does not guard a materialized view; drop it, or comment on it `vinc: why`",
+        """select relname, '' from shown where relkind = 'm'
+        and obj_description(oid, 'pg_class') like {exception} is not true""",
+    ),
+    Question(
+        "the function runs as its owner, who may see more; drop `security definer`, or comment on it `vinc: why`",
+        """select name, '' from function where prosecdef
+        and obj_description(oid, 'pg_proc') like {exception} is not true""",
+    ),
+    Question(
+        "an immutable function must not read a setting: plans keep its first answer; make it stable",
+        "select name, '' from function where is_immutable and body ilike '%current\\_setting%'",
+    ),
+    Question(
+        "the policy {} uses this immutable function: plans keep its first answer; make it stable",
+        """select name, polname::text from function
+        join pg_depend on refclassid = 'pg_proc'::regclass and refobjid = function.oid
+        join pg_policy p on classid = 'pg_policy'::regclass and objid = p.oid
+        where is_immutable and body not ilike '%current\\_setting%'""",
+    ),
+    Question(
+        "this role is a member of {}; revoke it",
+        """select member.rolname::text, role.rolname::text from pg_auth_members m
+        join pg_roles role on role.oid = roleid join pg_roles member on member.oid = m.member
+        where member.rolname in ({app_}, {platform_}, {owner_})
+          and (member.rolname, role.rolname) <> ({app_}, {platform_})""",
+    ),
+)
+# Keys see every tenant's rows: they tell what exists, and cascade across tenants, unless tenant_id comes first.
+KEYS = (
+    Question(
+        "tenant_id may be null; make it not null",
+        "select relname, '' from owned where not relispartition and not attnotnull",
+    ),
+    Question(
+        "the unique index {} does not begin with tenant_id",
+        """select relname, indexrelid::regclass::text from pg_index join owned on owned.oid = indrelid
+        where indisunique and indkey[0] <> attnum""",
+    ),
+    Question(
+        "the foreign key {} does not begin with tenant_id",
+        """select a.relname, conname::text from pg_constraint
+        join owned a on a.oid = conrelid join owned b on b.oid = confrelid
+        where contype = 'f' and (conkey[1] <> a.attnum or confkey[1] <> b.attnum)""",
+    ),
+    Question(
+        "the foreign key {} would empty tenant_id; write `on delete set null (column)`, and no such `on update`",
+        """select relname, conname::text from pg_constraint join owned on owned.oid = conrelid
+        where contype = 'f' and attnum = any(conkey) and (confupdtype in ('n', 'd')
+          or confdeltype in ('n', 'd') and attnum = any(coalesce(confdelsetcols, conkey)))""",
+    ),
+    Question(
+        "the index {} is invalid",
+        """select indrelid::regclass::text, indexrelid::regclass::text from pg_index join pg_class c on c.oid = indrelid
+        where relnamespace = 'public'::regnamespace and not indisvalid and relkind <> 'p'""",
+    ),
+    Question(
+        "the constraint {} is not validated",
+        """select conrelid::regclass::text, conname::text from pg_constraint
+        where connamespace = 'public'::regnamespace and conrelid <> 0 and not convalidated""",
+    ),
+    Question(
+        "the sequence {} is not granted to the application; use sa.Identity()",
+        """select refobjid::regclass::text, s.oid::regclass::text from pg_class s
+        join pg_depend on objid = s.oid and classid = 'pg_class'::regclass and refclassid = 'pg_class'::regclass
+          and deptype = 'a'
+        where relkind = 'S' and relnamespace = 'public'::regnamespace""",
+    ),
+)
+# Of the role that asks: `vinc db check` does so as the migrator, who may do more.
+USER = (
+    Question(
+        "this role is a superuser, so nothing keeps tenants apart; connect as {app}, which vinc db init puts right",
+        "select rolname::text, '' from pg_roles where rolname = current_user and rolsuper",
+    ),
+    Question(
+        "this role bypasses row level security; connect as {app}, which vinc db init puts right",
+        "select rolname::text, '' from pg_roles where rolname = current_user and rolbypassrls and not rolsuper",
+    ),
+    Question(
+        "this role sees every tenant's rows without entering {platform}; run vinc db init, and connect as {app}",
+        """select rolname::text, '' from pg_roles where rolname = current_user and not rolsuper
+        and pg_has_role(oid, to_regrole({platform_})::oid, 'usage')""",
+    ),
+    Question(
+        "this role is a member of {}; connect as {app}",
+        """select member.rolname::text, role.rolname::text from pg_roles member, pg_roles role
+        where member.rolname = current_user and member.rolname <> {app_} and not member.rolsuper
+          and role.rolname not in (current_user, {platform_}) and pg_has_role(member.oid, role.oid, 'member')""",
+    ),
+    Question(
+        "the application connects as {}, to whom this table belongs; alter its owner to {owner}",
+        """select relname, rolname::text from owned join pg_roles r on r.oid = relowner where rolname = current_user""",
+    ),
+)
+
+
+def statement(questions: Sequence[Question], roles: Roles) -> sql.Composed:
+    """All of these in one: rows of a question's number, the table and the culprit."""
+    words = {**roles.words(), "tenant": sql.Literal(TENANT), "exception": sql.Literal(EXCEPTION)}
+    one = sql.SQL("select {number}, * from ({query})")
+    asked = [
+        one.format(number=number, query=sql.SQL(question.query).format(**words))
+        for number, question in enumerate(questions)
+    ]
+    return sql.SQL(COMMON).format(**words) + sql.SQL(" union all ").join(asked) + sql.SQL(" order by 1, 2, 3")
+
+
+def told(rows: Iterable[Sequence[Any]], questions: Sequence[Question], roles: Roles) -> list[Flaw]:
+    """What the rows of that statement mean."""
+    return [Flaw(str(table), questions[number].what.format(name, **roles.names)) for number, table, name in rows]

@@ -1,0 +1,56 @@
+"""PgBouncer before a database, in transaction mode, until the block ends."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from shutil import which
+from tempfile import TemporaryDirectory
+
+import pytest
+from sqlalchemy.engine import URL, make_url
+
+SECONDS_TO_START = 10
+PORT = 6432  # part of the socket's name; nothing listens on TCP
+
+
+@contextmanager
+def bouncer(address: str, *, connections: int) -> Iterator[str]:
+    """The same address through a PgBouncer with so many connections; skips the test where there is none."""
+    program = which("pgbouncer")
+    if program is None:
+        pytest.skip("not run: there is no pgbouncer here (Debian package pgbouncer)")
+    url = make_url(address)
+    with TemporaryDirectory(prefix="vinc-bouncer-") as name:
+        config = configuration(Path(name), url, connections)
+        as_ordinary_user = ["-u", "postgres"] if os.geteuid() == 0 else []
+        process = subprocess.Popen([program, "-q", *as_ordinary_user, config])
+        try:
+            wait_for(config.with_name(f".s.PGSQL.{PORT}"), config.with_name("log"))
+            yield url.set(port=PORT, query={"host": name}).render_as_string(hide_password=False)
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def configuration(directory: Path, url: URL, connections: int) -> Path:
+    directory.chmod(0o777)
+    config = directory / "pgbouncer.ini"
+    config.write_text(
+        f"[databases]\n{url.database} = host={url.query['host']} user={url.username}\n"
+        f"[pgbouncer]\nlisten_addr =\nunix_socket_dir = {directory}\nlisten_port = {PORT}\nauth_type = any\n"
+        f"pool_mode = transaction\ndefault_pool_size = {connections}\nlogfile = {directory}/log\nsyslog = 0\n"
+    )
+    config.chmod(0o644)
+    return config
+
+
+def wait_for(socket: Path, log: Path) -> None:
+    deadline = time.monotonic() + SECONDS_TO_START
+    while not socket.exists():
+        assert time.monotonic() < deadline, log.read_text() if log.exists() else "PgBouncer said nothing"
+        time.sleep(0.05)
