@@ -6,11 +6,14 @@ from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
-from .connections.postgres import postgres
-from .connections.redis import ping, redis
+from .changes.bus import bus
+from .changes.identity import identity
+from .changes.watch import watched
+from .connections.postgres import connection_parameters, postgres
+from .connections.redis import ping, redis, redis_listener
 from .database.pool import Postgres
 from .database.roles import Roles
-from .database.standing import refuse_powerful_role
+from .database.standing import refuse_unguarded
 from .services import Check, Services
 from .settings import KernelSettings
 
@@ -26,6 +29,7 @@ async def connections(services: Services) -> AsyncGenerator[None]:
         services.redis = await stack.enter_async_context(redis(services.settings.redis))
         if services.redis is not None:
             watch(services, Check(name="redis", required=False, ask=partial(ping, services.redis)))
+        await follow_changes(services, stack)
         yield
 
 
@@ -33,9 +37,23 @@ async def look_at_role(database: Postgres, settings: KernelSettings) -> None:
     connection = await database.acquire()
     try:
         roles = Roles(settings.database.role_prefix)
-        await refuse_powerful_role(connection, roles, production=settings.service.env == "prod")
+        await refuse_unguarded(connection, roles, production=settings.service.env == "prod")
     finally:
         database.release(connection)
+
+
+async def follow_changes(services: Services, stack: AsyncExitStack) -> None:
+    """Hear of changes through Redis where there is one, else through PostgreSQL."""
+    changes, database, cache = services.changes, services.settings.database, services.settings.redis
+    if services.redis is not None and cache.url is not None:
+        changes.channel = None
+        channel = f"{database.role_prefix}:changes:{await identity(services.database)}"
+        listener = await stack.enter_async_context(redis_listener(cache, cache.url))
+        await stack.enter_async_context(bus(changes, services.redis, listener, channel, cache.socket_timeout))
+    else:
+        changes.channel = f"{database.role_prefix}_changes"
+    direct = database.model_copy(update={"url": database.direct_url or database.url})
+    await stack.enter_async_context(watched(changes, connection_parameters(direct)))
 
 
 def watch(services: Services, check: Check) -> None:
