@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from typing import Any
@@ -13,6 +14,8 @@ from starlette.routing import Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .context import Context
+from .rest.etags import unless_seen
+from .rest.listing import reading_themselves
 from .rest.strict import StrictRequest, doubled_names
 
 
@@ -21,7 +24,9 @@ def handle_http(route: APIRoute) -> ASGIApp:
 
     What FastAPI runs after `yield` comes when the answer is out, so a commit there could fail behind a 201.
     """
-    handler = route.get_route_handler()
+    lean = copy.copy(route)
+    lean.dependant = reading_themselves(route.dependant)
+    handler = lean.get_route_handler()
     repeatable = repeatable_names(route)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -44,7 +49,7 @@ def handle_http(route: APIRoute) -> ASGIApp:
                 finally:
                     if context.unit is not None:
                         await context.unit.close()
-            await response(scope, receive, send)
+            await unless_seen(context, response)(scope, receive, send)
 
     return app
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Annotated, Any
 
@@ -14,6 +14,9 @@ DEEPEST = 32
 # RFC 8259, 6, without fractions and exponents: `1_0`, ` 1`, `1.0` and `true` are not the number that was meant.
 whole_number = re.compile(r"-?(0|[1-9][0-9]{0,18})").fullmatch
 amount = re.compile(r"-?(0|[1-9][0-9]{0,13})(\.[0-9]{1,4})?").fullmatch
+
+full_date = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}").fullmatch
+moment = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9].*").match  # Pydantic looks at the rest
 
 
 def storable(text: str) -> str:
@@ -54,10 +57,18 @@ def money(given: Any) -> Decimal:
 
 
 def written(given: Any) -> Any:
-    """Moments are written as text (RFC 3339); a bare number is somebody's guess at an epoch."""
-    if not isinstance(given, str | datetime):
+    """Moments are written as text (RFC 3339); a number, as text or bare, is somebody's guess at an epoch."""
+    if not isinstance(given, datetime) and not (isinstance(given, str) and moment(given)):
         message = "must be a moment like 2026-11-24T12:00:00Z"
-        raise ValueError(message)  # noqa: TRY004  Pydantic makes a fault of a ValueError only
+        raise ValueError(message)
+    return given
+
+
+def day(given: Any) -> Any:
+    """Days are written as text (RFC 3339, 5.6: full-date)."""
+    if type(given) is not date and not (isinstance(given, str) and full_date(given)):
+        message = "must be a day like 2026-11-24"
+        raise ValueError(message)
     return given
 
 
@@ -91,11 +102,13 @@ def storable_json(value: Any) -> Any:
 
 Text = Annotated[str, Field(strict=True), AfterValidator(storable)]
 """Text as PostgreSQL can keep it; add a length with `Field(max_length=...)`."""
-Integer = Annotated[int, BeforeValidator(integer), Field(ge=-(2**63), le=2**63 - 1)]
+Integer = Annotated[int, Field(ge=-(2**63), le=2**63 - 1), BeforeValidator(integer)]
 """A whole number of 64 bits."""
 Money = Annotated[Decimal, BeforeValidator(money, json_schema_input_type=str | float)]
 """An amount of money, exact; answers write it as text."""
-Moment = Annotated[AwareDatetime, BeforeValidator(written, json_schema_input_type=str), AfterValidator(in_utc)]
+Moment = Annotated[AwareDatetime, BeforeValidator(written, json_schema_input_type=datetime), AfterValidator(in_utc)]
 """A point in time with its offset, kept in UTC."""
+Day = Annotated[date, BeforeValidator(day, json_schema_input_type=date)]
+"""A day of the calendar."""
 Json = Annotated[JsonValue, BeforeValidator(storable_json)]
 """Any JSON value, at most 32 levels deep."""

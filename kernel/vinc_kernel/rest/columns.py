@@ -1,0 +1,82 @@
+"""Which columns a list may be filtered and ordered by.
+
+Under row level security an index helps only operators that are leakproof: `=` and `<` of text, uuid, integer, boolean,
+date and timestamptz are; those of numeric, enums, citext and of what a function makes are not, and read every row of
+the tenant.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import BeforeValidator, Field
+from sqlalchemy import BigInteger, Boolean, Column, Date, DateTime, Integer, SmallInteger, String, Text, Uuid
+from sqlalchemy.orm import InstrumentedAttribute
+
+from ..contracts import made_at
+from . import types
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a column holds, and how a query string must say it; of what is `ranged` one may ask from and before."""
+
+    python: type
+    parameter: Any
+    ranged: bool = False
+
+
+def truth(given: Any) -> Any:
+    """The two words of JSON; Pydantic alone takes `1`, `on` and `t` too."""
+    if given not in ("true", "false"):
+        message = "must be true or false"
+        raise ValueError(message)
+    return given == "true"
+
+
+def bits(number: int) -> Any:
+    edge = 2 ** (number - 1)
+    return Annotated[int, Field(ge=-edge, le=edge - 1), BeforeValidator(types.integer)]
+
+
+# By the type of the column, and exactly that: Enum, for one, is a String too.
+KINDS: dict[type, Kind] = {
+    String: Kind(str, types.Text),
+    Text: Kind(str, types.Text),
+    Uuid: Kind(UUID, UUID),
+    SmallInteger: Kind(int, bits(16), ranged=True),
+    Integer: Kind(int, bits(32), ranged=True),
+    BigInteger: Kind(int, bits(64), ranged=True),
+    Boolean: Kind(bool, Annotated[bool, BeforeValidator(truth)]),
+    Date: Kind(date, types.Day, ranged=True),
+    DateTime: Kind(datetime, types.Moment, ranged=True),
+}
+
+
+def plain_column(name: str, attribute: Any) -> Column[Any]:
+    """The column of a model's attribute; raises TypeError for what an index cannot be used for."""
+    columns = attribute.property.columns if isinstance(attribute, InstrumentedAttribute) else []
+    if len(columns) != 1 or not isinstance(columns[0], Column):
+        raise refused(name, "is no column of a model: name one, as in Invoice.number")
+    column: Column[Any] = columns[0]
+    if not is_leakproof(column.type):
+        cure = "use text, uuid, int, bool, date or timestamptz"
+        raise refused(name, f"is of a type ({column.type!r}) that no index helps under row level security: {cure}")
+    return column
+
+
+def is_leakproof(kind: Any) -> bool:
+    if isinstance(kind, DateTime) and not kind.timezone:
+        return False
+    return type(kind) in KINDS and getattr(kind, "as_uuid", True)
+
+
+def kind_of(column: Column[Any]) -> Kind:
+    return KINDS[type(column.type)]
+
+
+def refused(name: str, why: str) -> TypeError:
+    return TypeError(f"{made_at()}: {name!r} {why}")

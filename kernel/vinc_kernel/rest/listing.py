@@ -1,0 +1,196 @@
+"""What a list can be asked: its filters and orders are declared once, and nothing else is taken."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from inspect import Parameter, Signature
+from typing import Annotated, Any, Literal
+
+from fastapi import Depends, Query, Request, Response
+from fastapi.dependencies.models import Dependant
+from fastapi.dependencies.utils import get_flat_params
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, Field, ValidationError, create_model
+from sqlalchemy import Column, any_, bindparam
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from .columns import kind_of, plain_column, refused
+from .pages import Asked, Condition, Order, parameter
+from .types import Integer
+
+MOST, USUAL = 200, 50
+MOST_VALUES = 100
+OWN = ("limit", "cursor", "order_by")
+well_named = re.compile(r"[a-z][a-z0-9_]*").fullmatch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """One query parameter: its type, and the condition that one value makes, and several where it may be repeated."""
+
+    name: str
+    type: Any
+    description: str
+    one: Condition
+    several: Condition | None = None
+
+    def chosen(self, given: Any) -> tuple[Condition, Any]:
+        """The condition for what was given, and the value that it is about."""
+        if self.several is None:
+            return self.one, given
+        return (self.one, given[0]) if len(given) == 1 else (self.several, given)
+
+
+class Listing:
+    """The filters and orders of one list.
+
+    `filters` and `orders` name columns of `model`; `order` is the one that holds when a caller asks for none, `-name`
+    for the other direction. The id breaks ties. Raises TypeError for a column that no index can be used for.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        *,
+        orders: Mapping[str, Any],
+        order: str,
+        filters: Mapping[str, Any] | None = None,
+    ) -> None:
+        unique = plain_column("id", model.id)
+        self.orders = {
+            sign + name: order_of(name, attribute, unique, descending=sign == "-")
+            for name, attribute in orders.items()
+            for sign in ("", "-")
+        }
+        if order not in self.orders:
+            raise refused(order, f"is none of the orders: {', '.join(orders)}")
+        self.filters: dict[str, Filter] = {}
+        for name, attribute in (filters or {}).items():
+            for one in filters_of(name, plain_column(name, attribute)):
+                self.add(one)
+        self.query = query_model(self.filters.values(), self.orders, order)
+        self.asked: Any = Depends(Asking(self))
+        """The FastAPI dependency: `asked: Annotated[Asked, LISTING.asked]`."""
+
+    def add(self, one: Filter) -> None:
+        if not well_named(one.name):
+            raise refused(one.name, "is no name for a query parameter: use lower case, digits and underscores")
+        if one.name in self.filters or one.name in OWN:
+            raise refused(one.name, "is a query parameter already: call the filter otherwise")
+        self.filters[one.name] = one
+
+
+def order_of(name: str, attribute: Any, unique: Column[Any], *, descending: bool) -> Order:
+    column = plain_column(name, attribute)
+    if column.nullable:
+        raise refused(name, "may be null, which has no place in an order: make the column not null")
+    if column.table is not unique.table:
+        raise refused(name, f"is no column of {unique.table}: no index has it together with the id that breaks ties")
+    return Order((column,) if column is unique else (column, unique), descending)
+
+
+def filters_of(name: str, column: Column[Any]) -> Iterator[Filter]:
+    kind = kind_of(column)
+    yield Filter(
+        name=name,
+        type=Annotated[list.__class_getitem__(kind.parameter), Field(max_length=MOST_VALUES)],
+        description="Any of these.",
+        one=Condition(column == bindparam(parameter(name))),
+        several=Condition(column == any_(bindparam(parameter(name), type_=ARRAY(column.type)))),
+    )
+    if kind.ranged:
+        first, end = f"{name}_from", f"{name}_before"
+        later, earlier = Condition(column >= bindparam(parameter(first))), Condition(column < bindparam(parameter(end)))
+        yield Filter(name=first, type=kind.parameter, description="This or later.", one=later)
+        yield Filter(name=end, type=kind.parameter, description="Before this.", one=earlier)
+
+
+def query_model(filters: Iterable[Filter], orders: Iterable[str], order: str) -> type[BaseModel]:
+    """Every parameter with its type: it reads them, and the OpenAPI document is made of it."""
+    how_many = Annotated[Integer, Field(ge=1, le=MOST, description="How many at most.")]
+    ways: Any = Literal[tuple(orders)]
+    fields: dict[str, Any] = {
+        "limit": (how_many, USUAL),
+        "cursor": (Annotated[str | None, Field(description="Where to go on: stands in `next` of a page.")], None),
+        "order_by": (Annotated[ways, Field(description="`-` turns it around.")], order),
+        # A field that had the name of the filter could hide a method of the model's, as `copy` would.
+        **{
+            field_of(one): (one.type | None, Field(None, alias=one.name, description=one.description))
+            for one in filters
+        },
+    }
+    made: type[BaseModel] = create_model("Asked", **fields)
+    return made
+
+
+def field_of(one: Filter) -> str:
+    return f"by_{one.name}"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Asking:
+    """What FastAPI calls. It reads its parameters itself: FastAPI takes 10 µs for each, also for those that are absent.
+
+    FastAPI knows them from the signature, for the OpenAPI document; `reading_themselves` takes them off its hands.
+    """
+
+    listing: Listing
+    __signature__: Signature = field(init=False)
+
+    def __post_init__(self) -> None:
+        given = {"request": Request, "response": Response, "given": Annotated[self.listing.query, Query()]}
+        parameters = [Parameter(name, Parameter.KEYWORD_ONLY, annotation=kind) for name, kind in given.items()]
+        object.__setattr__(self, "__signature__", Signature(parameters))
+
+    async def __call__(self, *, request: Request, response: Response, **_: object) -> Asked:
+        read, filters = self.read(request)
+        chosen = {name: one.chosen(getattr(read, field_of(one))) for name, one in filters.items()}
+        return Asked(
+            request=request,
+            response=response,
+            limit=read.limit,
+            cursor=read.cursor,
+            order_by=read.order_by,
+            order=self.listing.orders[read.order_by],
+            conditions=tuple(condition for condition, _ in chosen.values()),
+            filters={name: value for name, (_, value) in chosen.items()},
+        )
+
+    def read(self, request: Request) -> tuple[Any, Mapping[str, Filter]]:
+        """The parameters, each of its type, and the filters among them.
+
+        Raises RequestValidationError for what is wrong or unknown.
+        """
+        query, filters = request.query_params, self.listing.filters
+        names = sorted(query.keys())  # so that their order makes no other statement
+        given = {name: filters[name] for name in names if name in filters}
+        asked: dict[str, Any] = {name: query[name] for name in names if name in OWN}
+        for name, one in given.items():
+            asked[name] = query.getlist(name) if one.several else query[name]
+        errors = unread(request, [name for name in names if name not in asked]) if len(asked) < len(names) else []
+        try:
+            read = self.listing.query.model_validate(asked)
+        except ValidationError as error:
+            errors += [{**one, "loc": ("query", *one["loc"])} for one in error.errors(include_url=False)]
+        if errors:
+            raise RequestValidationError(errors)
+        return read, given
+
+
+def unread(request: Request, names: Sequence[str]) -> list[dict[str, Any]]:
+    """An error for each parameter that nobody reads: a misspelt filter would show everything."""
+    known = {one.alias for one in get_flat_params(request.scope["route"].dependant)}
+    message = "is no parameter here"
+    return [{"type": "extra_forbidden", "loc": ("query", name), "msg": message} for name in names if name not in known]
+
+
+def reading_themselves(dependant: Dependant) -> Dependant:
+    """The same tree, where FastAPI leaves their parameters to those that read them by themselves."""
+    made = copy.copy(dependant)
+    made.dependencies = [reading_themselves(child) for child in dependant.dependencies]
+    if isinstance(dependant.call, Asking):
+        made.query_params = []
+    return made
