@@ -16,6 +16,8 @@ TESTS = {
     "contribute": "test_what_contribute_gives_is_served",
     "lifespan": "test_lifespan_is_around_serving_and_offers_services",
     "health": "test_health_that_raises_is_down",
+    "tenant_created": "test_tenant_created_gets_the_new_tenant",
+    "tenant_purge": "test_tenant_purge_gets_the_tenant_that_goes",
 }
 
 

@@ -1,4 +1,4 @@
-"""Revisions of the plugins in this repository touch rows only where they say how many (M1)."""
+"""Revisions of the plugins in this repository touch rows only where they say how many, and block nobody (M1, M6)."""
 
 import textwrap
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from vinc_kernel.database.versions import History, revisions
+from vinc_kernel.migrations.blocking import blocking_changes
 from vinc_kernel.migrations.lint import bare_statements
 
 ROOT = Path(__file__).parents[2]
@@ -21,6 +22,7 @@ def test_there_are_histories_to_look_at() -> None:
 def test_revisions_are_one_line_and_have_no_bare_statement(history: History) -> None:
     assert revisions(history)
     assert bare_statements(history) == []
+    assert blocking_changes(history) == []
 
 
 BARE = [
@@ -70,3 +72,78 @@ def test_a_bare_statement_is_found_with_its_line(body: str, tmp_path: Path) -> N
 @pytest.mark.parametrize("body", SHELTERED)
 def test_what_changes_the_schema_or_stands_in_a_data_step_is_not_found(body: str, tmp_path: Path) -> None:
     assert bare_statements(history_with(body, tmp_path)) == []
+
+
+INDEX = "use create_index_concurrently() in a revision of its own"
+UNIQUE = f"{INDEX}, then `alter table ... add constraint ... unique using index ...` in the next one"
+UNVALIDATED = "make it not valid, and `alter table ... validate constraint ...` in the next revision, in all_rows()"
+FILLED = "add a check that it is not null, not valid, and validate that in an earlier revision; say so: # vinc: why"
+COPIED = "add a column of the new type, fill it in, and drop the old one in a later revision"
+DEFAULT = "add the column without it, set the default, and fill in the rows that are there with `with data(...)`"
+BLOCKING = {
+    'op.create_index("i", "t", ["tenant_id", "a"])': INDEX,
+    'op.create_index("i", table_name=TABLE, columns=["a"])': INDEX,
+    'op.execute("create unique index i on t (tenant_id, a)")': INDEX,
+    'op.execute("CREATE  INDEX ON public.t (a)")': INDEX,
+    'op.create_unique_constraint("u", "t", ["tenant_id", "a"])': UNIQUE,
+    'op.create_primary_key("p", "t", ["tenant_id", "a"])': UNIQUE,
+    'op.execute("alter table t add constraint u unique (tenant_id, a)")': UNIQUE,
+    'op.create_foreign_key("f", "t", "u", ["tenant_id", "a"], ["tenant_id", "id"])': UNVALIDATED,
+    'op.create_check_constraint("c", "t", "a > 0")': UNVALIDATED,
+    'op.create_check_constraint("c", "t", "a > 0", postgresql_not_valid=False)': UNVALIDATED,
+    'op.execute("alter table only t add constraint c check (a > 0)")': UNVALIDATED,
+    'op.execute("alter table t add b int references u (id)")': UNVALIDATED,
+    'op.alter_column("t", "a", type_=sa.BigInteger())': COPIED,
+    'op.execute("alter table t alter column a set data type bigint")': COPIED,
+    'op.execute("alter table t alter a type bigint")': COPIED,
+    'op.alter_column("t", "a", nullable=False)': FILLED,
+    'op.execute("alter table t alter a set not null")': FILLED,
+    'op.add_column("t", sa.Column("a", sa.Uuid(), server_default=sa.text("gen_random_uuid()")))': DEFAULT,
+    'op.add_column("t", sa.Column("a", sa.Uuid(), server_default=sa.func.random()))': DEFAULT,
+    'op.add_column("t", sa.Column("a", sa.Integer(), sa.Identity()))': DEFAULT,
+    'op.add_column(table, sa.Column("a", sa.Text(), sa.Computed("b || c")))': DEFAULT,
+    'op.execute("alter table t add column a timestamptz default clock_timestamp()")': DEFAULT,
+    'op.execute("alter table t add a int generated always as identity")': DEFAULT,
+    'with all_rows():\n    op.create_check_constraint("c", "t", "a > 0")': UNVALIDATED,
+}
+NEW = 'op.create_table("t", sa.Column("a", sa.Integer()))\n'
+BRIEF = [
+    'op.add_column("t", sa.Column("a", sa.Text()))',
+    'op.add_column("t", sa.Column("a", sa.DateTime(), server_default=sa.text("now()"), nullable=False))',
+    'op.alter_column("t", "a", nullable=True, server_default="x")',
+    'op.create_index("i", "t", ["a"], postgresql_concurrently=True)',
+    'create_index_concurrently("i", "t", ["tenant_id", "a"])',
+    'op.execute("create index concurrently i on t (a)")',
+    'op.create_foreign_key("f", "t", "u", ["a"], ["id"], postgresql_not_valid=True)',
+    'op.create_check_constraint("c", "t", "a > 0", postgresql_not_valid=True)',
+    'op.execute("alter table t add constraint c check (a > 0) not valid")',
+    'with all_rows():\n    op.execute("alter table t validate constraint c")',
+    'op.execute("alter table t add constraint u unique using index i")',
+    'op.execute("alter table t alter column a set default gen_random_uuid()")',
+    'op.execute("alter table t drop constraint unique_check")',
+    'op.alter_column("t", "a", nullable=False)  # vinc: the check c, which is validated, says the same',
+    f'{NEW}op.create_index("i", "t", ["a"])\nop.execute("alter table t add check (a > 0)")',
+    'op.execute("create table t (a int); create index on t (a)")',
+]
+
+
+@pytest.mark.parametrize("body", BLOCKING)
+def test_a_change_that_keeps_people_waiting_is_found_with_its_line_and_cure(body: str, tmp_path: Path) -> None:
+    (found,) = blocking_changes(history_with(body, tmp_path))
+
+    line = 3 + body.count("\n")
+    assert found.startswith("a: ")
+    assert f"({tmp_path}/versions/one.py:{line}); {BLOCKING[body]}" in found
+
+
+@pytest.mark.parametrize("body", BRIEF)
+def test_a_change_that_is_brief_or_of_an_empty_table_is_not_found(body: str, tmp_path: Path) -> None:
+    assert blocking_changes(history_with(body, tmp_path)) == []
+
+
+def test_what_only_a_downgrade_does_is_not_found(tmp_path: Path) -> None:
+    history = history_with("pass", tmp_path)
+    with (history.versions / "one.py").open("a") as file:
+        file.write('def downgrade():\n    op.create_index("i", "t", ["a"])\n')
+
+    assert blocking_changes(history) == []

@@ -29,6 +29,10 @@ def run(_: Namespace, settings: KernelSettings, given: Sources) -> int:
     members = app.assembly.members
     for line in unknown_names(given, {one.plugin.name: one.contribution.settings for one in members}):
         say(f"warning: {line}")
+    for route in app.routes:
+        if route.requirement.public and route.requirement.tenant:
+            what = f"the route {route.path} is public and needs a tenant: who has none gets 400"
+            say(f"warning: {route.plugin}: check: {what} ({route.where}); guard it, or take the session out")
     quarantined = [one for one in members if one.error is not None]
     for one in quarantined:
         say(f"quarantined: {one.error}")

@@ -32,7 +32,7 @@ def add(commands: Commands) -> None:
         parser.set_defaults(run=run)
         return parser
 
-    init = action("init", run_init, "make the database, the four roles and their grants; print the SQL you may not run")
+    init = action("init", run_init, "make the database, the five roles and their grants; print the SQL you may not run")
     init.add_argument("--admin-url", metavar="URL", help="who makes them; VINC_DATABASE_MIGRATION_URL")
     upgrade = action("upgrade", run_upgrade, "bring every plugin's tables to their newest revision, in order")
     upgrade.add_argument("--plugin", metavar="NAME", help="this plugin only")

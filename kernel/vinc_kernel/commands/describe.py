@@ -31,6 +31,7 @@ def contributed(member: Member, assembly: Assembly) -> dict[str, Any]:
         "roles": sorted(role.name for role in made.roles),
         "provides": sorted(protocol.__name__ for protocol in made.provides),
         "settings": sorted(made.settings.model_fields) if made.settings else [],
+        "tenant_settings": sorted(made.tenant_settings.model_fields) if made.tenant_settings else [],
         "commands": sorted(str(getattr(command, "__name__", command)) for command in made.commands),
         "hooks": [name for name in HOOKS if assembly.hooks(name, member.plugin.name)],
     }

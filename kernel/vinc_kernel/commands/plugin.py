@@ -15,7 +15,7 @@ from ..plugins.check import command_name
 from ..plugins.find import RESERVED, find
 from ..services import App
 from ..settings import KernelSettings, Sources
-from .signature import add_parameters, parameters_of, values_of
+from .signature import add_parameters, called, parameters_of
 
 CHOSEN = "chosen command"  # no parameter can have that name
 
@@ -41,16 +41,15 @@ def run(argv: Sequence[str], settings: KernelSettings, given: Sources) -> int:
         raise member.error
     args = parser(member).parse_args(argv[1:])
     function: Callable[..., Any] = getattr(args, CHOSEN)
-    values = values_of(function, args)
 
     async def with_app() -> object:
         async with app.lifespan() as services:
-            return await finished(function(App(services, argv[0]), **values))
+            return await finished(called(function, args, App(services, argv[0])))
 
     if takes_app(function):
         result = asyncio.run(with_app())
     else:  # outside of any loop: a command may run one of its own
-        result = function(**values)
+        result = called(function, args)
         result = asyncio.run(finished(result)) if inspect.isawaitable(result) else result
     return result if isinstance(result, int) else 0
 

@@ -1,4 +1,7 @@
-"""Make command-line arguments of a function's parameters: with a default an option, without one a position."""
+"""Make command-line arguments of a function's parameters: with a default an option, without one a position.
+
+One before a `/` that has a default is a position that may be left out.
+"""
 
 from __future__ import annotations
 
@@ -31,6 +34,9 @@ def add_parameter(parser: argparse.ArgumentParser, parameter: inspect.Parameter)
     if parameter.default is inspect.Parameter.empty:
         parser.add_argument(parameter.name, type=kind)
         return
+    if parameter.kind is inspect.Parameter.POSITIONAL_ONLY:
+        parser.add_argument(parameter.name, type=kind, nargs="?", default=parameter.default)
+        return
     option = f"--{parameter.name.replace('_', '-')}"
     if parameter.annotation is bool:
         parser.add_argument(option, action=argparse.BooleanOptionalAction, default=parameter.default)
@@ -49,5 +55,14 @@ def reader(annotation: Any) -> Callable[[str], Any]:
     return read
 
 
-def values_of(function: Callable[..., Any], args: argparse.Namespace) -> dict[str, Any]:
-    return {one.name: getattr(args, one.name) for one in parameters_of(function) if one.annotation is not App}
+def called(function: Callable[..., Any], args: argparse.Namespace, app: App | None = None) -> Any:
+    """What the function returns for these arguments; `app` is for the parameter that asks for it."""
+    positions: list[Any] = []
+    named: dict[str, Any] = {}
+    for one in parameters_of(function):
+        value = app if one.annotation is App else getattr(args, one.name)
+        if one.kind is inspect.Parameter.POSITIONAL_ONLY:
+            positions.append(value)
+        else:
+            named[one.name] = value
+    return function(*positions, **named)

@@ -15,9 +15,11 @@ from sqlalchemy import CheckConstraint, Connection, MetaData, Table
 from sqlalchemy.exc import DBAPIError
 
 from ..database.base import Base
-from ..database.roles import undone
+from ..database.floor import below_floor
+from ..database.grants import undone
 from ..database.tenant_owned import TenantOwned
 from ..database.versions import History
+from .blocking import blocking_changes
 from .catalog import flaws, owners, relations
 from .lint import bare_statements
 from .run import place_of
@@ -28,12 +30,6 @@ Models = Mapping[str, Sequence[type[Base]]]
 CHECKS = """
 select conname from pg_constraint where contype = 'c' and conrelid = to_regclass(%s) order by 1
 """
-MEMBER_OF = """
-select member.rolname, role.rolname from pg_auth_members m join pg_roles role on role.oid = roleid
-join pg_roles member on member.oid = m.member
-where member.rolname in ({app_}, {platform_}, {owner_}) and (member.rolname, role.rolname) <> ({app_}, {platform_})
-order by 1, 2
-"""
 
 
 def check(url: str, histories: Sequence[History], models: Models, how: How) -> list[str]:
@@ -41,8 +37,9 @@ def check(url: str, histories: Sequence[History], models: Models, how: How) -> l
 
     `models` has the plugins whose models could be loaded; of the others everything but the models is compared.
     """
-    found = [line for history in histories for line in bare_statements(history)]
+    found = [line for history in histories for line in (*bare_statements(history), *blocking_changes(history))]
     with connected(url) as connection:
+        found += outdated(connection)
         connection.exec_driver_sql("set transaction read only")
         unit = Unit(connection, "", how)
         found += differences_of_roles(unit)
@@ -55,6 +52,13 @@ def check(url: str, histories: Sequence[History], models: Models, how: How) -> l
     return found
 
 
+def outdated(connection: Connection) -> list[str]:
+    """What is wrong with the version of the server, if anything."""
+    driver = connection.connection.driver_connection
+    wrong = below_floor(driver.info.server_version) if isinstance(driver, Line) else ""
+    return [wrong] if wrong else []
+
+
 def differences_of_tables(unit: Unit, histories: Sequence[History], models: Models) -> Iterator[str]:
     for history in histories:
         yield from differences_of_plugin(unit, history, models.get(history.plugin))
@@ -63,13 +67,11 @@ def differences_of_tables(unit: Unit, histories: Sequence[History], models: Mode
 
 
 def differences_of_roles(unit: Unit) -> Iterator[str]:
-    """Roles, memberships and grants that `vinc db init` would mend, and memberships that nobody gave."""
+    """Roles, memberships and grants that `vinc db init` would mend."""
     driver = unit.connection.connection.driver_connection
     if isinstance(driver, Line):
         steps = undone(driver, unit.roles, driver.info.dbname)
         yield from (f"{step.wrong}; run vinc db init" for step in steps if not step.optional)
-    for member, role in unit.run(MEMBER_OF):
-        yield f"{member} is a member of {role}; revoke it"
 
 
 def differences_of_plugin(unit: Unit, history: History, models: Sequence[type[Base]] | None) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,14 +16,16 @@ from psycopg import Connection as Line
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from ..database.roles import table_steps
+from ..database.flaws import Flaw
+from ..database.grants import table_steps
 from ..database.versions import History, Place, revisions
 from ..errors import DatabaseError
-from .catalog import ensure, flaws, owners, record, relations
+from .catalog import ensure, flaws, has_kernel_tables, make_kernel_tables, owners, record, relations
 from .unit import CONTENDED, How, Unit, alone, connected, reason, sqlstate
 
 TEMPLATES = Path(__file__).parent
 BASE, HEADS = "base", "heads"
+KERNEL = "kernel"  # who migrates where it is no plugin
 CUT_SHORT = "42501"  # insufficient_privilege, which `row_security = off` raises too
 READY = """
 select current_user::text, to_regrole({owner_}) is not null
@@ -39,6 +41,7 @@ def upgrade(url: str, histories: Sequence[History], how: How, *, target: str = H
     """
     with connected(url) as connection:
         require_roles(connection, how)
+        prepare_kernel(Unit(connection, KERNEL, how))
         for history in histories:
             walk(Unit(connection, history.plugin, how), history, target, is_upgrade=True)
 
@@ -48,6 +51,19 @@ def downgrade(url: str, history: History, how: How, *, target: str) -> None:
     with connected(url) as connection:
         require_roles(connection, how)
         walk(Unit(connection, history.plugin, how), history, target, is_upgrade=False)
+
+
+def prepare_kernel(unit: Unit) -> None:
+    """Make the kernel's own tables, also in a database that an older version has made."""
+    there = has_kernel_tables(unit)
+    unit.connection.rollback()
+    if not there:
+        try:
+            with alone(unit):
+                make_kernel_tables(unit)
+                regrant(unit)
+        except (DBAPIError, psycopg.Error) as error:
+            raise Refused(unit.plugin, "", error) from error
 
 
 def current(url: str, histories: Sequence[History]) -> list[Place]:
@@ -155,14 +171,14 @@ def run_revision(unit: Unit, way: Way, revision: str) -> str:
     taken: list[Any] = [make(way.scripts.revision_map, found)]
     options = {"fn": lambda _heads, _context: taken, "vinc": unit, "version_table": way.history.table}
     context = MigrationContext.configure(unit.connection, opts={**options, "version_table_schema": "public"})
-    before = relations(unit)
+    before, flawed = relations(unit), frozenset(flaws(unit))
     try:
         with Operations.context(context):
             context.run_migrations()
         record(unit, before)
         regrant(unit)
         if way.is_upgrade:
-            refuse_flaws(unit)
+            refuse_flaws(unit, flawed)
     except Exception as error:
         raise Refused(unit.plugin, f"{revision} ({Path(found.path).name})", error) from error
     down = str(found.down_revision or BASE)
@@ -188,9 +204,10 @@ def regrant(unit: Unit) -> None:
             driver.execute(each.run)
 
 
-def refuse_flaws(unit: Unit) -> None:
+def refuse_flaws(unit: Unit, before: Collection[Flaw]) -> None:
+    """Raise DatabaseError for a flaw of the plugin's own tables, and for one that was not there before."""
     mine = {name for name, plugin in owners(unit).items() if plugin == unit.plugin}
-    if found := [flaw for flaw in flaws(unit) if flaw.table in mine]:
+    if found := [flaw for flaw in flaws(unit) if flaw.table in mine or flaw not in before]:
         raise DatabaseError(str(found[0]))
 
 

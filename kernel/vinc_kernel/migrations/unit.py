@@ -67,8 +67,11 @@ class Unit:
 
     def run(self, statement: str, more: Mapping[str, sql.Composable] | None = None) -> list[tuple[Any, ...]]:
         """Run SQL with the roles' names, and more, filled in; return the rows if it gives any."""
-        words = {**self.roles.words(), **(more or {})}
-        text = sql.SQL(statement).format(**words).as_string()
+        return self.ask(sql.SQL(statement).format(**self.roles.words(), **(more or {})))
+
+    def ask(self, statement: sql.Composed) -> list[tuple[Any, ...]]:
+        """Run composed SQL; return the rows if it gives any."""
+        text = statement.as_string()
         result = self.connection.exec_driver_sql(text.replace("%", "%%"))  # psycopg looks for parameters in it
         return [tuple(row) for row in result] if result.returns_rows else []
 

@@ -1,4 +1,4 @@
-"""Ground to migrate on: an empty database for each test, with the four roles, and plugins that are only a history."""
+"""Ground to migrate on: an empty database for each test, with the five roles, and plugins that are only a history."""
 
 import multiprocessing
 import os
@@ -144,7 +144,7 @@ def processes() -> ForkServerContext:
 def ground_roles(vinc_servers: Servers, worker_id: str) -> Roles:
     """The roles of this worker's, and a database of the same name; making one takes half a second."""
     roles = Roles(f"{vinc_servers.prefix}_{worker_id}_g")
-    passwords = {roles.app: roles.prefix, roles.migrator: roles.prefix}
+    passwords = dict.fromkeys((roles.app, roles.migrator, roles.backup), roles.prefix)
     prepare(vinc_servers.postgres, roles.prefix, roles, passwords)
     return roles
 

@@ -103,6 +103,34 @@ grant truncate on invoices_invoice to {0.app}
     has the grants {0.app} truncate too many; run vinc db init
 grant select on invoices_invoice to public
     has the grants public select too many; run vinc db init
+grant select (number) on invoices_invoice to {0.app}
+    invoices_invoice: the column number is granted by itself; revoke it
+set role {0.owner}; create table p (n int) partition by range (n); create table q partition of p default
+    q has the grants {0.app} delete, {0.app} insert, {0.app} select, {0.app} update
+create materialized view m as select * from invoices_invoice
+    m: row level security does not guard a materialized view; drop it, or comment on it `vinc: why`
+create view v as select * from invoices_invoice
+    v: the view v runs as its owner; make it with security_invoker
+create function f() returns bigint language sql security definer as 'select count(*) from invoices_invoice'
+    f(): the function runs as its owner, who may see more; drop `security definer`, or comment on it `vinc: why`
+create function f() returns text language sql immutable as $$ select current_setting('vinc.tenant_id') $$
+    f(): an immutable function must not read a setting: plans keep its first answer; make it stable
+create function f() returns bool immutable return true; create policy p on invoices_invoice as restrictive using (f())
+    f(): the policy p uses this immutable function: plans keep its first answer; make it stable
+create unique index i on invoices_invoice (number)
+    invoices_invoice: the unique index i does not begin with tenant_id
+alter table invoices_invoice add unique (id), add m uuid references invoices_invoice (id)
+    invoices_invoice: the foreign key invoices_invoice_m_fkey does not begin with tenant_id
+alter table invoices_invoice add m uuid, add foreign key (tenant_id, m) references invoices_invoice on delete set null
+    invoices_invoice: the foreign key invoices_invoice_tenant_id_m_fkey would empty tenant_id; write `on delete set
+alter table invoices_invoice add constraint c foreign key (tenant_id, id) references invoices_invoice not valid
+    invoices_invoice: the constraint c is not validated
+grant temporary on database {0.prefix} to {0.app}
+    {0.app} may make temporary tables in {0.prefix}, which hide real ones; run vinc db init
+grant pg_read_all_data to {0.app}
+    {0.app}: this role is a member of pg_read_all_data; revoke it
+grant {0.owner} to {0.platform}
+    {0.platform}: this role is a member of {0.owner}; revoke it
 grant insert on vinc_version_invoices to {0.app}
     vinc_version_invoices has the grants {0.app} insert too many
 revoke {0.owner} from {0.migrator}
@@ -110,9 +138,17 @@ revoke {0.owner} from {0.migrator}
 grant {0.platform} to {0.app} with inherit true
     sees every tenant's rows without entering it; run vinc db init
 grant {0.owner} to {0.app} with inherit false
-    {0.app} is a member of {0.owner}; revoke it
+    {0.app}: this role is a member of {0.owner}; revoke it
 alter role {0.app} bypassrls
     row level security does not bind the role {0.app}; run vinc db init
+alter role {0.app} reset statement_timeout
+    the role {0.app} has no statement_timeout; run vinc db init
+revoke select on invoices_invoice from {0.backup}
+    invoices_invoice lacks the grants {0.backup} select; run vinc db init
+grant update on invoices_invoice to {0.backup}
+    invoices_invoice has the grants {0.backup} update too many; run vinc db init
+alter role {0.backup} createrole
+    the role {0.backup} has rights over the cluster; run vinc db init
 alter role {0.owner} login
     the role {0.owner} may log in
 grant create on schema public to {0.app}
@@ -141,7 +177,9 @@ def test_what_is_changed_by_hand_is_found(ground: Ground, invoices: History, cha
     try:
         found = findings(ground, invoices)
     finally:
-        ground.do(f"revoke {ground.roles.owner} from {ground.roles.app}; alter role {ground.roles.owner} nologin")
+        roles = ground.roles
+        ground.do(f"revoke {roles.owner}, pg_read_all_data from {roles.app}, {roles.platform}")
+        ground.do(f"alter role {roles.owner} nologin")
 
     wanted = finding.format(ground.roles)
     assert any(wanted in line for line in found), found
@@ -175,3 +213,11 @@ def test_a_bare_statement_is_found(ground: Ground, invoices: History) -> None:
 
     what = "execute() runs 'update invoices_invoice set paid = true'"
     assert findings(ground, invoices) == [f"invoices: {what} ({revision}:{number}); put it into `with data(expect=n):`"]
+
+
+def test_a_change_that_keeps_people_waiting_is_found(ground: Ground, invoices: History) -> None:
+    ground.add(invoices, 'op.create_index("i", "invoices_invoice", ["tenant_id", "number"])')
+
+    found = findings(ground, invoices)
+
+    assert any(line.startswith("invoices: create_index() reads or writes all of invoices_invoice (") for line in found)

@@ -154,6 +154,26 @@ WRONG = {
         'op.create_table("a_t", sa.Column("n", sa.Integer(), primary_key=True))',
         "the sequence a_t_n_seq is not granted to the application; use sa.Identity()",
     ),
+    "a function with its owner's rights": (
+        "op.execute(\"create function a_f() returns int language sql security definer as 'select 1'\")",
+        "a_f(): the function runs as its owner, who may see more",
+    ),
+    "an immutable function that reads the scope": (
+        "op.execute(\"create function a_f() returns text immutable return current_setting('vinc.tenant_id')\")",
+        "a_f(): an immutable function must not read a setting",
+    ),
+    "a materialized view": (
+        f'{tenant_table("a_t")}\nop.execute("create materialized view a_m as select 1")',
+        "a_m: row level security does not guard a materialized view",
+    ),
+    "a key that would empty tenant_id": (
+        tenant_table(
+            "a_t",
+            'sa.Column("o", sa.Uuid())',
+            'sa.ForeignKeyConstraint(["tenant_id", "o"], ["a_t.tenant_id", "a_t.id"], "a_key", ondelete="SET NULL")',
+        ),
+        "the foreign key a_key would empty tenant_id",
+    ),
     "a view of the owner's": (
         f'{tenant_table("a_t")}\nop.execute("create view a_v as select * from a_t")',
         "the view a_v runs as its owner",

@@ -1,4 +1,4 @@
-"""`vinc db init`: four roles with exactly their rights, made by whoever may, printed for whoever may not (I4, I9)."""
+"""`vinc db init`: five roles with exactly their rights, made by whoever may, printed for whoever may not (I4, I9)."""
 
 from collections.abc import Generator
 from dataclasses import dataclass
@@ -59,6 +59,7 @@ def test_a_superuser_makes_database_roles_and_grants_and_the_second_time_nothing
     attributes = "select rolname, rolcanlogin, rolbypassrls, rolsuper from pg_roles where rolname ~ %s order by 1"
     assert cluster.superuser.execute(attributes, (f"^{cluster.database}_",)).fetchall() == [
         (cluster.roles.app, True, False, False),
+        (cluster.roles.backup, True, True, False),
         (cluster.roles.migrator, True, True, False),
         (cluster.roles.owner, False, False, False),
         (cluster.roles.platform, False, False, False),
@@ -83,7 +84,11 @@ def test_who_may_make_roles_but_is_no_superuser_makes_them_without_bypassing_row
         (
             f"{cluster.roles.migrator} does not bypass row level security:"
             " data steps lift FORCE inside their transaction instead"
-        )
+        ),
+        (
+            f"{cluster.roles.backup} does not bypass row level security:"
+            " pg_dump as it fails, until a superuser runs vinc db init"
+        ),
     ]
     assert cluster.init(user).done == []
     members = "select count(*) from pg_auth_members where inherit_option and member = %s::regrole"
@@ -140,6 +145,46 @@ def test_what_somebody_has_changed_is_put_right(cluster: Cluster) -> None:
 
     assert len(made.done) == 4
     assert made.left == []
+    assert cluster.init().done == []
+
+
+LIMITS = {
+    "idle_in_transaction_session_timeout": "30s",
+    "lock_timeout": "10s",
+    "statement_timeout": "30s",
+    "transaction_timeout": "1min",  # of PostgreSQL 17 and newer
+}
+SHOW = "select name, current_setting(name) from pg_settings where name = any(%s) order by 1"
+
+
+def limits(cluster: Cluster) -> dict[str, str]:
+    """The limits that a new connection of the application has."""
+    url = cluster.servers.database(cluster.database, cluster.roles.app, "x")
+    with psycopg.connect(conninfo(url)) as connection:
+        return dict(connection.execute(SHOW, [list(LIMITS)]).fetchall())
+
+
+def test_the_application_has_limits_on_time(cluster: Cluster) -> None:
+    cluster.init(passwords={cluster.roles.app: "x"})
+
+    found = limits(cluster)
+
+    assert found == {name: value for name, value in LIMITS.items() if name in found}
+    assert len(found) == 4 or "transaction_timeout" not in found
+
+
+@pytest.mark.parametrize("where", ["", "in database {0}"])
+def test_a_limit_that_somebody_has_chosen_is_kept(cluster: Cluster, where: str) -> None:
+    cluster.init(passwords={cluster.roles.app: "x"})
+    cluster.superuser.execute(f"alter role {cluster.roles.app} reset all".encode())
+    chosen = f"alter role {cluster.roles.app} {where.format(cluster.database)} set statement_timeout = '5s'"
+    cluster.superuser.execute(chosen.encode())
+
+    made = cluster.init()
+
+    assert limits(cluster)["statement_timeout"] == "5s"
+    assert limits(cluster)["lock_timeout"] == "10s"
+    assert not [line for line in made.done if "statement_timeout" in line]
     assert cluster.init().done == []
 
 

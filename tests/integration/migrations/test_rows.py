@@ -187,3 +187,32 @@ def test_the_platform_role_sees_all_rows_once_it_is_entered_and_leaves_the_plans
             plan = line.execute("explain select * from invoices_invoice order by id limit 50").fetchall()
 
     assert any("Index Cond: (tenant_id = " in row[0] for row in plan), plan
+
+
+def test_a_table_becomes_a_tenants_and_stops_being_one(ground: Ground) -> None:
+    plain = 'op.create_table("a_t", sa.Column("name", sa.Text(), primary_key=True))'
+    owned = f"""
+op.add_column("a_t", sa.Column("tenant_id", sa.Uuid()))
+with data(expect="select count(*) from a_t"):
+    op.execute("update a_t set tenant_id = '{ACME}'")
+op.alter_column("a_t", "tenant_id", nullable=False)
+op.drop_constraint("a_t_pkey", "a_t")
+op.create_primary_key("a_t_pkey", "a_t", ["tenant_id", "name"])
+protect("a_t")
+"""
+    shared = """
+unprotect("a_t")
+op.drop_constraint("a_t_pkey", "a_t")
+op.drop_column("a_t", "tenant_id")
+op.create_primary_key("a_t_pkey", "a_t", ["name"])
+"""
+    history = ground.plugin("a", plain, (owned, shared))
+    ground.up(history, target="a1")
+    ground.do("insert into a_t values ('kept')")
+    seen = []
+    for move in (lambda: ground.up(history), lambda: ground.down(history, "a1"), lambda: ground.up(history)):
+        move()
+        seen.append(ground.rows("select count(*) from a_t", ground.roles.app))
+
+    assert seen == [[(0,)], [(1,)], [(0,)]]
+    assert ground.rows("select tenant_id, name from a_t") == [(ACME, "kept")]

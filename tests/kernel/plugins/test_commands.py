@@ -21,6 +21,16 @@ BAD = {
     "threads": "import threading, time; threading.Thread(target=time.sleep, args=(60,)).start()\nraise ValueError",
     "dies": "import os; os._exit(7)",
 }
+OPEN = """
+from fastapi import APIRouter
+from vinc_kernel import Contribution, Session, TenantDirectory, hooks, public
+router = APIRouter(prefix="/open", dependencies=[public("a test asks")])
+@router.get("")
+async def answer(db: Session) -> str: ...
+@hooks.contribute
+def contribute() -> Contribution:
+    return Contribution(routers=[router], provides=[TenantDirectory])
+"""
 SURVIVED = sorted(BAD.keys() - {"dies"})
 COMMANDS = """
 from datetime import date
@@ -38,9 +48,11 @@ def flag(on: bool, function: str) -> None:
     print(on, function)
 def opened(app: App, count: int = 1) -> None:
     print(type(app).__name__, count)
+def greet(name: str = "nobody", /, *, days: int = 7) -> None:
+    print(name, days)
 @hooks.contribute
 def contribute() -> Contribution:
-    return Contribution(commands=[hello, wait, loop, flag, opened])
+    return Contribution(commands=[hello, wait, loop, flag, opened, greet])
 """
 
 
@@ -114,6 +126,16 @@ def test_check_tells_required_plugins_that_misbehave(workshop: Workshop) -> None
     ]
 
 
+def test_check_warns_of_a_public_route_that_needs_a_tenant(workshop: Workshop) -> None:
+    workshop.plugin("good")
+    workshop.plugin("open", OPEN)
+    done = workshop.vinc("check")
+    (warning,) = [line for line in done.stdout.splitlines() if line.startswith("warning: ")]
+
+    assert done.returncode == 0
+    assert warning.startswith("warning: open: check: the route /api/v1/open is public and needs a tenant")
+
+
 def test_check_tells_metadata_and_code_at_once(workshop: Workshop) -> None:
     workshop.plugin("old", requires=["vinc-kernel>=9"])
     workshop.plugin("wrong", "raise ValueError")
@@ -164,6 +186,8 @@ def test_loaded_tells_what_stops_the_start(workshop: Workshop) -> None:
         (["loop"], 0, "in a loop of its own 2026-01-31\n"),
         (["flag", "false", "x"], 0, "False x\n"),
         (["flag", "true", "x"], 0, "True x\n"),
+        (["greet"], 0, "nobody 7\n"),
+        (["greet", "Ada", "--days", "3"], 0, "Ada 3\n"),
     ],
 )
 def test_a_command_of_a_plugin_runs_by_its_signature(
