@@ -1,6 +1,7 @@
 """What a plugin may import; docs/plugins.md explains each name. The rest of this package may change any day."""
 
 from . import hookspecs as hooks
+from .changes.cached import Cached
 from .context import (
     Context,
     MembershipDirectory,
@@ -24,16 +25,18 @@ from .errors import (
     Unauthorized,
     VincError,
 )
-from .guards import public, require_capabilities, require_roles, signed_in
+from .guards import platform_only, public, require_capabilities, require_roles, signed_in
 from .services import App, Check, provided
-from .sessions import OrmSession, Session
+from .sessions import OrmSession, Session, platform_session
 from .settings import Settings
 from .telemetry import logger
+from .tenant_settings import TenantSettings
 
 __all__ = [
     "App",
     "BadRequest",
     "Base",
+    "Cached",
     "Capability",
     "Check",
     "Conflict",
@@ -53,12 +56,15 @@ __all__ = [
     "Tenant",
     "TenantDirectory",
     "TenantOwned",
+    "TenantSettings",
     "Unauthorized",
     "VincError",
     "current_principal",
     "get_tenant_id",
     "hooks",
     "logger",
+    "platform_only",
+    "platform_session",
     "provided",
     "public",
     "require_capabilities",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import logging
+from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
@@ -25,10 +27,11 @@ from .plugins.open import open_plugins
 from .plugins.rights import rights
 from .routing import Index
 from .services import Services
-from .settings import KernelSettings, Sources
+from .settings import KernelSettings, Sources, refuse_known_keys
 from .telemetry import request_log
 
 logger = logging.getLogger("vinc")
+MOST_DOCUMENTS = 32
 AT_ROOT = ("/health/live", "/health/ready")  # where whatever runs containers looks for them
 
 
@@ -45,7 +48,9 @@ class Application:
         self.services.plugin_settings = {
             type(one.settings): one.settings for one in self.assembly.ready if one.settings is not None
         }
-        self.document: bytes | None = None
+        offer_to_tenants(self.services, self.assembly)
+        self.parts: dict[str, dict[str, Any]] = {}
+        self.documents: OrderedDict[frozenset[str], bytes] = OrderedDict()
         self.routes: list[Endpoint] = list(self.all_endpoints())
         self.front = Front(
             Steps(
@@ -58,6 +63,7 @@ class Application:
                 log=request_log(settings.log),
             )
         )
+        self.services.is_platform = self.front.steps.rights.is_platform
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -77,13 +83,19 @@ class Application:
         described = list(documents(service.api_prefix, self.openapi)) if service.docs else []
         return [*found, *at_root, *described]
 
-    def openapi(self) -> bytes:
-        """The OpenAPI document, made when it is first asked for."""
-        if self.document is None:
-            parts = [openapi.part(one.plugin.name, one.endpoints) for one in self.assembly.ready]
+    def openapi(self, without: frozenset[str] = frozenset()) -> bytes:
+        """The OpenAPI document of all plugins but these, made when it is first asked for; a few are kept."""
+        if not self.parts:
+            self.parts = {one.plugin.name: openapi.part(one.plugin.name, one.endpoints) for one in self.assembly.ready}
+        without = frozenset(without & self.parts.keys())
+        if without not in self.documents:
+            parts = [part for name, part in self.parts.items() if name not in without]
             header = self.services.settings.service.tenant_header
-            self.document = openapi.join(parts, version=version(KERNEL), tenant_header=header)
-        return self.document
+            self.documents[without] = openapi.join(parts, version=version(KERNEL), tenant_header=header)
+            if len(self.documents) > MOST_DOCUMENTS:
+                self.documents.popitem(last=False)
+        self.documents.move_to_end(without)
+        return self.documents[without]
 
     async def live(self, receive: Receive, send: Send) -> None:
         """The lifespan protocol of ASGI; what stops the start is told in one line, not as a traceback."""
@@ -91,6 +103,9 @@ class Application:
         begun = False
         try:
             async with self.lifespan():
+                # What is here now stays: each full collection would go through it again, for milliseconds.
+                gc.collect()
+                gc.freeze()
                 await send({"type": "lifespan.startup.complete"})
                 begun = True
                 await receive()
@@ -108,6 +123,18 @@ class Application:
             yield self.services
 
 
+def offer_to_tenants(services: Services, assembly: Assembly) -> None:
+    """Note what tenants may set and turn off, and how to find the hooks of a tenant's life."""
+    contributions = {one.plugin.name: one.contribution for one in assembly.ready}
+    services.optional_for_tenants = {name: made.optional_for_tenants for name, made in contributions.items()}
+    services.tenant_settings = {
+        name: made.tenant_settings for name, made in contributions.items() if made.tenant_settings is not None
+    }
+    services.implementations = lambda hook: [
+        (name, one) for name in contributions for one in assembly.hooks(hook, name)
+    ]
+
+
 def create_app(
     settings: KernelSettings,
     sources: Sources | None = None,
@@ -119,5 +146,6 @@ def create_app(
 
     `identify` replaces the step that finds out who asks: by default it believes a `Dev` header outside production.
     """
+    refuse_known_keys(settings.service)
     chosen = identify or (identify_nobody if settings.service.env == "prod" else identify_by_dev_header)
     return Application(settings, sources or Sources({}), arrange(settings) if plugins is None else plugins, chosen)

@@ -2,41 +2,73 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, cast
 from uuid import UUID
 
 from starlette.requests import HTTPConnection
 
+from .database.session import DatabaseSession
+from .tenant_settings import TenantSettings
+
 if TYPE_CHECKING:
     from .database.unit import UnitOfWork
     from .errors import Problem
+
+K = TypeVar("K", bound=TenantSettings)
+logger = logging.getLogger("vinc.tenants")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Principal:
     """Whoever makes this request, after the credentials are verified.
 
-    `tenants` holds the ids or slugs of the tenants that are theirs, and is the one source of what is "mine".
+    `tenants` holds the ids or slugs of the tenants that are theirs, and is the one source of what is "mine". `id` is
+    their row's, for `created_by` and `updated_by`; None until a plugin remembers principals.
     """
 
     subject: str
     role: str
     tenants: frozenset[str] = frozenset()
+    id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tenant:
-    """The company that owns data."""
+    """The company that owns data.
+
+    `settings` is what it has set, by the name of the plugin, as stored; `without` names the plugins that it has not.
+    """
 
     id: UUID
     slug: str
     name: str
+    status: Literal["active", "suspended", "closing"] = "active"
+    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, hash=False)
+    without: frozenset[str] = frozenset()
+    typed: dict[type, TenantSettings] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     def belongs_to(self, principal: Principal) -> bool:
         return str(self.id) in principal.tenants or self.slug in principal.tenants
+
+    @property
+    def is_active(self) -> bool:
+        return self.status == "active"
+
+    def settings_of(self, plugin: str, kind: type[K]) -> K:
+        """What it has set in a plugin, read once for as long as this object is kept; defaults for the rest."""
+        found = self.typed.get(kind)
+        if found is None:
+
+            def complain(name: str) -> None:
+                text = "the tenant's setting %s of the plugin %s is not valid any more: its default is taken"
+                logger.warning(text, name, plugin, extra={"tenant": str(self.id), "plugin": plugin})
+
+            found = self.typed[kind] = kind.stored(self.settings.get(plugin, {}), complain)
+        return cast("K", found)
 
 
 class TenantDirectory(Protocol):
@@ -84,6 +116,24 @@ class Context:
     @property
     def tenant_id(self) -> UUID | None:
         return self.tenant.id if self.tenant else None
+
+    @property
+    def absent(self) -> frozenset[str]:
+        """The plugins that the active tenant has not."""
+        return self.tenant.without if self.tenant else frozenset()
+
+    @property
+    def session(self) -> DatabaseSession:
+        """The session of this piece of work; raises LookupError where there is none."""
+        if self.unit is None:
+            message = "there is no session here: ask for one in the route, db: Session"
+            raise LookupError(message)
+        return DatabaseSession(self.unit)
+
+    def settings(self, kind: type[K]) -> K:
+        """What the active tenant has set; raises BadRequest without one, LookupError for settings of nobody."""
+        made: K = self.services.settings_of_tenant(self.tenant, kind)
+        return made
 
 
 asking: ContextVar[Context | None] = ContextVar("vinc.asking", default=None)

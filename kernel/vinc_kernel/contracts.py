@@ -12,6 +12,7 @@ from fastapi import APIRouter
 
 from .database.base import Base
 from .settings import Settings
+from .tenant_settings import TenantSettings
 
 KERNEL = str(Path(__file__).parent)
 
@@ -60,6 +61,7 @@ class Contribution:
 
     `provides` names the published protocols (`TenantDirectory`, `PrincipalDirectory`, `MembershipDirectory`) that the
     plugin's lifespan offers by `app.provide(thing, Protocol)`. Each of `commands` becomes `vinc <plugin> <function>`.
+    `tenant_settings` is what each tenant sets for itself; `optional_for_tenants` lets the plugin be turned off for one.
     """
 
     routers: Sequence[APIRouter] = ()
@@ -68,5 +70,7 @@ class Contribution:
     roles: Sequence[Role] = ()
     provides: Sequence[type] = ()
     settings: type[Settings] | None = None
+    tenant_settings: type[TenantSettings] | None = None
+    optional_for_tenants: bool = False
     commands: Sequence[Callable[..., Any]] = ()
     where: str = field(default_factory=made_at, compare=False, repr=False)

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
+from .context import current_context
 from .endpoints import Endpoint
 from .guards import Requirement
 from .handling import handle_other
@@ -39,12 +40,12 @@ POLICY = (
 HEADERS = {"Content-Security-Policy": POLICY, "X-Content-Type-Options": "nosniff"}
 
 
-def documents(prefix: str, document: Callable[[], bytes]) -> Iterator[Endpoint]:
-    """The public endpoints that describe all others."""
+def documents(prefix: str, document: Callable[[frozenset[str]], bytes]) -> Iterator[Endpoint]:
+    """The public endpoints that describe all others; `document` is told the plugins that are to be left out."""
     address = f"{prefix}/openapi.json"
 
-    async def openapi(_: Request) -> Response:
-        return Response(document(), media_type="application/json")
+    async def openapi(request: Request) -> Response:
+        return Response(document(current_context(request).absent), media_type="application/json")
 
     async def docs(_: Request) -> Response:
         return HTMLResponse(PAGE, headers=HEADERS)
@@ -59,14 +60,14 @@ def documents(prefix: str, document: Callable[[], bytes]) -> Iterator[Endpoint]:
         caching = {"Cache-Control": "public, max-age=3600"}
         return Response(content, media_type=ASSETS[name], headers=HEADERS | caching)
 
-    yield kernel_endpoint(address, openapi)
+    yield kernel_endpoint(address, openapi, by_tenant=True)
     yield kernel_endpoint(DOCS, docs)
     yield kernel_endpoint(f"{DOCS}/start.js", start)
     for name in ASSETS:
         yield kernel_endpoint(f"{DOCS}/{name}", asset)
 
 
-def kernel_endpoint(path: str, function: Callable[[Request], object]) -> Endpoint:
+def kernel_endpoint(path: str, function: Callable[[Request], object], *, by_tenant: bool = False) -> Endpoint:
     route = Route(path, function, methods=["GET"])
     return Endpoint(
         plugin="kernel",
@@ -74,6 +75,6 @@ def kernel_endpoint(path: str, function: Callable[[Request], object]) -> Endpoin
         methods=frozenset({"GET", "HEAD"}),
         route=route,
         function=function,
-        requirement=Requirement(public=True, why="the description of the service"),
+        requirement=Requirement(public=True, by_tenant=by_tenant, why="the description of the service"),
         app=handle_other(route.app),
     )

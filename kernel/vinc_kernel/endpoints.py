@@ -18,7 +18,9 @@ from starlette.types import ASGIApp
 from .errors import StartError
 from .guards import Guard, Requirement, guards_of
 from .handling import handle_http, handle_other
-from .sessions import SESSION_CALLS
+from .services import Provided
+from .sessions import SESSION_CALLS, PlatformSession
+from .tenant_settings import TenantSettings
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 WEBSOCKET = "(websocket)"  # in the place of a method, and no token that HTTP would let through (RFC 9110, 5.6.2)
@@ -197,19 +199,28 @@ def required_by(
     place: Place, path: str, guards: Sequence[Guard], function: Any, dependant: Dependant | None
 ) -> Requirement:
     """What a route's guards ask for, together."""
-    if not guards:
+    calls = list(calls_of(dependant)) if dependant is not None else []
+    platform = any(isinstance(call, PlatformSession) for call in calls) or any(one.platform for one in guards)
+    if not guards and not platform:
         cure = "add a guard: require_capabilities(), require_roles(), signed_in, or public(why)"
         raise refused(place, f"the route {path} does not declare what it needs", function, cure)
     open_to_all = [one for one in guards if one.public]
-    if open_to_all and len(guards) > len(open_to_all):
+    if open_to_all and (platform or len(guards) > len(open_to_all)):
         raise refused(place, f"the route {path} is public and guarded", function, "keep one of the two")
     capabilities = frozenset().union(*(one.capabilities for one in guards))
-    uses_session = dependant is not None and any(call in SESSION_CALLS for call in calls_of(dependant))
+    asked = {call.kind for call in calls if isinstance(call, Provided)}
+    settings = frozenset(kind for kind in asked if isinstance(kind, type) and issubclass(kind, TenantSettings))
+    tenant = bool(capabilities) or bool(settings) or any(call in SESSION_CALLS for call in calls)
+    if tenant and platform:
+        cure = "keep one: a capability, a Session or settings of a tenant, or platform_session() and platform_only"
+        raise refused(place, f"the route {path} works both in a tenant and on the platform", function, cure)
     return Requirement(
         capabilities=capabilities,
         roles=tuple(one.roles for one in guards if one.roles),
         public=bool(open_to_all),
-        tenant=bool(capabilities) or uses_session,
+        tenant=tenant,
+        platform=platform,
+        settings=settings,
         why=open_to_all[0].why if open_to_all else "",
     )
 

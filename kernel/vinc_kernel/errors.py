@@ -6,16 +6,20 @@ VincError
 ├── ManifestError         plugins.toml is wrong
 ├── ConnectionAbsent      a connection was asked for that this installation does not have
 ├── DatabaseError         the database refused an operator's command
+├── HookFailed            a plugin's hook raised, so that what it belongs to was not done
 └── Problem               answered to the caller as RFC 9457 `application/problem+json`
     ├── BadRequest            400
     ├── Unauthorized          401
     ├── Forbidden             403
+    │   └── TenantSuspended       403
     ├── NotFound              404
     ├── MethodNotAllowed      405
     ├── Conflict              409
+    ├── PreconditionFailed    412
     ├── ContentTooLarge       413
     ├── UnsupportedMediaType  415
     ├── Unprocessable         422
+    ├── PreconditionRequired  428
     ├── InternalError         500
     ├── Unavailable           503
     │   └── PluginUnavailable     503
@@ -87,6 +91,14 @@ class DatabaseError(VincError):
     """The database refused a command."""
 
 
+class HookFailed(VincError):
+    """A plugin's hook failed."""
+
+    def __init__(self, plugin: str, hook: str, why: str) -> None:
+        super().__init__(f"{plugin}: {hook}: {why}; mend the plugin, or disable it with: vinc plugins disable {plugin}")
+        self.plugin, self.hook = plugin, hook
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
     """One thing that is wrong with a request. `pointer` is an RFC 6901 pointer into the place that `place` names."""
@@ -140,6 +152,12 @@ class Forbidden(Problem):
     status = 403
 
 
+class TenantSuspended(Forbidden):
+    """The tenant is suspended."""
+
+    status = 403
+
+
 class NotFound(Problem):
     """There is no such thing here."""
 
@@ -164,6 +182,12 @@ class ContentTooLarge(Problem):
     status = 413
 
 
+class PreconditionFailed(Problem):
+    """It has changed since you have seen it."""
+
+    status = 412
+
+
 class UnsupportedMediaType(Problem):
     """The body has a media type that is not taken here."""
 
@@ -174,6 +198,12 @@ class Unprocessable(Problem):
     """The request is well-formed and wrong."""
 
     status = 422
+
+
+class PreconditionRequired(Problem):
+    """Say which version you have seen."""
+
+    status = 428
 
 
 class InternalError(Problem):

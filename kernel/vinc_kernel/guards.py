@@ -24,12 +24,13 @@ CHALLENGE = {"WWW-Authenticate": "Bearer"}  # RFC 9110, 11.6.1: a 401 names at l
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)
 class Guard:
-    """What a route needs. `why` is the reason of a public one."""
+    """What a route needs. `why` is the reason of a public one; `platform` lets in those who run the platform."""
 
     capabilities: frozenset[str] = frozenset()
     roles: frozenset[str] = frozenset()
     public: bool = False
     why: str = ""
+    platform: bool = False
 
     async def __call__(self, request: HTTPConnection) -> Principal | None:
         return current_context(request).principal
@@ -59,6 +60,8 @@ def refuse_nothing(guard: str, names: Sequence[str]) -> None:
 
 
 signed_in: Any = Depends(guard())
+# For routes that open `app.platform_session` themselves.
+platform_only: Any = Depends(guard(platform=True))
 
 
 def public(why: str) -> Any:
@@ -79,13 +82,25 @@ def guards_of(dependant: Dependant) -> Iterator[Guard]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Requirement:
-    """All that a route declares, together: every capability, and one role out of each set."""
+    """All that a route declares, together: every capability, and one role out of each set.
+
+    `tenant`: it works in one. `platform`: it works above them. `by_tenant`: it is public, and answers each tenant with
+    something else. `settings`: the tenant settings that it reads.
+    """
 
     capabilities: frozenset[str] = frozenset()
     roles: tuple[frozenset[str], ...] = ()
     public: bool = False
     tenant: bool = False
+    platform: bool = False
+    by_tenant: bool = False
+    settings: frozenset[type] = frozenset()
     why: str = ""
+
+    @property
+    def selects(self) -> bool:
+        """Whether the caller's tenant is looked up: not for what all see alike, and not above tenants."""
+        return not self.platform and (self.tenant or self.by_tenant or not self.public)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +115,9 @@ class Rights:
     def of_role(self, role: str) -> frozenset[str]:
         return self.by_role.get(self.canonical.get(role, role), frozenset())
 
+    def is_platform(self, principal: Principal) -> bool:
+        return self.canonical.get(principal.role, principal.role) in self.platform_roles
+
     async def authorise(
         self, requirement: Requirement, context: Context, memberships: MembershipDirectory | None
     ) -> None:
@@ -109,6 +127,8 @@ class Rights:
         principal = context.principal
         if principal is None:
             raise Unauthorized("Sign in, and send the credentials with the request.", headers=CHALLENGE)
+        if requirement.platform and not self.is_platform(principal):
+            raise Forbidden("This is for those who run the platform.")
         if context.tenant_refusal is not None:
             raise context.tenant_refusal
         if requirement.tenant and context.tenant is None:

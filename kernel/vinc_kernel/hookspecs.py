@@ -9,24 +9,30 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from typing import Any, Generic, ParamSpec, TypeVar
 
 import pluggy
 
+from .context import Context
 from .contracts import Contribution
 from .services import App
 
 P = ParamSpec("P")
 R = TypeVar("R")
 PROJECT = "vinc"
+SECONDS_TO_PURGE = 600.0  # by a command or a job: nobody waits for an answer
 
 
 class Hook(Generic[P, R]):
-    """A specification, and the decorator for its implementations; several may stand in one module."""
+    """A specification, and the decorator for its implementations; several may stand in one module.
 
-    def __init__(self, spec: Callable[P, R]) -> None:
+    `seconds` is how long `app.call` lets one run; None: VINC_PLUGIN_LOAD_TIMEOUT.
+    """
+
+    def __init__(self, spec: Callable[P, R], *, seconds: float | None = None) -> None:
         self.spec = pluggy.HookspecMarker(PROJECT)(spec)
-        self.name, self.__doc__ = spec.__name__, spec.__doc__
+        self.name, self.__doc__, self.seconds = spec.__name__, spec.__doc__, seconds
 
     def __call__(self, implementation: Callable[P, R], /) -> Callable[P, R]:
         return pluggy.HookimplMarker(PROJECT)(specname=self.name)(implementation)
@@ -50,4 +56,18 @@ def health(app: App) -> Awaitable[None]:
     raise NotImplementedError
 
 
-HOOKS: dict[str, Hook[..., Any]] = {hook.name: hook for hook in (contribute, lifespan, health)}
+@Hook
+def tenant_created(context: Context) -> Awaitable[None]:
+    """Set up what a new tenant needs, in the transaction that makes it: failing fails it."""
+    raise NotImplementedError
+
+
+@partial(Hook, seconds=SECONDS_TO_PURGE)
+def tenant_purge(context: Context) -> Awaitable[None]:
+    """Take away everything of a tenant that goes, in the transaction that removes it: failing fails it."""
+    raise NotImplementedError
+
+
+HOOKS: dict[str, Hook[..., Any]] = {
+    hook.name: hook for hook in (contribute, lifespan, health, tenant_created, tenant_purge)
+}

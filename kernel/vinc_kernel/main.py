@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 
@@ -34,5 +33,3 @@ def application() -> Application:
 
 with collector_paused():
     app = application()
-# What is here now stays: without this every full collection, and every forked worker, would go through it again.
-gc.freeze()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -20,11 +20,16 @@ EMPTY: Mapping[str, Any] = {}
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """What was found for a method and a path: an endpoint, or the methods that the path would take."""
+    """What was found for a method and a path: an endpoint, or those that take the path with other methods."""
 
     endpoint: Endpoint | None = None
     params: Mapping[str, Any] = field(default_factory=dict)
-    allowed: frozenset[str] = frozenset()
+    others: tuple[Endpoint, ...] = ()
+
+    def allowed(self, without: Container[str] = ()) -> frozenset[str]:
+        """The methods that the path would take, but for plugins that are left out."""
+        methods = frozenset().union(*(one.methods for one in self.others if one.plugin not in without))
+        return methods - {WEBSOCKET}
 
 
 class Candidate:
@@ -63,11 +68,11 @@ class Index:
                 bucket.sort(key=lambda candidate: specificity(candidate.endpoint))
 
     def find(self, path: str, method: str) -> Match:
-        """The endpoint that answers; else the methods that others of this path take, which makes it a 405."""
+        """The endpoint that answers; else those that take other methods at this path, which makes it a 405."""
         found = self.exact.get((path, method))
         if found is not None:
             return found
-        allowed: set[str] = set()
+        others: list[Endpoint] = []
         segments, end = path.count("/"), len(path)
         while end >= 0:
             literal = path[:end]
@@ -80,9 +85,9 @@ class Index:
                         continue
                     if method in endpoint.methods:
                         return Match(endpoint, params)
-                    allowed |= endpoint.methods
+                    others.append(endpoint)
             end = path.rfind("/", 0, end)
-        return Match(allowed=frozenset(allowed - {WEBSOCKET}))
+        return Match(others=tuple(others))
 
 
 def specificity(endpoint: Endpoint) -> tuple[list[tuple[int, int]], str]:

@@ -5,7 +5,9 @@ The session is made on first use and belongs to the request, which commits or ro
 
 from __future__ import annotations
 
-from typing import Annotated
+from dataclasses import dataclass
+from functools import cache
+from typing import Annotated, Any
 
 from fastapi import Depends
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -15,8 +17,8 @@ from .context import current_context
 from .database.scope import Scope
 from .database.session import DatabaseSession
 from .database.unit import UnitOfWork
-from .errors import BadRequest, ConnectionAbsent
-from .services import Services
+from .errors import BadRequest
+from .services import Services, note_platform_work
 
 ONLY_READ = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})  # RFC 9110, 9.2.1: safe methods
 
@@ -29,9 +31,9 @@ def unit_of(request: HTTPConnection) -> UnitOfWork:
         if context.tenant_id is None:
             message = f"This needs a tenant: send {services.settings.service.tenant_header}."
             raise BadRequest(message)
-        if services.postgres is None:
-            raise ConnectionAbsent("PostgreSQL", "VINC_DATABASE_URL")
-        context.unit = services.postgres.unit(Scope(context.tenant_id, read_only=context.method in ONLY_READ))
+        actor = context.principal.id if context.principal else None
+        scope = Scope(context.tenant_id, actor=actor, read_only=context.method in ONLY_READ)
+        context.unit = services.database.unit(scope)
     return context.unit
 
 
@@ -48,3 +50,31 @@ async def orm_session(request: HTTPConnection) -> AsyncSession:
 SESSION_CALLS = frozenset({session, orm_session})
 Session = Annotated[DatabaseSession, Depends(session)]
 OrmSession = Annotated[AsyncSession, Depends(orm_session)]
+
+
+@dataclass(frozen=True, slots=True, weakref_slot=True)
+class PlatformSession:
+    """The session of a request above all tenants; in a GET it only reads."""
+
+    reason: str
+
+    async def __call__(self, request: HTTPConnection) -> DatabaseSession:
+        context = current_context(request)
+        if context.unit is None:
+            note_platform_work(self.reason, context.principal, context)
+            services: Services = context.services
+            actor = context.principal.id if context.principal else None
+            scope = Scope(actor=actor, platform=True, read_only=context.method in ONLY_READ)
+            context.unit = services.database.unit(scope)
+        return DatabaseSession(context.unit)
+
+
+made = cache(PlatformSession)  # one object for each reason, as for guards
+
+
+def platform_session(reason: str) -> Any:
+    """Work above all tenants, as a FastAPI dependency: only platform roles get in; the reason is logged each time."""
+    if not isinstance(reason, str) or not reason.strip():
+        message = "platform_session() needs its reason, a sentence"
+        raise TypeError(message)
+    return Depends(made(reason))

@@ -25,6 +25,8 @@ from sqlalchemy.exc import ArgumentError
 from .errors import SettingsError
 
 DOTENV = Path(".env")
+FOR_DEVELOPMENT = "for development only, and known to everybody"
+SHORTEST_SECRET = 32  # characters; of base64, 192 bits
 
 
 class Settings(BaseSettings):
@@ -124,6 +126,12 @@ class ServiceSettings(Settings):
         "X-Tenant-ID", validation_alias="VINC_TENANT_HEADER"
     )
     docs: bool = Field(default=True, validation_alias="VINC_DOCS")
+    secret_keys: list[SecretStr] = Field([], validation_alias="VINC_SECRET_KEY")
+
+    @property
+    def signing_keys(self) -> list[str]:
+        """What signs cursors: the first does, all are believed. Outside production there is one for everybody."""
+        return [key.get_secret_value() for key in self.secret_keys] or [FOR_DEVELOPMENT]
 
 
 class CorsSettings(Settings):
@@ -153,10 +161,14 @@ class CorsSettings(Settings):
 
 
 class DatabaseSettings(Settings):
-    """PostgreSQL. `url` is the application's role, `migration_url` the migrator's; serving never reads the latter."""
+    """PostgreSQL. `url` is the application's role, `migration_url` the migrator's; serving never reads the latter.
+
+    `direct_url` is `url` past a pooler: LISTEN needs a line that stays.
+    """
 
     url: PostgresUrl | None = Field(None, validation_alias="VINC_DATABASE_URL")
     migration_url: PostgresUrl | None = Field(None, validation_alias="VINC_DATABASE_MIGRATION_URL")
+    direct_url: PostgresUrl | None = Field(None, validation_alias="VINC_DATABASE_DIRECT_URL")
     role_prefix: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,40}$")] = Field(
         "vinc", validation_alias="VINC_DATABASE_ROLE_PREFIX"
     )
@@ -319,7 +331,7 @@ def shown(value: Any) -> str:
     if isinstance(value, SecretStr):
         return "**********"
     if isinstance(value, list | tuple | set | frozenset):
-        return ",".join(map(str, value)) or "(none)"
+        return ",".join(map(shown, value)) or "(none)"
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
@@ -339,6 +351,15 @@ def read_settings(given: Sources) -> tuple[KernelSettings, list[Origin]]:
     if lines:
         raise SettingsError(lines)
     return KernelSettings(**subjects), origins
+
+
+def refuse_known_keys(service: ServiceSettings) -> None:
+    """Raise SettingsError where production would sign with a key that others know or may guess."""
+    keys = service.signing_keys
+    if service.env == "prod" and (FOR_DEVELOPMENT in keys or min(map(len, keys)) < SHORTEST_SECRET):
+        rule = f"production needs one of its own, of {SHORTEST_SECRET} characters at least"
+        cure = "python -c 'import secrets; print(secrets.token_urlsafe(32))' makes one"
+        raise SettingsError([f"VINC_SECRET_KEY: {rule}; {cure}"])
 
 
 def unknown_names(given: Sources, plugins: Mapping[str, type[Settings] | None]) -> list[str]:

@@ -2,16 +2,30 @@
 
 import json
 from collections.abc import Callable
-from typing import Any
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
 
 import httpx
 import pytest
 from fastapi import APIRouter, Header
 from pydantic import BaseModel
+from sqlalchemy import DateTime
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from vinc_kernel import Capability, Contribution, Role, TenantDirectory, public, require_capabilities, signed_in
+from vinc_kernel import (
+    Capability,
+    Contribution,
+    Role,
+    Tenant,
+    TenantDirectory,
+    public,
+    require_capabilities,
+    signed_in,
+)
 from vinc_kernel.app import Application, create_app
 from vinc_kernel.plugins.arrange import Plugin
+from vinc_kernel.rest import Asked, IfMatch, Input, Integer, Listing, Page, Resource, Tagged, Text, optional
 from vinc_kernel.settings import KernelSettings, ServiceSettings
 
 Client = Callable[[Any], httpx.AsyncClient]
@@ -146,3 +160,115 @@ async def test_a_header_parameter_stays_in_the_document(plugin_of: PluginOf) -> 
 
     made = document(create_app(settings(), plugins=[plugin_of("films", Contribution(routers=[router]))]))
     assert made["paths"]["/api/v1/films"]["get"]["parameters"][0]["name"] == "x-color"
+
+
+class Tables(DeclarativeBase):
+    """Tables of these tests only."""
+
+
+class Shot(Tables):
+    __tablename__ = "films_shot"
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    number: Mapped[int]
+    title: Mapped[str]
+    made: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    good: Mapped[bool]
+
+
+class ShotChange(Input):
+    title: Text = optional()
+    number: Integer | None = optional()
+
+
+class ShotOut(Resource):
+    title: str
+
+
+LISTING = Listing(
+    Shot,
+    filters={"number": Shot.number, "title": Shot.title, "made": Shot.made, "good": Shot.good},
+    orders={"title": Shot.title, "made": Shot.made},
+    order="-made",
+)
+
+
+def shots() -> APIRouter:
+    router = APIRouter(prefix="/films/shots", dependencies=[signed_in])
+
+    @router.get("")
+    async def list_shots(asked: Annotated[Asked, LISTING.asked]) -> Page[ShotOut]:
+        raise NotImplementedError
+
+    @router.patch("/{id}")
+    async def change_shot(id: UUID, change: ShotChange, expected: IfMatch, tagged: Tagged) -> ShotOut:  # noqa: A002  a parameter of the path
+        raise NotImplementedError
+
+    return router
+
+
+def test_a_list_tells_each_filter_and_order_with_its_type(plugin_of: PluginOf) -> None:
+    made = document(create_app(settings(), plugins=[plugin_of("films", Contribution(routers=[shots()]))]))
+    told = {one["name"]: one["schema"] for one in made["paths"]["/api/v1/films/shots"]["get"]["parameters"]}
+    types = {name: schema.get("anyOf", [schema])[0] for name, schema in told.items()}
+
+    assert list(told) == [
+        *("limit", "cursor", "order_by"),
+        *("number", "number_from", "number_before", "title", "made", "made_from", "made_before", "good"),
+    ]
+    assert (types["limit"]["minimum"], types["limit"]["maximum"], types["limit"]["default"]) == (1, 200, 50)
+    assert (types["order_by"]["enum"], types["order_by"]["default"]) == (["title", "-title", "made", "-made"], "-made")
+    assert types["number"] == {"type": "array", "maxItems": 100, "items": types["number_from"]}
+    assert types["number_before"] == {"type": "integer", "minimum": -(2**31), "maximum": 2**31 - 1}
+    assert types["title"]["items"] == {"type": "string"}
+    assert types["made_from"] == types["made_before"] == {"type": "string", "format": "date-time"}
+    assert types["good"]["items"] == {"type": "boolean"}
+
+
+def test_pages_changes_and_resources_are_described(plugin_of: PluginOf) -> None:
+    made = document(create_app(settings(), plugins=[plugin_of("films", Contribution(routers=[shots()]))]))
+    schemas = made["components"]["schemas"]
+    (header,) = [
+        one for one in made["paths"]["/api/v1/films/shots/{id}"]["patch"]["parameters"] if one["in"] == "header"
+    ]
+
+    assert header["name"] == "If-Match"
+    assert set(schemas) == {"Problem", "films.Page_ShotOut_", "films.ShotChange", "films.ShotOut"}
+    assert schemas["films.Page_ShotOut_"]["properties"]["items"]["items"] == {
+        "$ref": "#/components/schemas/films.ShotOut"
+    }
+    assert "version" not in schemas["films.ShotOut"]["properties"]
+    change = schemas["films.ShotChange"]
+    assert (change["additionalProperties"], "required" in change) == (False, False)
+    assert [schema for schema in change["properties"].values() if "default" in schema] == []
+
+
+class OneTenant:
+    """A directory of a tenant that has no films."""
+
+    async def find(self, key: UUID | str) -> Tenant | None:
+        return Tenant(id=UUID(int=7), slug="acme", name="Acme", without=frozenset({"films", "nowhere"}))
+
+
+async def test_a_tenant_is_shown_what_it_has(both: Application, client_of: Client) -> None:
+    both.services.things[TenantDirectory] = OneTenant()
+    api = client_of(both)
+    everybody = await api.get("/openapi.json")
+    theirs = await api.get("/openapi.json", headers={"Authorization": "Dev a;writer;acme", "X-Tenant-ID": "acme"})
+    others = await api.get("/openapi.json", headers={"Authorization": "Dev a;writer;globex", "X-Tenant-ID": "acme"})
+
+    assert set(theirs.json()["paths"]) == {"/api/v1/books/{number}", "/api/v1/books"}
+    assert set(theirs.json()["components"]["schemas"]) == {"Problem", "books.Item"}
+    assert everybody.content == others.content == both.openapi()
+    assert all("Authorization, X-Tenant-ID" in answer.headers["vary"] for answer in (everybody, theirs, others))
+
+
+async def test_a_directory_that_is_away_leaves_the_document_to_strangers(both: Application, client_of: Client) -> None:
+    assert (await client_of(both).get("/openapi.json", headers={"X-Tenant-ID": "acme"})).status_code == 200
+
+
+def test_only_a_few_documents_are_kept_and_names_of_nobody_make_none(both: Application) -> None:
+    made = {id(both.openapi(frozenset({f"nobody{number}"}))) for number in range(100)}
+    assert len(made) == len(both.documents) == 1
+
+    both.openapi(frozenset({"films"}))
+    assert both.openapi(frozenset({"films"})) is both.openapi(frozenset({"films", "nobody"}))

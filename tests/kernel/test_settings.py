@@ -9,15 +9,26 @@ import pytest
 from pydantic import SecretStr, ValidationError, field_validator
 
 from vinc_kernel import Settings
+from vinc_kernel.app import create_app
 from vinc_kernel.errors import SettingsError
-from vinc_kernel.settings import SUBJECTS, KernelSettings, Sources, env_names, read_one, read_settings, unknown_names
+from vinc_kernel.settings import (
+    FOR_DEVELOPMENT,
+    SUBJECTS,
+    KernelSettings,
+    Sources,
+    env_names,
+    read_one,
+    read_settings,
+    unknown_names,
+)
 
 ROOT = Path(__file__).parents[2]
 SECRET = "canary-hunter2"
 PUBLIC_NAMES = {
-    "VINC_ENV", "VINC_DEBUG", "VINC_API_V1_PREFIX", "VINC_TENANT_HEADER", "VINC_DOCS",
+    "VINC_ENV", "VINC_DEBUG", "VINC_API_V1_PREFIX", "VINC_TENANT_HEADER", "VINC_DOCS", "VINC_SECRET_KEY",
     "VINC_CORS_ORIGINS", "VINC_CORS_CREDENTIALS",
-    "VINC_DATABASE_URL", "VINC_DATABASE_MIGRATION_URL", "VINC_DATABASE_ROLE_PREFIX", "VINC_DATABASE_START_TIMEOUT",
+    "VINC_DATABASE_URL", "VINC_DATABASE_DIRECT_URL", "VINC_DATABASE_MIGRATION_URL",
+    "VINC_DATABASE_ROLE_PREFIX", "VINC_DATABASE_START_TIMEOUT",
     "VINC_DB_POOL_SIZE", "VINC_DB_MAX_OVERFLOW", "VINC_DB_POOL_TIMEOUT", "VINC_DB_ECHO",
     "VINC_REDIS_URL", "VINC_REDIS_MAX_CONNECTIONS", "VINC_REDIS_SOCKET_TIMEOUT",
     "VINC_PLUGINS_FILE", "VINC_PLUGIN_LOAD_TIMEOUT", "VINC_LOG_LEVEL", "VINC_LOG_FORMAT",
@@ -207,3 +218,30 @@ def test_settings_made_by_hand_read_nothing_but_what_is_passed(monkeypatch: pyte
 
     assert Colours().colour == "blue"
     assert Colours(colour="green").colour == "green"
+
+
+@pytest.mark.parametrize("keys", ["", "short", FOR_DEVELOPMENT, f"{'s' * 32},short", f"{'s' * 32},{FOR_DEVELOPMENT}"])
+def test_production_signs_with_no_key_that_others_know_or_guess(keys: str) -> None:
+    with pytest.raises(SettingsError, match=r"^VINC_SECRET_KEY: production needs one") as refused:
+        create_app(given(VINC_SECRET_KEY=keys), plugins=[])
+
+    assert not keys or keys not in str(refused.value)
+
+
+def test_production_starts_with_a_key_of_its_own_and_with_an_older_one_beside_it() -> None:
+    assert create_app(given(VINC_SECRET_KEY="s" * 32), plugins=[])
+    assert create_app(given(VINC_SECRET_KEY=f"{'s' * 32}, {'t' * 40}"), plugins=[])
+
+
+def test_elsewhere_there_is_a_key_for_everybody() -> None:
+    assert (
+        given(VINC_ENV="dev").service.signing_keys == given(VINC_ENV="test").service.signing_keys == [FOR_DEVELOPMENT]
+    )
+
+
+def test_the_keys_are_masked_wherever_they_are_shown() -> None:
+    settings, origins = read_settings(Sources({"VINC_SECRET_KEY": f"{SECRET}1,{SECRET}2"}))
+
+    assert settings.service.signing_keys == [f"{SECRET}1", f"{SECRET}2"]
+    assert SECRET not in repr(settings) + str(settings) + repr(origins)
+    assert {one.name: one.shown for one in origins}["VINC_SECRET_KEY"] == "**********,**********"

@@ -30,6 +30,7 @@ from .tenancy import tenancy
 SMALLEST_GZIP = 500
 no_gzip = re.compile(rb"gzip\s*;\s*q=0(?:\.0*)?\s*(?:,|$)").search
 POLICY_VIOLATION = 1008  # RFC 6455, 7.4.1
+NOTHING = "There is nothing at this address."
 PRIVATE = (b"cache-control", b"private, no-cache")
 Log = Callable[..., Any]
 
@@ -129,20 +130,36 @@ class Front:
         self.single_headers(context, scope["headers"])
         await identity(context, self.steps.identify, services.find(PrincipalDirectory))
         if endpoint is None:
-            raise not_found(match)
+            raise await self.nothing(context, match)
+        requirement = endpoint.requirement
+        if requirement.selects:
+            await self.select(context, needed=requirement.tenant)
+        if endpoint.plugin in context.absent:
+            raise NotFound(NOTHING)
         state = services.states.get(endpoint.plugin)
         if state is not None and state.state != "ready":
             message = f"The plugin {endpoint.plugin} is out of service in this worker."
             raise PluginUnavailable(message)
-        requirement = endpoint.requirement
-        if not requirement.public or requirement.tenant:
-            directory = services.find(TenantDirectory)
-            await tenancy(context, self.tenant_header, directory, needed=requirement.tenant)
         await self.steps.rights.authorise(requirement, context, services.find(MembershipDirectory))
         state_of_request = scope.setdefault("state", {})
         state_of_request["tenant_id"] = state_of_request["active_wholesaler_id"] = context.tenant_id
         scope["path_params"], scope["route"], scope["endpoint"] = match.params, endpoint.route, endpoint.function
         await endpoint.app(scope, receive, send)
+
+    async def select(self, context: Context, *, needed: bool) -> None:
+        """Find out which tenant the caller works in."""
+        steps = self.steps
+        platform = context.principal is not None and steps.rights.is_platform(context.principal)
+        directory = steps.services.find(TenantDirectory)
+        await tenancy(context, self.tenant_header, directory, needed=needed, platform=platform)
+
+    async def nothing(self, context: Context, match: Match) -> Problem:
+        """What to say where no route answers; of plugins that the caller's tenant has not, nothing at all."""
+        if any(one.requirement.selects for one in match.others):
+            await self.select(context, needed=False)
+        if allowed := match.allowed(context.absent):
+            return MethodNotAllowed(headers={"Allow": ", ".join(sorted(allowed))})
+        return NotFound(NOTHING)
 
     @staticmethod
     def log(context: Context, started: float, log: Log) -> None:
@@ -167,9 +184,3 @@ def is_end_of_task(error: BaseException) -> bool:
 def takes_gzip(accepted: bytes) -> bool:
     """Whether an Accept-Encoding has gzip in it, and not with a weight of nought (RFC 9110, 12.5.3)."""
     return b"gzip" in accepted and no_gzip(accepted) is None
-
-
-def not_found(match: Match) -> Problem:
-    if match.allowed:
-        return MethodNotAllowed(headers={"Allow": ", ".join(sorted(match.allowed))})
-    return NotFound("There is nothing at this address.")

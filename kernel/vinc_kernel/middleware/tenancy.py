@@ -1,7 +1,8 @@
 """Select the tenant of a request: the header selects and never grants.
 
 Asked only for routes that may need a tenant, so that a public route costs no look-up and stands when the database
-does not. The answer for a tenant of others and for one that does not exist is the same.
+does not. A tenant of others is never looked up, so that its answer is that of one which does not exist, and costs the
+same: only the caller's own are.
 """
 
 from __future__ import annotations
@@ -9,15 +10,20 @@ from __future__ import annotations
 import re
 from uuid import UUID
 
-from ..context import Context, TenantDirectory
-from ..errors import Forbidden, Unavailable
+from ..context import Context, Principal, Tenant, TenantDirectory
+from ..errors import Forbidden, TenantSuspended, Unavailable
 
 canonical_id = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatch
 slug = re.compile(r"[a-z](-?[a-z0-9]){2,40}").fullmatch
 
 
-async def tenancy(context: Context, header: bytes, directory: TenantDirectory | None, *, needed: bool) -> None:
-    """Put the tenant into the context, or the refusal; `needed` when the route works in a tenant."""
+async def tenancy(
+    context: Context, header: bytes, directory: TenantDirectory | None, *, needed: bool, platform: bool = False
+) -> None:
+    """Put the tenant into the context, or the refusal.
+
+    `needed`: the route works in a tenant. `platform`: the caller may work in any, also in one that is suspended.
+    """
     principal = context.principal
     if principal is None:
         return
@@ -31,9 +37,30 @@ async def tenancy(context: Context, header: bytes, directory: TenantDirectory | 
         (text,) = principal.tenants
     else:
         return
-    key = UUID(text) if canonical_id(text) else text if slug(text) else None
-    tenant = await directory.find(key) if key is not None else None
-    if tenant is not None and tenant.belongs_to(principal):
+    tenant = await (find(text, directory) if platform else find_own(text, principal, directory))
+    if tenant is None:
+        if needed or given is not None:
+            context.tenant_refusal = Forbidden("You are no member of this tenant, or there is no such tenant.")
+    elif tenant.is_active or platform:
         context.tenant = tenant
-    elif needed or given is not None:
-        context.tenant_refusal = Forbidden("You are no member of this tenant, or there is no such tenant.")
+    elif needed:
+        context.tenant_refusal = TenantSuspended("Nobody can work in this tenant until it is active again.")
+
+
+async def find(text: str, directory: TenantDirectory) -> Tenant | None:
+    """The tenant with this id or slug; None for a text that is neither."""
+    if canonical_id(text):
+        return await directory.find(UUID(text))
+    return await directory.find(text) if slug(text) else None
+
+
+async def find_own(text: str, principal: Principal, directory: TenantDirectory) -> Tenant | None:
+    """The tenant with this id or slug, if it is the caller's."""
+    if text in principal.tenants:
+        return await find(text, directory)
+    is_id = canonical_id(text) is not None
+    for other in sorted(one for one in principal.tenants if (canonical_id(one) is not None) != is_id):
+        tenant = await find(other, directory)
+        if tenant is not None and text in (str(tenant.id), tenant.slug):
+            return tenant
+    return None

@@ -100,6 +100,7 @@ class Declared:
     capabilities: frozenset[str]
     roles: frozenset[str]
     directories: frozenset[type]
+    tenant_settings: frozenset[type]
 
     @classmethod
     def of(cls, contributions: Sequence[Contribution]) -> Declared:
@@ -109,16 +110,20 @@ class Declared:
                 name for made in contributions for role in made.roles for name in (role.name, *role.aliases)
             ),
             directories=frozenset(protocol for made in contributions for protocol in made.provides),
+            tenant_settings=frozenset(made.tenant_settings for made in contributions if made.tenant_settings),
         )
 
 
 def undeclared(plugin: Plugin, endpoints: Iterable[Endpoint], declared: Declared) -> None:
-    """Raise StartError for a route that asks for a capability, role or directory that nobody contributes."""
+    """Raise StartError for a route that asks for something that nobody contributes."""
     for endpoint in endpoints:
         needs = endpoint.requirement
         if needs.tenant and TenantDirectory not in declared.directories:
             what = f"{endpoint.path} works in a tenant, and no plugin provides a TenantDirectory"
             raise refused(plugin, what, endpoint.where, "install and enable one that does, like vinc-tenants")
+        if foreign := {kind.__name__ for kind in needs.settings - declared.tenant_settings}:
+            what = f"{endpoint.path} reads the tenant settings {min(foreign)}, which nobody declares"
+            raise refused(plugin, what, endpoint.where, "add it to Contribution(tenant_settings=...)")
         if unknown := needs.capabilities - declared.capabilities:
             what = f"{endpoint.path} asks for the capability {min(unknown)!r}, which nobody contributes"
             raise refused(plugin, what, endpoint.where, "add it to Contribution(capabilities=...)")

@@ -11,6 +11,7 @@ from typing import Any
 
 import pluggy
 from fastapi import APIRouter
+from pydantic import ValidationError
 
 from ..contracts import Capability, Contribution, Role
 from ..database.base import Base
@@ -18,6 +19,7 @@ from ..endpoints import line_of
 from ..errors import StartError
 from ..hookspecs import HOOKS, PROJECT
 from ..settings import Settings
+from ..tenant_settings import TenantSettings
 from .arrange import Plugin
 
 
@@ -94,7 +96,23 @@ def contribution_of(plugin: Plugin, manager: pluggy.PluginManager) -> Contributi
         raise refused(
             plugin, "settings is no class of Settings", made.where, "subclass vinc_kernel.Settings", "contribute"
         )
+    if made.tenant_settings is not None:
+        refuse_unset(plugin, made.tenant_settings, made.where)
     return made
+
+
+def refuse_unset(plugin: Plugin, kind: type, where: str) -> None:
+    """Raise StartError for tenant settings that a tenant which has set nothing would not have."""
+    if not is_class(kind, TenantSettings):
+        what, cure = "tenant_settings is no class of TenantSettings", "subclass vinc_kernel.TenantSettings"
+        raise refused(plugin, what, where, cure, "contribute")
+    try:
+        kind()
+    except ValidationError as error:
+        fields = sorted({str(fault["loc"][0]) for fault in error.errors() if fault["loc"]})
+        what = f"{kind.__name__} has no valid default for {', '.join(fields) or 'all of its fields together'}"
+        cure = "give it one, for tenants that have set nothing"
+        raise refused(plugin, what, line_of(kind), cure, "contribute") from None
 
 
 def named(part: object) -> str:

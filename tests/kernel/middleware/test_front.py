@@ -321,7 +321,7 @@ async def test_credentials_that_are_no_good_are_401_also_on_a_public_route(
 
 
 async def test_in_production_nobody_is_found(serve: Serve, client_of: Client) -> None:
-    api = client_of(serve(things(), VINC_ENV="prod"))
+    api = client_of(serve(things(), VINC_ENV="prod", VINC_SECRET_KEY="s" * 32))
 
     assert (await api.get("/things/who", headers=VIEWER)).status_code == 401
     assert (await api.get("/things")).status_code == 200

@@ -1,0 +1,269 @@
+"""Which tenant a request works in, and what those hear who may not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+from fastapi import APIRouter, Request, WebSocket
+from httpx import Response
+from starlette.responses import JSONResponse
+from starlette.types import Message, Receive, Scope, Send
+
+from vinc_kernel import (
+    BadRequest,
+    Capability,
+    Contribution,
+    Role,
+    Tenant,
+    TenantDirectory,
+    get_tenant_id,
+    public,
+    require_capabilities,
+    signed_in,
+)
+from vinc_kernel.app import Application, create_app
+from vinc_kernel.plugins.arrange import Plugin
+from vinc_kernel.settings import KernelSettings, ServiceSettings
+
+Client = Callable[[Any], httpx.AsyncClient]
+PluginOf = Callable[[str, Contribution], Plugin]
+ACME = Tenant(id=UUID(int=0xABC), slug="acme", name="Acme", without=frozenset({"extra"}))
+GLOBEX = Tenant(id=UUID(int=0xDEF), slug="globex", name="Globex", status="suspended")
+INITECH = Tenant(id=UUID(int=0x123), slug="initech", name="Initech", status="closing")
+MANAGE = Capability("things.manage", title="Manage", roles=["manager"])
+ROLES = [
+    Role(name="manager", title="Manager", rank=2),
+    Role(name="root", title="Platform", rank=9, aliases=["super"], platform=True),
+]
+SUSPENDED = "urn:vinc:problem:tenant-suspended"
+
+
+@dataclass
+class Tenants:
+    """A directory that counts what it is asked; what is `cached` costs no query, as in a real one."""
+
+    known: Mapping[str, Tenant] = field(
+        default_factory=lambda: {key: one for one in (ACME, GLOBEX, INITECH) for key in (str(one.id), one.slug)}
+    )
+    asked: list[str] = field(default_factory=list)
+
+    async def find(self, key: UUID | str) -> Tenant | None:
+        self.asked.append(str(key))
+        return self.known.get(str(key))
+
+
+def things() -> Contribution:
+    router = APIRouter(prefix="/things")
+
+    @router.get("/open", dependencies=[public("a test")])
+    async def is_open() -> str:
+        return "open"
+
+    @router.get("/mine", dependencies=[signed_in])
+    async def mine(request: Request) -> dict[str, Any]:
+        return all_faces(request.scope, await get_tenant_id(request))
+
+    @router.get("/managed", dependencies=[require_capabilities(MANAGE)])
+    async def managed(request: Request) -> dict[str, Any]:
+        return all_faces(request.scope, await get_tenant_id(request))
+
+    @router.get("/broken", dependencies=[signed_in])
+    async def broken(request: Request) -> None:
+        message = str(sorted(all_faces(request.scope, await get_tenant_id(request)).values()))
+        raise BadRequest(message)
+
+    @router.websocket("/live", dependencies=[signed_in])
+    async def live(socket: WebSocket) -> None:
+        await socket.accept()
+        await socket.send_json(all_faces(socket.scope, await get_tenant_id(socket)))
+        await socket.close()
+
+    guarded = APIRouter(dependencies=[signed_in])
+    guarded.mount("/things/files", files)
+    return Contribution(routers=[router, guarded], capabilities=[MANAGE], roles=ROLES, provides=[TenantDirectory])
+
+
+async def files(scope: Scope, receive: Receive, send: Send) -> None:
+    request = Request(scope)
+    await JSONResponse(all_faces(request.scope, await get_tenant_id(request)))(scope, receive, send)
+
+
+def all_faces(scope: Scope, id_asked: UUID | None) -> dict[str, Any]:
+    """The tenant as each public face of it tells."""
+    state = Request({**scope, "type": "http"}).state
+    faces = (state.tenant_id, state.active_wholesaler_id, id_asked, scope["vinc"].tenant_id)
+    return {name: str(one) for name, one in zip(("state", "older", "dependency", "context"), faces, strict=True)}
+
+
+def extra() -> Contribution:
+    router = APIRouter(prefix="/extra")
+
+    @router.get("", dependencies=[signed_in])
+    async def look() -> str:
+        return "there"
+
+    @router.get("/managed/{number:int}", dependencies=[require_capabilities(EXTRA)])
+    async def managed(number: int) -> str:
+        return "there"
+
+    return Contribution(routers=[router], capabilities=[EXTRA], optional_for_tenants=True)
+
+
+EXTRA = Capability("extra.manage", title="Manage", roles=["manager"])
+
+
+@pytest.fixture
+def tenants() -> Tenants:
+    return Tenants()
+
+
+@pytest.fixture
+def app(plugin_of: PluginOf, tenants: Tenants) -> Application:
+    settings = KernelSettings(service=ServiceSettings(env="test"))
+    made = create_app(settings, plugins=[plugin_of("things", things()), plugin_of("extra", extra())])
+    made.services.things[TenantDirectory] = tenants
+    return made
+
+
+def sent(who: str | None, tenant: str | None = None) -> dict[str, str]:
+    said = {"X-Request-ID": "same"} | ({"Authorization": f"Dev {who}"} if who else {})
+    return said | ({"X-Tenant-ID": tenant} if tenant else {})
+
+
+@pytest.mark.parametrize(
+    ("path", "who", "tenant", "status"),
+    [
+        ("managed", "a;root;", "acme", 200),
+        ("managed", "a;super;", str(ACME.id), 200),
+        ("managed", "a;root;acme", None, 200),
+        ("managed", "a;root;", None, 400),
+        ("managed", "a;root;", "nowhere", 403),
+        ("managed", "a;root;", "globex", 200),
+        ("managed", "a;manager;globex", None, 403),
+        ("managed", f"a;manager;{GLOBEX.id}", "globex", 403),
+        ("managed", "a;manager;initech", None, 403),
+        ("mine", "a;manager;globex", "globex", 200),
+        ("mine", "a;manager;globex", None, 200),
+        ("mine", "a;manager;acme", "globex", 403),
+        ("managed", f"a;manager;{GLOBEX.id},{ACME.id}", "acme", 200),
+        ("managed", "a;manager;globex,acme", str(ACME.id), 200),
+        ("open", "a;manager;globex", "globex", 200),
+        ("open", "a;manager;globex", "nowhere", 200),
+    ],
+)
+async def test_who_works_where(
+    app: Application, client_of: Client, path: str, who: str, tenant: str | None, status: int
+) -> None:
+    answer = await client_of(app).get(f"/things/{path}", headers=sent(who, tenant))
+
+    assert answer.status_code == status, answer.text
+
+
+@pytest.mark.parametrize("tenant", ["globex", "initech"])
+async def test_only_members_hear_that_a_tenant_is_suspended(app: Application, client_of: Client, tenant: str) -> None:
+    """Threats P12: outsiders get, byte for byte, what they get for a tenant that does not exist."""
+    api = client_of(app)
+    member = await api.get("/things/managed", headers=sent(f"a;manager;{tenant}", tenant))
+    outsider, nobodys = [
+        await api.get("/things/managed", headers=sent("a;manager;acme", asked)) for asked in (tenant, "nowhere")
+    ]
+
+    assert (member.status_code, member.json()["type"]) == (403, SUSPENDED)
+    assert same(outsider, nobodys)
+    assert SUSPENDED not in outsider.text
+
+
+async def test_in_a_suspended_tenant_nothing_is_done_where_no_tenant_is_needed(
+    app: Application, client_of: Client
+) -> None:
+    answer = await client_of(app).get("/things/mine", headers=sent("a;manager;globex", "globex"))
+
+    assert set(answer.json().values()) == {"None"}
+
+
+@pytest.mark.parametrize("theirs", ["acme", f"{ACME.id}", f"{ACME.id},{INITECH.id}", "acme,initech", "nowhere,no-one"])
+@pytest.mark.parametrize(("foreign", "unknown"), [("globex", "nothing"), (str(GLOBEX.id), str(UUID(int=7)))])
+async def test_a_tenant_of_others_is_not_even_looked_up(
+    app: Application, client_of: Client, tenants: Tenants, theirs: str, foreign: str, unknown: str
+) -> None:
+    """Threats I17: whatever is cached of it, nothing differs but what the caller has said."""
+    answers, asked = [], []
+    for tenant in (foreign, unknown):
+        tenants.asked.clear()
+        answers.append(await client_of(app).get("/things/managed", headers=sent(f"a;manager;{theirs}", tenant)))
+        asked.append(tenants.asked[:])
+
+    assert same(*answers)
+    assert answers[0].status_code == 403
+    assert asked[0] == asked[1]
+    assert foreign not in asked[0]
+
+
+def same(first: Response, second: Response) -> bool:
+    return (first.status_code, first.headers, first.content) == (second.status_code, second.headers, second.content)
+
+
+@pytest.mark.parametrize("path", ["", "/managed/7"])
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "DELETE", "OPTIONS"])
+@pytest.mark.parametrize("role", ["manager", "stranger", "root"])
+async def test_what_a_tenant_has_not_is_not_there(
+    app: Application, client_of: Client, path: str, method: str, role: str
+) -> None:
+    """Threats P8: neither a 405 nor a missing capability tells that the plugin is there for others."""
+    api = client_of(app)
+    absent = await api.request(method, f"/extra{path}", headers=sent(f"a;{role};acme", "acme"))
+    nowhere = await api.request(method, "/nowhere", headers=sent(f"a;{role};acme", "acme"))
+
+    assert absent.status_code == 404
+    assert without_length(absent) == without_length(nowhere)
+    assert absent.content == nowhere.content.replace(b"/nowhere", f"/extra{path}".encode())
+
+
+def without_length(answer: Response) -> dict[str, str]:
+    return {name: value for name, value in answer.headers.items() if name != "content-length"}
+
+
+def without_length(answer: Response) -> dict[str, str]:
+    return {name: value for name, value in answer.headers.items() if name != "content-length"}
+
+
+async def test_who_has_a_plugin_has_its_methods_too(app: Application, client_of: Client, tenants: Tenants) -> None:
+    tenants.known = {**tenants.known, "acme": replace(ACME, without=frozenset())}
+    api = client_of(app)
+
+    assert (await api.get("/extra", headers=sent("a;manager;acme"))).status_code == 200
+    assert (await api.post("/extra", headers=sent("a;manager;acme"))).headers["allow"] == "GET, HEAD"
+
+
+async def first_word(app: Application, path: str, headers: Mapping[str, str]) -> str:
+    """What the application first says on a WebSocket."""
+    sent: list[Message] = []
+    raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    scope = {"type": "websocket", "path": path, "query_string": b"", "headers": raw, "subprotocols": []}
+
+    async def receive() -> Message:
+        return {"type": "websocket.connect"}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    await app(scope, receive, send)
+    return str(next(message["text"] for message in sent if message["type"] == "websocket.send"))
+
+
+@pytest.mark.parametrize("tenant", [ACME, None], ids=["in one", "in none"])
+async def test_every_face_tells_the_same_tenant(app: Application, client_of: Client, tenant: Tenant | None) -> None:
+    api, headers = client_of(app), sent("a;manager;acme,globex", tenant.slug if tenant else None)
+    expected = {str(tenant.id) if tenant else "None"}
+    answers = [(await api.get(f"/things/{path}", headers=headers)).json() for path in ("mine", "files/any")]
+    broken = await api.get("/things/broken", headers=headers)
+    answers.append(json.loads(await first_word(app, "/api/v1/things/live", headers)))
+
+    assert [set(answer.values()) for answer in answers] == [expected] * 3
+    assert broken.json()["detail"] == str([*expected] * 4)

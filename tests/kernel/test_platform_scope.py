@@ -1,0 +1,169 @@
+"""Routes above all tenants: who comes in, and what cannot be written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any, get_args
+
+import httpx
+import pytest
+from fastapi import APIRouter, Depends
+
+from vinc_kernel import (
+    Capability,
+    Contribution,
+    OrmSession,
+    Role,
+    Session,
+    StartError,
+    Tenant,
+    TenantDirectory,
+    TenantSettings,
+    platform_only,
+    platform_session,
+    provided,
+    public,
+    require_capabilities,
+    require_roles,
+)
+from vinc_kernel.app import Application, create_app
+from vinc_kernel.plugins.arrange import Plugin
+from vinc_kernel.settings import KernelSettings, ServiceSettings
+
+Client = Callable[[Any], httpx.AsyncClient]
+PluginOf = Callable[[str, Contribution], Plugin]
+MANAGE = Capability("things.manage", title="Manage", roles=["viewer"])
+ROLES = [
+    Role(name="viewer", title="Viewer", rank=1),
+    Role(name="root", title="Root", rank=9, aliases=["super"], platform=True),
+    Role(name="operator", title="Operator", rank=8, platform=True),
+]
+Platform = Annotated[Session, platform_session("a test counts everything")]
+
+
+class Terms(TenantSettings):
+    days: int = 30
+
+
+def contribution(router: APIRouter) -> Contribution:
+    return Contribution(
+        routers=[router], capabilities=[MANAGE], roles=ROLES, provides=[TenantDirectory], tenant_settings=Terms
+    )
+
+
+def made(plugin_of: PluginOf, router: APIRouter) -> Application:
+    settings = KernelSettings(service=ServiceSettings(env="test"))
+    return create_app(settings, plugins=[plugin_of("things", contribution(router))])
+
+
+class Nobody:
+    """A directory that must not be asked."""
+
+    async def find(self, key: object) -> Tenant | None:
+        raise AssertionError(key)
+
+
+@pytest.mark.parametrize(
+    ("who", "status"),
+    [
+        (None, 401),
+        ("a;viewer;acme", 403),
+        ("a;stranger;", 403),
+        ("a;root;", 500),
+        ("a;super;", 500),
+        ("a;operator;", 500),
+    ],
+)
+@pytest.mark.parametrize("tenant", [None, "acme", "nowhere"])
+async def test_only_platform_roles_come_in_whatever_tenant_they_name(
+    plugin_of: PluginOf, client_of: Client, who: str | None, status: int, tenant: str | None
+) -> None:
+    """500 is the database that these tests have not: whoever hears of it was let in."""
+    router = APIRouter(prefix="/things")
+
+    @router.get("/all")
+    async def every(db: Platform) -> str:
+        return "all"
+
+    app = made(plugin_of, router)
+    app.services.things[TenantDirectory] = Nobody()
+    headers = ({"Authorization": f"Dev {who}"} if who else {}) | ({"X-Tenant-ID": tenant} if tenant else {})
+    answer = await client_of(app).get("/things/all", headers=headers)
+
+    assert answer.status_code == status, answer.text
+
+
+async def test_a_guard_beside_it_counts_as_well(plugin_of: PluginOf, client_of: Client) -> None:
+    router = APIRouter(prefix="/things", dependencies=[require_roles("operator")])
+
+    @router.get("/all")
+    async def every(db: Platform) -> str:
+        return "all"
+
+    app = made(plugin_of, router)
+    answer = await client_of(app).get("/things/all", headers={"Authorization": "Dev a;root;"})
+
+    assert (answer.status_code, "operator" in answer.text) == (403, True)
+
+
+async def of_session(db: Session) -> None: ...
+
+
+BOTH = "works both in a tenant and on the platform"
+
+
+@pytest.mark.parametrize(
+    ("dependency", "what"),
+    [
+        (require_capabilities(MANAGE), BOTH),
+        (Depends(of_session), BOTH),
+        (get_args(OrmSession)[1], BOTH),
+        (provided(Terms), BOTH),
+        (public("a test"), "is public and guarded"),
+    ],
+)
+@pytest.mark.parametrize("on_platform", [platform_session("a test"), platform_only])
+def test_a_route_has_one_scope(plugin_of: PluginOf, dependency: Any, what: str, on_platform: Any) -> None:
+    router = APIRouter(prefix="/things")
+
+    @router.get("/all", dependencies=[on_platform, dependency])
+    async def every() -> str:
+        return "all"
+
+    with pytest.raises(StartError) as caught:
+        made(plugin_of, router)
+
+    told = str(caught.value)
+    assert told.startswith(f"things: check: the route /things/all {what} ({__file__}:")
+    assert "keep one" in told
+
+
+async def test_a_guard_alone_lets_in_platform_roles_alone(plugin_of: PluginOf, client_of: Client) -> None:
+    router = APIRouter(prefix="/things", dependencies=[platform_only])
+
+    @router.get("/all")
+    async def every() -> str:
+        return "all"
+
+    api = client_of(made(plugin_of, router))
+    for role, status in (("viewer", 403), ("super", 200)):
+        answer = await api.get("/things/all", headers={"Authorization": f"Dev a;{role};"})
+        assert answer.status_code == status
+
+
+def test_a_route_on_the_platform_says_that_it_needs_credentials_and_no_tenant(plugin_of: PluginOf) -> None:
+    router = APIRouter(prefix="/things")
+
+    @router.get("/all")
+    async def every(db: Platform) -> str:
+        return "all"
+
+    app = made(plugin_of, router)
+
+    assert b'"security":[{"credentials":[]}]' in app.openapi()
+
+
+@pytest.mark.parametrize("reason", ["", "  ", None, 3])
+def test_it_needs_its_reason(reason: Any) -> None:
+    with pytest.raises(TypeError, match="reason"):
+        platform_session(reason)

@@ -1,0 +1,92 @@
+"""The hooks of a tenant's life: one by one, in order, and what fails is told with its plugin."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from vinc_kernel import App, Conflict, Context, Contribution, Tenant, hooks
+from vinc_kernel.app import create_app
+from vinc_kernel.errors import HookFailed
+from vinc_kernel.plugins.arrange import Plugin
+from vinc_kernel.settings import KernelSettings, PluginSettings, ServiceSettings
+
+PluginOf = Callable[[str, Contribution], Plugin]
+Does = Callable[[Context], Awaitable[None]]
+ACME = Tenant(id=UUID(int=7), slug="acme", name="Acme")
+
+
+def app_of(plugin_of: PluginOf, **does: Does) -> App:
+    """The application of plugins with these implementations of `tenant_created`."""
+    plugins = [plugin_of(name, Contribution()) for name in does]
+    for plugin, one in zip(plugins, does.values(), strict=True):
+        vars(sys.modules[plugin.module])["made"] = hooks.tenant_created(one)
+    timeout = PluginSettings.model_validate({"load_timeout": 0.5})
+    settings = KernelSettings(service=ServiceSettings(env="test"), plugins=timeout)
+    return App(create_app(settings, plugins=plugins).services, "things")
+
+
+async def test_all_are_called_in_order_with_the_tenant(plugin_of: PluginOf) -> None:
+    called: list[tuple[str, Any]] = []
+
+    async def first(context: Context) -> None:
+        called.append(("first", context.tenant))
+
+    async def second(context: Context) -> None:
+        called.append(("second", context.tenant))
+
+    await app_of(plugin_of, first=first, second=second).call(hooks.tenant_created, Context(tenant=ACME))
+
+    assert called == [("first", ACME), ("second", ACME)]
+
+
+async def test_the_first_that_fails_ends_it_with_its_plugins_name(plugin_of: PluginOf) -> None:
+    called: list[str] = []
+
+    async def fail(context: Context) -> None:
+        message = "canary-hunter2"
+        raise ZeroDivisionError(message)
+
+    async def after(context: Context) -> None:
+        called.append("after")
+
+    with pytest.raises(HookFailed) as caught:
+        await app_of(plugin_of, first=fail, second=after).call(hooks.tenant_created, Context(tenant=ACME))
+
+    assert str(caught.value).startswith("first: tenant_created: it raised ZeroDivisionError; ")
+    assert "canary" not in str(caught.value)
+    assert called == []
+
+
+async def test_a_problem_of_a_plugin_is_the_answer(plugin_of: PluginOf, caplog: pytest.LogCaptureFixture) -> None:
+    async def refuse(context: Context) -> None:
+        message = "There is no printer left."
+        raise Conflict(message)
+
+    with pytest.raises(Conflict, match="printer"):
+        await app_of(plugin_of, first=refuse).call(hooks.tenant_created, Context(tenant=ACME))
+
+    assert "the hook tenant_created of the plugin first refused" in caplog.text
+
+
+async def test_one_that_hangs_has_failed(plugin_of: PluginOf) -> None:
+    async def hang(context: Context) -> None:
+        await asyncio.sleep(60)
+
+    with pytest.raises(HookFailed, match=r"first: tenant_created: it takes longer than 0\.5 s"):
+        await app_of(plugin_of, first=hang).call(hooks.tenant_created, Context(tenant=ACME))
+
+
+async def test_a_plugin_that_is_out_of_service_is_left_out(plugin_of: PluginOf) -> None:
+    async def fail(context: Context) -> None:
+        raise ZeroDivisionError
+
+    app = app_of(plugin_of, first=fail)
+    app.services.states.clear()
+
+    await app.call(hooks.tenant_created, Context(tenant=ACME))
