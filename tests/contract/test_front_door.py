@@ -16,12 +16,15 @@ from ..pages import page, rows, section
 
 PROMISED = {
     "vinc_kernel": """
-        App BadRequest Base Capability Check Conflict Context Contribution Forbidden MembershipDirectory NotFound
+        App BadRequest Base Cached Capability Check Conflict Context Contribution Forbidden MembershipDirectory NotFound
         OrmSession Principal PrincipalDirectory Problem Role Session Settings StartError Tenant TenantDirectory
-        TenantOwned Unauthorized VincError current_principal get_tenant_id hooks logger provided public
-        require_capabilities require_roles signed_in
+        TenantOwned TenantSettings Unauthorized VincError current_principal get_tenant_id hooks logger
+        platform_only platform_session provided public require_capabilities require_roles signed_in
     """,
-    "vinc_kernel.rest": "Integer Json Moment Money Text uuid7",
+    "vinc_kernel.rest": """
+        Asked Day IfMatch Input Integer Json Listing Moment Money Page PreconditionFailed Recorded Resource Tagged Text
+        delete_one optional update_one uuid7
+    """,
     "vinc_kernel.migrations": "all_rows create_index_concurrently data protect unprotect",
     "vinc_kernel.testing": "Application ClientAs Database Servers",
 }

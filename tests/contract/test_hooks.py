@@ -9,10 +9,12 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
+from uuid import UUID
 
 import pytest
 from httpx import ASGITransport, AsyncClient
 
+from vinc_kernel import App, Context, Tenant, hooks
 from vinc_kernel.app import Application, create_app
 from vinc_kernel.plugins.open import open_plugins
 from vinc_kernel.settings import Sources, read_settings
@@ -21,7 +23,7 @@ HEAD = """
 from contextlib import asynccontextmanager
 from typing import Annotated
 from fastapi import APIRouter
-from vinc_kernel import App, Contribution, hooks, provided, public
+from vinc_kernel import App, Context, Contribution, hooks, provided, public
 router = APIRouter(prefix="/tiny", dependencies=[public("a test asks")])
 """
 
@@ -112,3 +114,28 @@ async def second() -> None:
 
     assert answer.status_code == 503
     assert sorted((one["name"], one["state"]) for one in answer.json()["checks"]) == [("tiny", "down"), ("tiny", "up")]
+
+
+ACME = Tenant(id=UUID(int=7), slug="acme", name="Acme")
+
+
+async def test_tenant_created_gets_the_new_tenant(application: Callable[[str], Any]) -> None:
+    app = application("""
+@hooks.tenant_created
+async def welcome(context: Context) -> None:
+    App(context.services, context.plugin).provide(context.tenant)
+""")
+    await App(app.services, "tenants").call(hooks.tenant_created, Context(tenant=ACME, services=app.services))
+
+    assert app.services.things == {Tenant: ACME}
+
+
+async def test_tenant_purge_gets_the_tenant_that_goes(application: Callable[[str], Any]) -> None:
+    app = application("""
+@hooks.tenant_purge
+async def part(context: Context) -> None:
+    App(context.services, context.plugin).provide(context.tenant)
+""")
+    await App(app.services, "tenants").call(hooks.tenant_purge, Context(tenant=ACME, services=app.services))
+
+    assert app.services.things == {Tenant: ACME}

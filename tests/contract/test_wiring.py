@@ -26,6 +26,7 @@ NOTHING: dict[str, Any] = {
     "roles": [],
     "provides": [],
     "settings": [],
+    "tenant_settings": [],
     "commands": [],
     "hooks": ["contribute"],
 }
@@ -85,10 +86,17 @@ def test_tenants_adds_exactly_this() -> None:
 def test_invoices_adds_exactly_this() -> None:
     assert added()["invoices"] == {
         **NOTHING,
-        "routes": ["GET /api/v1/invoices", "POST /api/v1/invoices"],
+        "routes": [
+            "DELETE /api/v1/invoices/{invoice_id}",
+            "GET /api/v1/invoices",
+            "GET /api/v1/invoices/{invoice_id}",
+            "PATCH /api/v1/invoices/{invoice_id}",
+            "POST /api/v1/invoices",
+        ],
         "tables": ["invoices_invoice"],
         "capabilities": ["invoices.manage"],
-        "settings": ["days", "printer_url"],
+        "settings": ["printer_url"],
+        "tenant_settings": ["days"],
         "commands": ["remind"],
         "hooks": ["contribute", "lifespan"],
     }

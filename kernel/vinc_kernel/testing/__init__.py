@@ -8,6 +8,7 @@ of their own on the one, and empty the other.
 
 from __future__ import annotations
 
+from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -19,18 +20,19 @@ from .servers import Servers
 
 if TYPE_CHECKING:
     from ..app import Application
+    from .walk import TwoTenants
 
-__all__ = ["Application", "ClientAs", "Database", "Servers"]
+__all__ = ["Application", "ClientAs", "Database", "Servers", "TwoTenants"]
+LATE = {"Application": "vinc_kernel.app", "TwoTenants": "vinc_kernel.testing.walk"}
 NEEDED = ("pytest_asyncio", "httpx")
 
 
 def __getattr__(name: str) -> type:
     """Import the application when it is asked for: pytest loads this module for every project, and it takes 0.5 s."""
-    if name != "Application":
+    if name not in LATE:
         raise AttributeError(name)
-    from ..app import Application
-
-    return Application
+    found: type = getattr(import_module(LATE[name]), name)
+    return found
 
 
 def pytest_configure(config: pytest.Config) -> None:

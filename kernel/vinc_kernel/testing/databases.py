@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 import psycopg
 from psycopg import Connection, sql
@@ -89,12 +90,16 @@ class Database:
             for table in self.seeded:
                 self.admin.execute(restore.format(sql.Identifier(table), SEEDS))
 
-    def add_tenant(self, slug: str) -> None:
-        """Add a tenant as the plugin tenants does, unless it is there."""
+    def add_tenant(self, slug: str) -> UUID:
+        """The id of the tenant with this slug in the plugin tenants, made if missing; no plugin's hook runs."""
         from ..database.uuid7 import uuid7
 
-        add = "insert into tenants_tenant (id, slug, name) values (%s, %s, %s) on conflict (slug) do nothing"
-        self.admin.execute(add, [uuid7(), slug, slug.replace("-", " ").title()])
+        add = (
+            "insert into tenants_tenant (id, slug, name) values (%s, %s, %s)"
+            " on conflict (slug) do update set slug = excluded.slug returning id"
+        )
+        ((made,),) = self.admin.execute(add, [uuid7(), slug, slug.replace("-", " ").title()]).fetchall()
+        return UUID(str(made))
 
 
 def copy_template(servers: Servers, worker: str) -> Database:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncGenerator, Generator, Mapping
+import sys
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import pytest_asyncio
@@ -18,8 +20,9 @@ if TYPE_CHECKING:
     from httpx import AsyncClient
 
     from ..app import Application
+    from .walk import TwoTenants
 
-REDIS_DATABASES = 16  # Valkey's and Redis' default
+DESCRIPTIONS = pytest.StashKey[dict[str, Any]]()
 
 
 @pytest.fixture(scope="session")
@@ -66,30 +69,82 @@ def vinc_environment() -> Mapping[str, str]:
     return {}
 
 
-@pytest_asyncio.fixture
-async def vinc_app(
-    vinc_servers: Servers, vinc_database: Database, vinc_environment: Mapping[str, str], vinc_worker: str
-) -> AsyncGenerator[Application]:
-    """The application of every enabled plugin, started, in VINC_ENV=test."""
-    from ..app import create_app
-    from ..plugins.arrange import arrange
-    from ..settings import Sources, read_settings
-    from .clients import in_one_task
-    from .databases import environment
-    from .tenants import NAME, stand_in
+@pytest.fixture
+def vinc_plugins() -> Mapping[str, ModuleType]:
+    """Plugins for this test beside the installed ones, by name, each a module with hooks; override it."""
+    return {}
 
-    number = int(vinc_worker.removeprefix("gw")) if vinc_worker.startswith("gw") else 0
-    redis = vinc_servers.redis_database(number % REDIS_DATABASES)
-    sources = Sources({**os.environ, **environment(vinc_servers, vinc_database.name, redis), **vinc_environment})
-    settings, _ = read_settings(sources)
-    plugins = arrange(settings)
-    if not any(plugin.name == NAME for plugin in plugins):
-        plugins.append(stand_in())
-    app = create_app(settings, sources, plugins=plugins)
-    async with in_one_task(app.lifespan()):
-        if app.services.redis is not None:
-            await app.services.redis.flushdb()
+
+@pytest.fixture
+def vinc_make_app(
+    vinc_servers: Servers,
+    vinc_database: Database,
+    vinc_environment: Mapping[str, str],
+    vinc_plugins: Mapping[str, ModuleType],
+    vinc_worker: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Callable[[], Application]:
+    """Make an application of every enabled plugin, in VINC_ENV=test, not started."""
+    from .running import made, pointing_at
+
+    for module in vinc_plugins.values():
+        monkeypatch.setitem(sys.modules, module.__name__, module)  # where a plugin is imported from
+    environ = {**pointing_at(vinc_servers, vinc_database.name, vinc_worker), **vinc_environment}
+    return lambda: made(environ, vinc_plugins)
+
+
+@pytest_asyncio.fixture
+async def vinc_app(vinc_make_app: Callable[[], Application]) -> AsyncGenerator[Application]:
+    """The application of every enabled plugin, started, in VINC_ENV=test."""
+    from .running import started
+
+    async with started(vinc_make_app()) as app:
         yield app
+
+
+@pytest_asyncio.fixture
+async def vinc_second_app(
+    vinc_app: Application, vinc_make_app: Callable[[], Application]
+) -> AsyncGenerator[Application]:
+    """Another worker of the same installation, with connections and caches of its own."""
+    from .running import started
+
+    async with started(vinc_make_app()) as app:
+        yield app
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """One test for each route, where a test asks for `two_tenants`."""
+    if "two_tenants" in metafunc.fixturenames:
+        from .running import made
+        from .walk import routes_of
+
+        metafunc.parametrize("two_tenants", routes_of(made({}, {})), indirect=True)
+
+
+@pytest_asyncio.fixture
+async def two_tenants(
+    request: pytest.FixtureRequest,
+    vinc_servers: Servers,
+    vinc_database: Database,
+    vinc_environment: Mapping[str, str],
+    vinc_worker: str,
+) -> AsyncGenerator[TwoTenants]:
+    """Two tenants and one route, each in its turn: `await two_tenants.never_meet()`."""
+    from .running import made, pointing_at, started
+    from .walk import TwoTenants, overhear
+
+    settings = {**pointing_at(vinc_servers, vinc_database.name, vinc_worker), **vinc_environment}
+    async with overhear(settings["VINC_DATABASE_URL"]) as overheard:
+        app = made({**settings, "VINC_DATABASE_URL": overheard.address}, {})
+        async with started(app):
+            yield TwoTenants(
+                app=app,
+                database=vinc_database,
+                overheard=overheard,
+                route=request.param,
+                descriptions=request.config.stash.setdefault(DESCRIPTIONS, {}),
+            )
 
 
 @pytest_asyncio.fixture

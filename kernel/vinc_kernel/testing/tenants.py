@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
 from uuid import UUID
 
 from .. import hookspecs as hooks
 from ..context import Tenant, TenantDirectory
-from ..contracts import Contribution
+from ..contracts import Contribution, Role
 from ..database.uuid7 import uuid7
-from ..plugins.arrange import Plugin
 from ..services import App
-
-NAME = "tenants"
 
 
 class RememberedTenants:
@@ -25,16 +24,22 @@ class RememberedTenants:
     async def find(self, key: UUID | str) -> Tenant | None:
         return self.known.get(key)
 
-    def add(self, slug: str) -> None:
-        """Add a tenant, unless it is there."""
-        if slug not in self.known:
-            made = Tenant(id=uuid7(), slug=slug, name=slug.replace("-", " ").title())
-            self.known |= {made.id: made, made.slug: made}
+    def add(self, slug: str) -> Tenant:
+        """The tenant with this slug, made if missing."""
+        return self.known[slug] if slug in self.known else self.change(slug)
+
+    def change(self, slug: str, **values: Any) -> Tenant:
+        """Give a tenant another status, other settings, or other plugins to be without."""
+        before = self.known.get(slug) or Tenant(id=uuid7(), slug=slug, name=slug.replace("-", " ").title())
+        made = replace(before, **values)
+        self.known |= {made.id: made, made.slug: made}
+        return made
 
 
 @hooks.contribute
 def contribute() -> Contribution:
-    return Contribution(provides=[TenantDirectory])
+    platform = Role(name="super_admin", title="Super admin", rank=100, platform=True)
+    return Contribution(provides=[TenantDirectory], roles=[platform])
 
 
 @hooks.lifespan
@@ -42,17 +47,3 @@ def contribute() -> Contribution:
 async def remember(app: App) -> AsyncGenerator[None]:
     app.provide(RememberedTenants(), TenantDirectory)
     yield
-
-
-def stand_in() -> Plugin:
-    """A plugin `tenants` that is this module."""
-    return Plugin(
-        name=NAME,
-        module=__name__,
-        package=__name__,
-        distribution="vinc-kernel",
-        version="0",
-        enabled=True,
-        required=True,
-        where="vinc_kernel.testing",
-    )

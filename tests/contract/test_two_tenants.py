@@ -1,0 +1,9 @@
+"""Every route of the running application as two tenants: neither sees, changes or detects what is the other's."""
+
+from __future__ import annotations
+
+from vinc_kernel.testing import TwoTenants
+
+
+async def test_two_tenants_never_meet(two_tenants: TwoTenants) -> None:
+    await two_tenants.never_meet()

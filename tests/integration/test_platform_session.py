@@ -1,0 +1,187 @@
+"""Work above all tenants on a real database: its role, its reason in the log, and what it may not do."""
+
+import logging
+import sys
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from types import ModuleType
+from typing import Annotated, Any
+from uuid import UUID
+
+import pytest
+from fastapi import APIRouter
+from httpx import ASGITransport, AsyncClient
+from sqlalchemy import bindparam, text
+
+from vinc_kernel import App, Context, Contribution, Principal, Role, Session, Tenant, hooks, platform_session
+from vinc_kernel.app import Application, create_app
+from vinc_kernel.database.session import DatabaseSession
+from vinc_kernel.errors import HookFailed, VincError
+from vinc_kernel.plugins.arrange import Plugin
+from vinc_kernel.settings import Sources, read_settings
+from vinc_kernel.testing import Database, Servers
+from vinc_kernel.testing.databases import environment
+
+ACTOR, TENANT = UUID(int=0xA), UUID(int=0xB)
+WHO = text(
+    "select current_user::text as role, nullif(current_setting('vinc.tenant_id', true), '') as tenant, "
+    "nullif(current_setting('vinc.actor_id', true), '') as actor"
+)
+ADD = text("insert into vinc_change (topic, number) values (:topic, 1)").bindparams(bindparam("topic"))
+BROKEN = text("select 1 / 0 as number")
+Platform = Annotated[Session, platform_session("a test looks at everything")]
+ACME = Tenant(id=TENANT, slug="acme", name="Acme")
+
+
+@dataclass(frozen=True)
+class Who:
+    role: str
+    tenant: str | None
+    actor: str | None
+
+
+router = APIRouter(prefix="/things")
+
+
+@router.get("/who")
+async def who(db: Platform) -> Who:
+    return await db.one(WHO, Who)
+
+
+@router.post("/topics")
+async def add(db: Platform) -> Who:
+    await db.execute(ADD, {"topic": "posted"})
+    return await db.one(WHO, Who)
+
+
+@router.get("/topics")
+async def add_in_get(db: Platform) -> None:
+    await db.execute(ADD, {"topic": "got"})
+
+
+async def set_up(context: Context) -> None:
+    """A hook that does as the tenant's name says."""
+    assert context.tenant is not None
+    await context.session.execute(ADD, {"topic": "set up"})
+    if context.tenant.slug == "swallows":
+        with suppress(VincError):
+            await context.session.execute(BROKEN)
+
+
+def contribute() -> Contribution:
+    return Contribution(routers=[router], roles=[Role(name="root", title="Root", rank=9, platform=True)])
+
+
+async def with_an_id(context: Context) -> Principal | None:
+    said = (context.header(b"authorization") or b"").decode()
+    return Principal(subject="alice", role=said, id=ACTOR) if said else None
+
+
+@pytest.fixture
+async def app(vinc_servers: Servers, vinc_database: Database) -> AsyncGenerator[Application]:
+    module = ModuleType("made_things.plugin")
+    vars(module).update(contribute=hooks.contribute(contribute), created=hooks.tenant_created(set_up))
+    sys.modules[module.__name__] = module
+    plugin = Plugin(
+        name="things",
+        module=module.__name__,
+        package="made_things",
+        distribution="things",
+        version="1",
+        enabled=True,
+        required=True,
+    )
+    sources = Sources(environment(vinc_servers, vinc_database.name) | {"VINC_LOG_LEVEL": "info"})
+    made = create_app(read_settings(sources)[0], sources, plugins=[plugin], identify=with_an_id)
+    async with made.lifespan():
+        yield made
+    del sys.modules[module.__name__]
+
+
+@pytest.fixture
+async def ask(app: Application) -> AsyncGenerator[Callable[..., Any]]:
+    async with AsyncClient(transport=ASGITransport(app), base_url="http://test/api/v1/things") as client:
+
+        async def ask(method: str, path: str, headers: Mapping[str, str] | None = None) -> Any:
+            return await client.request(method, path, headers={"Authorization": "root", **(headers or {})})
+
+        yield ask
+
+
+def topics(database: Database) -> list[str]:
+    return [str(topic) for (topic,) in database.admin.execute("select topic from vinc_change").fetchall()]
+
+
+@pytest.fixture(autouse=True)
+def no_topics(vinc_database: Database) -> None:
+    vinc_database.admin.execute("delete from vinc_change")
+
+
+async def test_a_route_works_as_the_platforms_role_for_whoever_asks(
+    ask: Callable[..., Any], app: Application, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    answer = await ask("GET", "/who", {"X-Request-ID": "mine", "X-Tenant-ID": "acme"})
+
+    role = f"{app.services.settings.database.role_prefix}_platform"
+    assert answer.json() == {"role": role, "tenant": None, "actor": None}  # who only reads leaves no name
+    (told,) = [record for record in caplog.records if getattr(record, "event", "") == "platform.session"]
+    assert (
+        vars(told).items()
+        >= {
+            "reason": "a test looks at everything",
+            "principal": "alice",
+            "route": "/api/v1/things/who",
+        }.items()
+    )
+
+
+async def test_what_it_writes_is_stored_with_the_name_of_who_did(
+    ask: Callable[..., Any], vinc_database: Database
+) -> None:
+    answer = await ask("POST", "/topics")
+
+    assert (answer.status_code, answer.json()["actor"]) == (200, str(ACTOR))
+    assert topics(vinc_database) == ["posted"]
+
+
+async def test_in_a_get_it_writes_nothing(ask: Callable[..., Any], vinc_database: Database) -> None:
+    assert (await ask("GET", "/topics")).status_code == 500
+    assert topics(vinc_database) == []
+
+
+async def test_an_app_opens_one_anywhere_in_one_tenant_if_told(app: Application) -> None:
+    async with App(app.services, "things").platform_session("a test", tenant=TENANT) as db:
+        found = await db.one(WHO, Who)
+
+    assert found.tenant == str(TENANT)
+    assert found.role.endswith("_platform")
+
+
+async def create(app: Application, tenant: Tenant) -> None:
+    """Make a tenant as the plugin of tenants does."""
+    one = App(app.services, "tenants")
+    async with one.platform_session("make a tenant", tenant=tenant.id) as db:
+        await db.execute(ADD, {"topic": "made"})
+        await one.call(hooks.tenant_created, one.context(db, tenant))
+
+
+async def test_a_hook_works_in_the_transaction_of_the_change(app: Application, vinc_database: Database) -> None:
+    await create(app, ACME)
+
+    assert sorted(topics(vinc_database)) == ["made", "set up"]
+
+
+async def test_a_hook_that_swallows_an_error_of_the_database_fails_the_whole(
+    app: Application, vinc_database: Database
+) -> None:
+    with pytest.raises(HookFailed, match="things: tenant_created: it went on after an error of the database"):
+        await create(app, replace(ACME, slug="swallows"))
+
+    assert topics(vinc_database) == []
+
+
+def test_a_session_is_where_a_hook_looks_for_it() -> None:
+    with pytest.raises(LookupError, match="Session"):
+        _: DatabaseSession = Context().session

@@ -1,0 +1,234 @@
+"""Two workers of `vinc serve` behind PgBouncer in transaction mode, with two tenants, as docs/scaling.md says it.
+
+A caller's connection belongs to one worker for as long as it is kept; whose process holds the other end tells which.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Collection, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from http.client import HTTPConnection
+from pathlib import Path
+from subprocess import run
+from tempfile import TemporaryDirectory
+from time import monotonic, sleep
+from typing import Any
+
+import psutil
+import psycopg
+import pytest
+
+from vinc_kernel.testing.servers import Servers, conninfo
+
+from ..contract.test_wiring import pretend_installed
+from ..pages import ROOT
+from .bouncer import bouncer
+from .serving import free_port, serving
+
+VINC = str(Path(sys.executable).with_name("vinc"))
+EXAMPLE = ROOT / "examples/acme-invoices"
+TENANTS = ("acme", "globex")
+BACKENDS = 3  # fewer than the two workers have connections to the pooler, so that they must share
+CALLERS, MOST_CALLERS = 16, 200
+REQUESTS = 20  # of each caller
+SECONDS_TO_FORGET = 2.0  # twice what is promised: the machine that runs this may be busy
+PREPARED = "select pg_backend_pid(), (select count(*) from pg_prepared_statements)"
+
+
+@dataclass(frozen=True)
+class Installation:
+    """A database with the example's tables and two tenants, and the settings of an application on it."""
+
+    path: Path
+    settings: Mapping[str, str]
+    direct: str
+    ids: Mapping[str, str]
+
+    @contextmanager
+    def serving(self, **more: str) -> Iterator[Running]:
+        """Two workers that know the database through a pooler, and nothing else unless `more` says so."""
+        port = free_port()
+        command = [VINC, "serve", "--workers", "2", "--port", str(port)]
+        with bouncer(self.direct, connections=BACKENDS) as pooled:
+            environ = {**self.settings, "VINC_DATABASE_URL": pooled, **more}
+            with serving(command, port, cwd=self.path, environ=environ):
+                yield Running(port, pooled, self.direct)
+
+
+@dataclass(frozen=True)
+class Running:
+    """Where the workers answer, and the database through the pooler and past it."""
+
+    port: int
+    pooled: str
+    direct: str
+
+    def backends(self) -> set[int]:
+        """The pooler's in PostgreSQL."""
+        query = "select pid from pg_stat_activity where usename = current_user and pid <> pg_backend_pid()"
+        with psycopg.connect(conninfo(self.direct)) as line:
+            return {pid for (pid,) in line.execute(query).fetchall()}
+
+    def prepared(self) -> dict[int, int]:
+        """How many statements are prepared on each of them; all are held meanwhile, so that each is asked."""
+        with ExitStack() as stack:
+            asked = [
+                stack.enter_context(psycopg.connect(conninfo(self.pooled), prepare_threshold=None)).execute(PREPARED)
+                for _ in range(BACKENDS)
+            ]
+            return dict(cursor.fetchall()[0] for cursor in asked)
+
+
+@pytest.fixture(scope="module")
+def installation(vinc_servers: Servers) -> Iterator[Installation]:
+    """Made by the commands that an operator uses, directly; the example is as good as installed."""
+    prefix = f"{vinc_servers.prefix}_two"
+    with TemporaryDirectory(prefix="vinc-two-") as folder:
+        path = Path(folder)
+        pretend_installed(EXAMPLE, path)
+        (path / "plugins.toml").write_text("[plugins.health]\n[plugins.tenants]\n[plugins.invoices]\n")
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("VINC_")}
+        direct = vinc_servers.database(prefix, f"{prefix}_app", "secret")
+        settings = {
+            **kept,
+            "PYTHONPATH": os.pathsep.join([folder, str(EXAMPLE)]),
+            "VINC_ENV": "test",
+            "VINC_DATABASE_ROLE_PREFIX": prefix,
+            "VINC_DB_POOL_SIZE": "2",
+            "VINC_DB_MAX_OVERFLOW": "4",
+        }
+        migrator = vinc_servers.database(prefix, f"{prefix}_migrator", "secret")
+        manage = Manage(path, {**settings, "VINC_DATABASE_URL": direct, "VINC_DATABASE_MIGRATION_URL": migrator})
+        manage("db", "init", "--admin-url", vinc_servers.postgres)
+        manage("db", "upgrade")
+        manage("tenants", "demo")
+        ids = {one["slug"]: one["id"] for one in json.loads(manage("tenants", "list", "--json"))}
+        yield Installation(path, settings, direct, ids)
+
+
+@dataclass(frozen=True)
+class Manage:
+    """The command `vinc` of this installation."""
+
+    path: Path
+    environ: Mapping[str, str]
+
+    def __call__(self, *words: str) -> str:
+        done = run([VINC, *words], cwd=self.path, env=self.environ, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+
+class Caller:
+    """One connection to the server, and the worker that holds it."""
+
+    def __init__(self, port: int) -> None:
+        self.line = HTTPConnection("127.0.0.1", port, timeout=10)
+        assert self.ask("GET", "/invoices", "acme")[0] == 200
+        self.worker = holder(port, self.line.sock.getsockname()[1])
+
+    def ask(self, method: str, path: str, tenant: str, body: Any = None, *, role: str = "wholesale_admin") -> Answer:
+        headers = {"Authorization": f"Dev alice;{role};{tenant}", "X-Tenant-ID": tenant}
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        self.line.request(method, f"/api/v1{path}", None if body is None else json.dumps(body), headers)
+        answer = self.line.getresponse()
+        content = answer.read()
+        return answer.status, json.loads(content) if content else None
+
+    def sees(self, tenant: str) -> set[str]:
+        status, found = self.ask("GET", "/invoices", tenant)
+        assert status == 200, found
+        return {one["number"] for one in found["items"]}
+
+
+Answer = tuple[int, Any]
+
+
+def holder(port: int, ours: int) -> int | None:
+    """The process that has accepted the connection which begins at this port of ours."""
+    for one in psutil.net_connections("tcp4"):
+        if one.laddr and one.raddr and (one.laddr.port, one.raddr.port) == (port, ours):
+            return one.pid
+    return None
+
+
+@contextmanager
+def callers_of_both(port: int, count: int) -> Iterator[list[Caller]]:
+    """At least so many callers, as many as it takes until each of the two workers holds one."""
+    with ExitStack() as lines:
+        made = list[Caller]()
+        while len(made) < count or len({one.worker for one in made}) < 2:
+            assert len(made) < MOST_CALLERS, f"all connections are held by {made[0].worker}"
+            made.append(Caller(port))
+            lines.callback(made[-1].line.close)
+        yield made
+
+
+def test_both_workers_serve_both_tenants_their_own_rows_and_prepare_nothing(installation: Installation) -> None:
+    written = {tenant: {f"{tenant}-{number}" for number in range(5)} for tenant in TENANTS}
+    with (
+        installation.serving() as running,
+        callers_of_both(running.port, CALLERS) as callers,
+        ThreadPoolExecutor(CALLERS) as threads,
+    ):
+        for tenant, numbers in written.items():
+            for caller, number in zip(callers, sorted(numbers), strict=False):
+                assert caller.ask("POST", "/invoices", tenant, {"number": number, "amount": "1.50"})[0] == 201
+
+        def foreign(index: int) -> list[set[str]]:
+            """What a caller was shown instead of the right rows; neighbours ask for another tenant each."""
+            asked = [TENANTS[(turn + index) % 2] for turn in range(REQUESTS)]
+            return [seen for tenant in asked if (seen := callers[index].sees(tenant)) != written[tenant]]
+
+        wrong = [seen for found in threads.map(foreign, range(len(callers))) for seen in found]
+        used, prepared = running.backends(), running.prepared()
+
+    assert wrong == []
+    assert len(used) == BACKENDS
+    assert prepared == dict.fromkeys(used, 0)
+
+
+# How a worker hears of another's change: by Redis; by PostgreSQL on the direct line; and through the pooler, where
+# nobody can listen, by looking.
+WAYS: Mapping[str, Callable[[Servers, str], dict[str, str]]] = {
+    "redis": lambda servers, _: {"VINC_REDIS_URL": servers.redis},
+    "direct line": lambda _, direct: {"VINC_DATABASE_DIRECT_URL": direct},
+    "pooler alone": lambda *_: {},
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_suspended_tenant_is_refused_by_both_workers_soon(
+    way: str, installation: Installation, vinc_servers: Servers
+) -> None:
+    acme = f"/tenants/{installation.ids['acme']}"
+    with (
+        installation.serving(**WAYS[way](vinc_servers, installation.direct)) as running,
+        callers_of_both(running.port, 2) as callers,
+    ):
+        members = {one.worker: one for one in callers}.values()
+        assert callers[0].ask("POST", f"{acme}/suspend", "acme", role="super_admin")[0] == 200
+        suspended = until_all(members, 403)
+        refused = {one.ask("GET", "/invoices", "acme")[1]["type"] for one in members}
+        others = {one.ask("GET", "/invoices", "globex")[0] for one in members}
+        assert callers[0].ask("POST", f"{acme}/reactivate", "acme", role="super_admin")[0] == 200
+        active = until_all(members, 200)
+
+    assert refused == {"urn:vinc:problem:tenant-suspended"}
+    assert others == {200}
+    assert max(suspended, active) < SECONDS_TO_FORGET
+
+
+def until_all(members: Collection[Caller], status: int) -> float:
+    """Seconds until each of them is answered so."""
+    began = monotonic()
+    while {one.ask("GET", "/invoices", "acme")[0] for one in members} != {status}:
+        assert monotonic() - began < 10, f"not every worker answers {status}"
+        sleep(0.02)
+    return monotonic() - began

@@ -1,0 +1,93 @@
+"""Two workers of one application that cache the quantities of things, for the tests of changes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from time import monotonic
+
+from pydantic import SecretStr
+from sqlalchemy import bindparam, select, update
+
+from vinc_kernel import App, Cached
+from vinc_kernel.database.scope import Scope
+from vinc_kernel.database.session import DatabaseSession
+from vinc_kernel.lifespan import connections
+from vinc_kernel.services import Services
+from vinc_kernel.settings import KernelSettings, RedisSettings, ServiceSettings
+
+from ..conftest import OURS, database_settings
+from .things import Thing
+
+QTY = select(Thing.qty).where(Thing.name == bindparam("wanted"))
+SET = update(Thing).where(Thing.name == bindparam("wanted")).values(qty=bindparam("quantity"))
+# Longer than any change may take to be known everywhere, with time to spare for a slow machine.
+SECONDS = 1.8
+
+
+@dataclass(frozen=True)
+class Quantity:
+    qty: int
+
+
+@dataclass(slots=True, eq=False)
+class Worker:
+    """One worker: its services, its cache of quantities by name, and the names that it has loaded."""
+
+    services: Services
+    cached: Cached[str, int] = field(init=False)
+    loaded: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.cached = App(self.services, "things").cached("quantity", self.load)
+
+    async def load(self, name: str) -> int | None:
+        self.loaded.append(name)
+        async with self.services.database.session(Scope(OURS, read_only=True)) as db:
+            found = await db.one_or_none(QTY, Quantity, {"wanted": name})
+        return found.qty if found else None
+
+    async def change(self, name: str, quantity: int) -> None:
+        """Store another quantity, and make every worker forget the old one."""
+        async with self.services.database.session(Scope(OURS)) as db:
+            await self.set(db, name, quantity)
+
+    async def set(self, db: DatabaseSession, name: str, quantity: int) -> None:
+        await db.execute(SET, {"wanted": name, "quantity": quantity})
+        self.cached.forget(db, name)
+
+    async def loads(self, *names: str) -> list[str]:
+        """Ask for these, and tell which of them were not kept."""
+        self.loaded.clear()
+        for name in names:
+            await self.cached.get(name)
+        return self.loaded[:]
+
+    async def sees(self, name: str, quantity: int) -> float:
+        """How many seconds it takes until it sees this quantity."""
+        began = monotonic()
+        while await self.cached.get(name) != quantity and monotonic() - began < 10:  # noqa: ASYNC110  the point
+            await asyncio.sleep(0.01)
+        return monotonic() - began
+
+    async def until(self, happened: Callable[[], bool]) -> None:
+        deadline = monotonic() + 10
+        while not happened() and monotonic() < deadline:  # noqa: ASYNC110  there is no event for it
+            await asyncio.sleep(0.02)
+        assert happened()
+
+
+@asynccontextmanager
+async def worker(address: str, redis: str = "", direct: str = "") -> AsyncGenerator[Worker]:
+    """Yield a worker with everything that the kernel opens for it."""
+    url = SecretStr(redis) if redis else None
+    settings = KernelSettings(
+        service=ServiceSettings(env="test"),
+        database=database_settings(address, pool_timeout=2, direct_url=SecretStr(direct) if direct else None),
+        redis=RedisSettings.model_validate({"url": url, "socket_timeout": 0.4}),
+    )
+    services = Services(settings=settings)
+    async with connections(services):
+        yield Worker(services)
