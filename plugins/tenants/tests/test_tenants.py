@@ -1,4 +1,4 @@
-"""Tenants: the directory of them, and `GET /tenants/me`."""
+"""Tenants: the directory of them, and which of them a request works in."""
 
 from __future__ import annotations
 
@@ -14,10 +14,7 @@ from vinc_kernel.testing import Application, ClientAs, Database
 
 @pytest.fixture
 def acme(vinc_database: Database) -> UUID:
-    query = "insert into tenants_tenant (id, slug, name) values (gen_random_uuid(), 'acme', 'Acme Ltd') returning id"
-    row = vinc_database.admin.execute(query).fetchone()
-    assert row is not None
-    return UUID(str(row[0]))
+    return vinc_database.add_tenant("acme")
 
 
 def signed_in(tenants: str) -> dict[str, str]:
@@ -29,7 +26,7 @@ async def test_me_is_the_tenant_of_the_request_as_stored(client: AsyncClient, ac
 
     assert answer.status_code == 200
     stored = answer.json()
-    assert (stored["id"], stored["slug"], stored["name"]) == (str(acme), "acme", "Acme Ltd")
+    assert (stored["id"], stored["slug"], stored["name"]) == (str(acme), "acme", "Acme")
     assert stored["created_at"].endswith("Z")
 
 
@@ -57,11 +54,25 @@ async def test_nobody_has_no_tenant(client: AsyncClient, acme: UUID) -> None:
 
 @pytest.mark.parametrize(
     "slug",
-    ["a1b2c3d4-e5f6-4789-8abc-def012345678", "a1b2c3d4e5f647898abcdef012345678", "A", "ab", "a--b", "acme-", "1a2"],
+    [
+        "a1b2c3d4-e5f6-4789-8abc-def012345678",
+        "a1b2c3d4e5f647898abcdef012345678",
+        *("A", "ab", "a--b", "acme-", "1a2"),
+        "a" * 42,
+    ],
 )
-async def test_a_slug_is_well_formed_and_never_looks_like_an_id(vinc_database: Database, slug: str) -> None:
+async def test_the_database_too_refuses_what_can_be_no_slug(vinc_database: Database, slug: str) -> None:
     with pytest.raises(CheckViolation):
         vinc_database.add_tenant(slug)
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["status = 'gone'", "status = 'closing'", "purge_after = now()", "status = 'suspended', purge_after = now()"],
+)
+async def test_the_database_refuses_a_status_that_cannot_be(vinc_database: Database, acme: UUID, change: str) -> None:
+    with pytest.raises(CheckViolation):
+        vinc_database.admin.execute(f"update tenants_tenant set {change}")
 
 
 async def test_the_directory_knows_tenants_by_id_and_by_slug(vinc_app: Application, acme: UUID) -> None:
@@ -70,5 +81,15 @@ async def test_the_directory_knows_tenants_by_id_and_by_slug(vinc_app: Applicati
 
     assert by_id == by_slug
     assert by_id is not None
-    assert (by_id.id, by_id.slug, by_id.name) == (acme, "acme", "Acme Ltd")
+    assert (by_id.id, by_id.slug, by_id.name, by_id.status) == (acme, "acme", "Acme", "active")
     assert nobody is None
+
+
+async def test_a_tenant_that_was_found_is_not_looked_up_again(
+    vinc_app: Application, vinc_database: Database, acme: UUID
+) -> None:
+    directory: TenantDirectory = vinc_app.services.find(TenantDirectory)
+    before = await directory.find("acme")
+    vinc_database.admin.execute("update tenants_tenant set name = 'behind everybody''s back'")
+
+    assert await directory.find("acme") is before

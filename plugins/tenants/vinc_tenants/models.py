@@ -1,29 +1,61 @@
-"""The table of tenants. It is the platform's and not a tenant's: no row level security hides it."""
+"""The tables of tenants. They are the platform's and not a tenant's: no row level security hides them."""
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, DateTime, Text, func
+from sqlalchemy import CheckConstraint, DateTime, Index, Text, func, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from vinc_kernel import Base
-from vinc_kernel.rest import uuid7
+from vinc_kernel.rest import Recorded, uuid7
 
-SLUG = "^[a-z](-?[a-z0-9]){2,40}$"
-UUID_LIKE = "^[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}$"  # a slug that reads as an id would be somebody else's
+from .slugs import LONGEST, SLUG, UUID_LIKE
+
+ACTOR = "(NULLIF(current_setting('vinc.actor_id'::text, true), ''::text))::uuid"
+ACTIVE, SUSPENDED, CLOSING, PURGED = STATUSES = ("active", "suspended", "closing", "purged")
 
 
-class Tenant(Base):
-    """A company that owns data. Its slug is never given to a second one."""
+class Tenant(Recorded, Base):
+    """A company that owns data. Its slug is never given to a second one: a purged tenant leaves its row for that.
+
+    `settings` is what it has set, by the name of the plugin; `without` names the plugins that are turned off for it.
+    """
 
     __tablename__ = "tenants_tenant"
     __table_args__ = (
         CheckConstraint(f"slug ~ '{SLUG}'", name="slug"),
         CheckConstraint(f"slug !~ '{UUID_LIKE}'", name="slug_is_no_id"),
+        CheckConstraint(f"length(slug) <= {LONGEST}", name="slug_length"),
+        CheckConstraint("status in ('active', 'suspended', 'closing', 'purged')", name="status"),
+        CheckConstraint("(status = 'closing') = (purge_after is not null)", name="purge_after"),
+        Index(None, "status", "purge_after"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
     slug: Mapped[str] = mapped_column(Text, unique=True)
     name: Mapped[str] = mapped_column(Text)
-    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
-    updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    legal_name: Mapped[str | None] = mapped_column(Text)
+    legal_address: Mapped[str | None] = mapped_column(Text)
+    legal_email: Mapped[str | None] = mapped_column(Text)
+    legal_number: Mapped[str | None] = mapped_column(Text)
+    tax_id: Mapped[str | None] = mapped_column(Text)
+    logo_url: Mapped[str | None] = mapped_column(Text)
+    status: Mapped[str] = mapped_column(Text, server_default=ACTIVE)
+    purge_after: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    settings: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'::jsonb"))
+    without: Mapped[list[str]] = mapped_column(JSONB, server_default=text("'[]'::jsonb"))
+
+
+class Receipt(Base):
+    """What one purge took away. Its column is not called `tenant_id`: the receipt is the platform's, and stays."""
+
+    __tablename__ = "tenants_receipt"
+
+    tenant: Mapped[UUID] = mapped_column(primary_key=True)
+    slug: Mapped[str] = mapped_column(Text)
+    purged_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    purged_by: Mapped[UUID | None] = mapped_column(server_default=text(ACTOR))
+    rows_before: Mapped[dict[str, int]] = mapped_column(JSONB)
+    rows_after: Mapped[dict[str, int]] = mapped_column(JSONB)

@@ -3,22 +3,35 @@
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-from vinc_kernel import App, Contribution, TenantDirectory, hooks
+from vinc_kernel import App, Contribution, Role, TenantDirectory, hooks
+
+from .permissions import MANAGE, SWITCH
+from .settings import TenantsSettings
 
 
 @hooks.contribute
 def contribute() -> Contribution:
-    from .models import Tenant  # commands that need no routes don't pay for them
+    from .commands import COMMANDS
+    from .models import Receipt, Tenant  # commands that need no routes don't pay for them
     from .router import router
-    from .service import demo
 
-    return Contribution(routers=[router], models=[Tenant], provides=[TenantDirectory], commands=[demo])
+    return Contribution(
+        routers=[router],
+        models=[Tenant, Receipt],
+        capabilities=[MANAGE, SWITCH],
+        roles=[Role(name="super_admin", title="Super admin", rank=100, platform=True)],
+        provides=[TenantDirectory],
+        settings=TenantsSettings,
+        commands=COMMANDS,
+    )
 
 
 @hooks.lifespan
 @asynccontextmanager
 async def directory(app: App) -> AsyncGenerator[None]:
-    from .service import StoredTenants
+    from .directory import StoredTenants
 
-    app.provide(StoredTenants(app), TenantDirectory)
+    stored = StoredTenants.of(app)
+    app.provide(stored)
+    app.provide(stored, TenantDirectory)
     yield

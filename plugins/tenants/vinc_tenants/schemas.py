@@ -1,17 +1,78 @@
-"""What is answered."""
+"""What is sent and answered; what is ours to say is in no input."""
 
-from uuid import UUID
+from typing import Literal
 
-from pydantic import BaseModel
+from pydantic import ConfigDict, JsonValue, StrictBool
 
-from vinc_kernel.rest import Moment, Text
+from vinc_kernel.rest import Input, Json, Moment, Resource, Text, optional
+
+from .fields import Address, Email, LogoUrl, Name, Number, Slug
+
+Status = Literal["active", "suspended", "closing", "purged"]
+DETAILS: dict[str, JsonValue] = {
+    "name": "Acme",
+    "legal_name": "Acme Ltd",
+    "legal_address": "1 Long Lane\nLondon EC1A 9HF\nUnited Kingdom",
+    "legal_email": "office@acme.example.com",
+    "legal_number": "01234567",
+    "tax_id": "GB123456789",
+    "logo_url": "https://acme.example.com/logo.svg",
+}
 
 
-class TenantOut(BaseModel):
-    """A tenant as it is stored."""
+class NewTenant(Input):
+    """What is said of a new tenant. Its slug stays for ever."""
 
-    id: UUID
+    model_config = ConfigDict(json_schema_extra={"examples": [{"slug": "acme", **DETAILS}]})
+
+    slug: Slug
+    name: Name
+    legal_name: Name | None = None
+    legal_address: Address | None = None
+    legal_email: Email | None = None
+    legal_number: Number | None = None
+    tax_id: Number | None = None
+    logo_url: LogoUrl | None = None
+
+
+class TenantChange(Input):
+    """What changes of a tenant: a field that is left out stays as it is, and null empties it."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [DETAILS]})
+
+    name: Name = optional()
+    legal_name: Name | None = optional()
+    legal_address: Address | None = optional()
+    legal_email: Email | None = optional()
+    legal_number: Number | None = optional()
+    tax_id: Number | None = optional()
+    logo_url: LogoUrl | None = optional()
+
+
+class TenantOut(Resource):
+    """A tenant as it is stored. One that is closing is purged after `purge_after`."""
+
     slug: Text
     name: Text
-    created_at: Moment
-    updated_at: Moment
+    legal_name: Text | None
+    legal_address: Text | None
+    legal_email: Text | None
+    legal_number: Text | None
+    tax_id: Text | None
+    logo_url: Text | None
+    status: Status
+    purge_after: Moment | None
+
+
+class Choices(Resource):
+    """What a tenant has chosen for itself, as stored; answered in other forms."""
+
+    slug: Text
+    settings: dict[str, dict[str, Json]]
+    without: list[str]
+
+
+SettingsByPlugin = dict[str, dict[str, Json]]
+"""What a tenant sets, by the name of the plugin."""
+SwitchByPlugin = dict[str, StrictBool]
+"""By name, whether a plugin that may be turned off for a tenant is on."""

@@ -1,0 +1,172 @@
+"""A plugin as another company would ship it, with tables whose foreign keys go in a circle."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Generator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Annotated, Any
+from uuid import UUID
+
+import pytest
+from fastapi import APIRouter
+from psycopg import sql
+from pydantic import Field
+from sqlalchemy import text
+
+from vinc_kernel import Context, Contribution, Session, TenantSettings, VincError, hooks, provided, signed_in
+from vinc_kernel.testing import Database, Servers
+
+TABLES = """
+create table billing_invoice (tenant_id uuid not null, id uuid not null, number text not null, first_line uuid,
+  primary key (tenant_id, id));
+create table billing_line (tenant_id uuid not null, id uuid not null, invoice_id uuid not null, after uuid,
+  primary key (tenant_id, id),
+  foreign key (tenant_id, invoice_id) references billing_invoice on delete restrict,
+  foreign key (tenant_id, after) references billing_line on delete restrict);
+alter table billing_invoice add foreign key (tenant_id, first_line) references billing_line;
+create table retired_note (tenant_id uuid not null, id uuid not null, words text, primary key (tenant_id, id))
+  partition by hash (tenant_id);
+create table retired_note_0 partition of retired_note for values with (modulus 1, remainder 0);
+"""
+PROTECT = """
+alter table {table} owner to {owner};
+alter table {table} enable row level security;
+alter table {table} force row level security;
+create policy vinc_tenant on {table} to {app}
+  using (tenant_id = (select nullif(current_setting('vinc.tenant_id', true), '')::uuid));
+create policy vinc_platform on {table} to {platform} using (true);
+grant select, insert, update, delete on {table} to {app}, {platform};
+"""
+PROTECTED = ("billing_invoice", "billing_line", "retired_note")
+DROP = "drop table if exists billing_invoice, billing_line, retired_note cascade"
+SET_UP = text(
+    "insert into billing_invoice (tenant_id, id, number)"
+    " values (nullif(current_setting('vinc.tenant_id', true), '')::uuid, gen_random_uuid(), 'first')"
+)
+COUNT = text("select count(*) as number from billing_invoice")
+
+
+class Terms(TenantSettings):
+    """What a tenant sets for its invoices."""
+
+    days: Annotated[int, Field(strict=True, ge=0, le=365)] = 30
+    footer: str = "Thank you"
+
+
+Step = Callable[[Context], Awaitable[object]]
+
+
+@dataclass
+class Billing:
+    """What the plugin does when it is called, and what it was called with."""
+
+    on_create: Step | None = None
+    on_purge: Step | None = None
+    purged: list[Context] = field(default_factory=list)
+
+
+@pytest.fixture
+def billing() -> Billing:
+    """How the plugin `billing` behaves in this test."""
+    return Billing()
+
+
+def module_of(billing: Billing) -> ModuleType:
+    router = APIRouter(prefix="/billing", dependencies=[signed_in])
+
+    @router.get("")
+    async def count(db: Session, terms: Annotated[Terms, provided(Terms)]) -> dict[str, Any]:
+        (found,) = await db.all(COUNT, dict)
+        return {**found, **terms.model_dump()}
+
+    @hooks.contribute
+    def contribute() -> Contribution:
+        return Contribution(routers=[router], tenant_settings=Terms, optional_for_tenants=True)
+
+    @hooks.tenant_created
+    async def set_up(context: Context) -> None:
+        await context.session.execute(SET_UP)
+        if billing.on_create:
+            await billing.on_create(context)
+
+    @hooks.tenant_purge
+    async def take_away(context: Context) -> None:
+        billing.purged.append(context)
+        if billing.on_purge:
+            await billing.on_purge(context)
+
+    module = ModuleType("made_billing.plugin")
+    vars(module).update(contribute=contribute, set_up=set_up, take_away=take_away)
+    return module
+
+
+@pytest.fixture
+def vinc_plugins(billing: Billing, tables: Database) -> Mapping[str, ModuleType]:
+    """The plugin `billing`, with its tables."""
+    return {"billing": module_of(billing)}
+
+
+@pytest.fixture
+def tables(vinc_servers: Servers, vinc_database: Database) -> Generator[Database]:
+    """The tables of that plugin, and of one that is disabled, as their migrations would make them."""
+    roles = {key: sql.Identifier(f"{vinc_servers.prefix}_{key}") for key in ("owner", "app", "platform")}
+    vinc_database.admin.execute(DROP)
+    vinc_database.admin.execute(TABLES)
+    for table in PROTECTED:
+        vinc_database.admin.execute(sql.SQL(PROTECT).format(table=sql.Identifier(table), **roles))
+    yield vinc_database
+    vinc_database.admin.execute(DROP)
+
+
+@pytest.fixture
+def vinc_environment() -> Mapping[str, str]:
+    return {"VINC_TENANTS__PURGE_AFTER": "7"}
+
+
+def plant(database: Database, tenant: UUID, *, invoices: int = 1, notes: int = 1) -> None:
+    """Rows of a tenant in each table, whose keys point at each other in a circle."""
+    for _ in range(invoices):
+        database.admin.execute(
+            "with invoice as (insert into billing_invoice select %(tenant)s, gen_random_uuid(), 'n' returning id),"
+            " line as (insert into billing_line select %(tenant)s, gen_random_uuid(), id from invoice returning id)"
+            " select 1",
+            {"tenant": tenant},
+        )
+        database.admin.execute(
+            "update billing_invoice i set first_line = l.id from billing_line l"
+            " where l.invoice_id = i.id and i.tenant_id = %(tenant)s",
+            {"tenant": tenant},
+        )
+        database.admin.execute("update billing_line set after = id where tenant_id = %(tenant)s", {"tenant": tenant})
+    for _ in range(notes):
+        database.admin.execute("insert into retired_note values (%s, gen_random_uuid(), 'secret')", [tenant])
+
+
+def rows_of(database: Database, tenant: UUID) -> dict[str, int]:
+    """How many rows a tenant has by table, as a superuser sees it."""
+    found = {}
+    for table in PROTECTED:
+        query = sql.SQL("select count(*) from {} where tenant_id = %s").format(sql.Identifier(table))
+        ((found[table],),) = database.admin.execute(query, [tenant]).fetchall()
+    return found
+
+
+async def fail(_: Context) -> None:
+    """A hook that raises."""
+    raise ValueError("no")
+
+
+async def swallow(context: Context) -> None:
+    """A hook that goes on after an error of the database."""
+    with suppress(VincError):
+        await context.session.execute(text("select 1 / 0"))
+
+
+async def within_a_second(asked: Callable[[], Awaitable[bool]]) -> None:
+    """Ask until it is so; raises TimeoutError after a second, the longest that a worker may believe what was."""
+    async with asyncio.timeout(1):
+        while not await asked():  # noqa: ASYNC110  the other worker tells nobody when it has heard
+            await asyncio.sleep(0.01)

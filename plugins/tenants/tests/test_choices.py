@@ -1,0 +1,148 @@
+"""What a tenant sets in each plugin, and which plugins are on for it."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import pytest
+from httpx import AsyncClient
+
+from vinc_kernel.testing import ClientAs, Database
+
+DEFAULTS = {"billing": {"days": 30, "footer": "Thank you"}}
+
+
+@pytest.fixture
+def acme(vinc_database: Database) -> UUID:
+    return vinc_database.add_tenant("acme")
+
+
+@pytest.fixture
+def admin(client_as: ClientAs, acme: UUID) -> AsyncClient:
+    return client_as("wholesale_admin", "acme")
+
+
+@pytest.fixture
+def platform(client_as: ClientAs, acme: UUID) -> AsyncClient:
+    return client_as("super_admin", "acme")
+
+
+async def put(api: AsyncClient, address: str, body: Any) -> tuple[int, Any]:
+    """Send a PUT as somebody who has just read it; status and body of the answer."""
+    etag = (await api.get(address)).headers["etag"]
+    answer = await api.put(address, json=body, headers={"If-Match": etag})
+    return answer.status_code, answer.json()
+
+
+async def test_a_setting_that_nobody_made_has_its_default(admin: AsyncClient, acme: UUID) -> None:
+    answer = await admin.get(f"/tenants/{acme}/settings")
+
+    assert (answer.status_code, answer.json()) == (200, DEFAULTS)
+
+
+async def test_a_setting_works_in_its_plugin_at_once_and_for_nobody_else(
+    admin: AsyncClient, client_as: ClientAs, acme: UUID
+) -> None:
+    other = client_as("wholesale_admin", "globex")
+    before = [(await api.get("/billing")).json()["days"] for api in (admin, other)]
+    done = await put(admin, f"/tenants/{acme}/settings", {"billing": {"days": 14}})
+    after = [(await api.get("/billing")).json()["days"] for api in (admin, other)]
+
+    assert done == (200, {"billing": {"days": 14, "footer": "Thank you"}})
+    assert (before, after) == ([30, 30], [14, 30])
+
+
+async def test_settings_are_set_as_a_whole(admin: AsyncClient, acme: UUID) -> None:
+    await put(admin, f"/tenants/{acme}/settings", {"billing": {"days": 14, "footer": "Bye"}})
+    done = [await put(admin, f"/tenants/{acme}/settings", body) for body in ({"billing": {"footer": "Hello"}}, {})]
+
+    assert done == [(200, {"billing": {"days": 30, "footer": "Hello"}}), (200, DEFAULTS)]
+
+
+@pytest.mark.parametrize(
+    ("body", "pointers"),
+    [
+        ({"billing": {"days": "14"}}, ["/billing/days"]),
+        ({"billing": {"days": -1, "colour": "red"}}, ["/billing/days", "/billing/colour"]),
+        ({"nobody": {}}, ["/nobody"]),
+        ({"tenants": {"purge_after": 1}}, ["/tenants"]),
+        ({"billing": 5}, ["/billing"]),
+        ({"billing": None}, ["/billing"]),
+        ({"billing": {"footer": "a\x00b"}}, ["/billing/footer"]),
+        ([], [""]),
+    ],
+)
+async def test_settings_that_do_not_fit_are_422_each_with_its_place(
+    admin: AsyncClient, acme: UUID, body: Any, pointers: list[str]
+) -> None:
+    status, problem = await put(admin, f"/tenants/{acme}/settings", body)
+
+    assert (status, [one["pointer"] for one in problem["errors"]]) == (422, pointers)
+    assert (await admin.get(f"/tenants/{acme}/settings")).json() == DEFAULTS
+
+
+async def test_what_a_plugin_stored_that_does_not_run_here_is_kept(
+    admin: AsyncClient, platform: AsyncClient, acme: UUID, vinc_database: Database
+) -> None:
+    vinc_database.admin.execute(
+        "update tenants_tenant set settings = %s, without = %s",
+        ['{"retired": {"days": 3}, "billing": {"days": 5}}', '["retired", "billing"]'],
+    )
+    await put(platform, f"/tenants/{acme}/settings", {"billing": {"days": 14}})
+    await put(platform, f"/tenants/{acme}/plugins", {"billing": True})
+    ((settings, without),) = vinc_database.admin.execute("select settings, without from tenants_tenant").fetchall()
+
+    assert settings == {"retired": {"days": 3}, "billing": {"days": 14}}
+    assert without == ["retired"]
+
+
+async def test_a_stored_setting_that_fits_no_more_has_its_default(
+    admin: AsyncClient, acme: UUID, vinc_database: Database
+) -> None:
+    stored = '{"billing": {"days": 9999, "footer": "Bye", "gone": 1}}'
+    vinc_database.admin.execute("update tenants_tenant set settings = %s", [stored])
+
+    assert (await admin.get(f"/tenants/{acme}/settings")).json() == {"billing": {"days": 30, "footer": "Bye"}}
+    assert (await admin.get("/billing")).json()["days"] == 30
+
+
+async def test_a_plugin_that_is_off_is_not_there_for_one_tenant_alone(
+    platform: AsyncClient, client_as: ClientAs, acme: UUID
+) -> None:
+    ours, theirs = client_as("viewer", "acme"), client_as("viewer", "globex")
+    done = await put(platform, f"/tenants/{acme}/plugins", {"billing": False})
+    off = [(await api.get("/billing")).status_code for api in (ours, theirs)]
+    seen = (await ours.get(f"/tenants/{acme}/plugins")).json()
+    again = await put(platform, f"/tenants/{acme}/plugins", {})
+    on = [(await api.get("/billing")).status_code for api in (ours, theirs)]
+
+    assert (done, seen, again) == ((200, {"billing": False}), {"billing": False}, (200, {"billing": True}))
+    assert (off, on) == ([404, 200], [200, 200])
+
+
+@pytest.mark.parametrize(
+    ("body", "pointers"),
+    [
+        ({"nobody": False}, ["/nobody"]),
+        ({"tenants": False, "health": True}, ["/tenants", "/health"]),
+        ({"billing": "false"}, ["/billing"]),
+        ({"billing": 0}, ["/billing"]),
+        ({"billing": None}, ["/billing"]),
+        ([], [""]),
+    ],
+)
+async def test_only_plugins_that_allow_it_are_turned_off(
+    platform: AsyncClient, acme: UUID, body: Any, pointers: list[str]
+) -> None:
+    status, problem = await put(platform, f"/tenants/{acme}/plugins", body)
+
+    assert (status, [one["pointer"] for one in problem["errors"]]) == (422, pointers)
+    assert (await platform.get(f"/tenants/{acme}/plugins")).json() == {"billing": True}
+
+
+async def test_who_manages_a_tenant_does_not_switch_its_plugins(admin: AsyncClient, acme: UUID) -> None:
+    answer = await admin.put(f"/tenants/{acme}/plugins", json={"billing": False}, headers={"If-Match": "*"})
+
+    assert answer.status_code == 403
+    assert answer.json()["detail"] == "This needs the capability: tenants.switch."

@@ -1,0 +1,205 @@
+"""What a tenant's own people read and change of it, and how little they learn of others."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from httpx import AsyncClient
+
+from vinc_kernel.testing import ClientAs, Database
+
+
+@pytest.fixture
+def acme(vinc_database: Database) -> UUID:
+    return vinc_database.add_tenant("acme")
+
+
+@pytest.fixture
+def admin(client_as: ClientAs, acme: UUID) -> AsyncClient:
+    return client_as("wholesale_admin", "acme")
+
+
+async def etag_of(api: AsyncClient, address: str) -> str:
+    return (await api.get(address)).headers["etag"]
+
+
+async def change(api: AsyncClient, tenant: UUID, body: Any, *, etag: str | None = None) -> tuple[int, Any]:
+    """Send a PATCH as somebody who has just read the tenant; status and body of the answer."""
+    seen = etag or await etag_of(api, f"/tenants/{tenant}")
+    answer = await api.patch(f"/tenants/{tenant}", json=body, headers={"If-Match": seen})
+    return answer.status_code, answer.json()
+
+
+async def test_everybody_in_a_tenant_reads_it(client_as: ClientAs, acme: UUID) -> None:
+    answer = await client_as("viewer", "acme").get(f"/tenants/{acme}")
+
+    assert answer.status_code == 200
+    assert answer.json() == (await client_as("viewer", "acme").get("/tenants/me")).json()
+    assert set(answer.json()) == {
+        *("id", "slug", "name", "status", "purge_after", "logo_url", "tax_id"),
+        *("legal_name", "legal_address", "legal_email", "legal_number"),
+        *("created_at", "updated_at", "created_by", "updated_by"),
+    }
+
+
+async def test_what_one_has_seen_is_not_sent_again(admin: AsyncClient, acme: UUID) -> None:
+    etag = await etag_of(admin, f"/tenants/{acme}")
+
+    assert (await admin.get(f"/tenants/{acme}", headers={"If-None-Match": etag})).status_code == 304
+
+
+async def test_a_change_changes_what_it_names_and_nothing_else(admin: AsyncClient, acme: UUID) -> None:
+    await change(admin, acme, {"legal_name": "Acme Ltd", "tax_id": "GB1"})
+    status, changed = await change(admin, acme, {"name": " Acme & Sons ", "legal_name": None})
+
+    assert status == 200
+    assert (changed["name"], changed["legal_name"], changed["tax_id"]) == ("Acme & Sons", None, "GB1")
+    assert changed == (await admin.get("/tenants/me")).json()
+    assert changed["updated_at"] > changed["created_at"]
+
+
+async def test_a_change_is_seen_by_the_next_request_that_names_the_tenant(
+    admin: AsyncClient, acme: UUID, vinc_app: Any
+) -> None:
+    from vinc_kernel import TenantDirectory
+
+    directory = vinc_app.services.find(TenantDirectory)
+    before = (await directory.find("acme")).name
+    await change(admin, acme, {"name": "New"})
+
+    assert (before, (await directory.find("acme")).name, (await directory.find(acme)).name) == ("Acme", "New", "New")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *({"name": name} for name in (None, "", "  ", "a\nb", "n" * 201, 5, ["Acme"])),
+        *({field: " "} for field in ("legal_name", "legal_address", "legal_number", "tax_id")),
+        *({"legal_email": email} for email in ("", "nobody", "a@b", 1)),
+        *({"logo_url": url} for url in ("http://acme.de/logo", "javascript:alert(1)", "https://u:p@acme.de/")),
+        *({field: "x"} for field in ("slug", "status", "id", "tenant_id", "version", "created_by", "purge_after")),
+        {"settings": {}},
+        {"without": []},
+        [],
+        "name",
+        None,
+    ],
+)
+async def test_a_change_that_cannot_be_is_422_and_changes_nothing(admin: AsyncClient, acme: UUID, body: Any) -> None:
+    before = (await admin.get("/tenants/me")).json()
+    status, problem = await change(admin, acme, body)
+
+    assert (status, problem["type"]) == (422, "urn:vinc:problem:unprocessable")
+    assert (await admin.get("/tenants/me")).json() == before
+
+
+async def test_who_may_not_manage_changes_nothing(client_as: ClientAs, acme: UUID) -> None:
+    viewer = client_as("viewer", "acme")
+    asked = [
+        await viewer.patch(f"/tenants/{acme}", json={"name": "Mine"}, headers={"If-Match": "*"}),
+        await viewer.get(f"/tenants/{acme}/settings"),
+        await viewer.put(f"/tenants/{acme}/settings", json={}, headers={"If-Match": "*"}),
+        await viewer.put(f"/tenants/{acme}/plugins", json={}, headers={"If-Match": "*"}),
+    ]
+
+    assert [answer.status_code for answer in asked] == [403] * 4
+
+
+@pytest.mark.parametrize(
+    ("headers", "status", "problem"),
+    [
+        ({}, 428, "precondition-required"),
+        ({"If-Match": '"1-somebody"'}, 412, "precondition-failed"),
+        ({"If-Match": "nonsense"}, 400, "bad-request"),
+    ],
+)
+async def test_a_change_says_what_it_has_seen(
+    admin: AsyncClient, acme: UUID, headers: dict[str, str], status: int, problem: str
+) -> None:
+    for method, address, body in [
+        ("PATCH", f"/tenants/{acme}", {"name": "New"}),
+        ("PUT", f"/tenants/{acme}/settings", {}),
+    ]:
+        answer = await admin.request(method, address, json=body, headers=headers)
+        assert (answer.status_code, answer.json()["type"]) == (status, f"urn:vinc:problem:{problem}")
+
+
+async def test_of_twenty_changes_at_once_that_have_seen_the_same_one_is_made(admin: AsyncClient, acme: UUID) -> None:
+    etag = await etag_of(admin, f"/tenants/{acme}")
+    done = await asyncio.gather(*(change(admin, acme, {"name": f"Name {n}"}, etag=etag) for n in range(20)))
+    (won,) = [body["name"] for status, body in done if status == 200]
+
+    assert sorted(status for status, _ in done) == [200, *[412] * 19]
+    assert (await admin.get("/tenants/me")).json()["name"] == won
+
+
+@pytest.mark.parametrize("tail", ["", "/settings", "/plugins"])
+async def test_another_tenant_answers_as_one_that_was_never_there(
+    client_as: ClientAs, vinc_database: Database, admin: AsyncClient, tail: str
+) -> None:
+    theirs, nobodys = vinc_database.add_tenant("globex"), uuid4()
+    etag = await etag_of(client_as("wholesale_admin", "globex"), f"/tenants/{theirs}")
+    for method in ("GET", "PATCH", "PUT"):
+        for headers in ({}, {"If-Match": "*"}, {"If-Match": etag}, {"If-None-Match": etag}):
+            for body in (b"{}", b'{"name": "Mine"}', b"{broken", b"[]"):
+                told = []
+                for tenant in (theirs, nobodys):
+                    sent = {**headers, "Content-Type": "application/json"}
+                    answer = await admin.request(method, f"/tenants/{tenant}{tail}", content=body, headers=sent)
+                    made = {**answer.json(), "request_id": "", "instance": ""}
+                    told.append((answer.status_code, made, answer.headers.get("etag")))
+                assert told[0] == told[1], (method, headers, body)
+                assert told[0][0] in {404, 405, 422, 403}
+
+    assert (await client_as("viewer", "globex").get("/tenants/me")).json()["name"] == "Globex"
+
+
+async def test_an_id_is_read_in_its_own_form_or_not_at_all(admin: AsyncClient, acme: UUID) -> None:
+    answers = [await admin.get(f"/tenants/{text}") for text in ("acme", "1", "x" * 100, f"{acme}0")]
+
+    assert {answer.status_code for answer in answers} == {422}
+
+
+async def test_a_tenant_is_listed_to_those_who_belong_to_it(
+    client: AsyncClient, client_as: ClientAs, vinc_database: Database
+) -> None:
+    ids = {slug: vinc_database.add_tenant(slug) for slug in ("acme", "globex", "initech")}
+
+    async def seen(role: str, tenants: str, query: str = "") -> list[str]:
+        answer = await client.get(f"/tenants{query}", headers={"Authorization": f"Dev bob;{role};{tenants}"})
+        assert answer.status_code == 200, answer.text
+        return [one["slug"] for one in answer.json()["items"]]
+
+    assert await seen("viewer", "globex,acme") == ["acme", "globex"]
+    assert await seen("viewer", f"{ids['initech']},acme,nowhere") == ["acme", "initech"]
+    assert await seen("viewer", "") == []
+    assert await seen("viewer", "nowhere") == []
+    assert await seen("super_admin", "") == ["acme", "globex", "initech"]
+    assert await seen("super_admin", "acme", "?order_by=-slug") == ["initech", "globex", "acme"]
+    assert await seen("super_admin", "", "?slug=acme&slug=nowhere") == ["acme"]
+    assert await seen("viewer", "acme", "?slug=globex") == []
+
+
+async def test_a_list_comes_in_pages_and_by_status(client_as: ClientAs, vinc_database: Database) -> None:
+    slugs = [f"tenant-{letter}" for letter in "abcde"]
+    for slug in slugs:
+        vinc_database.add_tenant(slug)
+    vinc_database.admin.execute("update tenants_tenant set status = 'suspended' where slug = 'tenant-b'")
+    platform = client_as("super_admin", "tenant-a")
+    found, address = [], "/api/v1/tenants?limit=2"
+    while address:
+        page = (await platform.get(f"http://test{address}")).json()
+        found.append([one["slug"] for one in page["items"]])
+        address = page["next"]
+
+    assert found == [["tenant-a", "tenant-b"], ["tenant-c", "tenant-d"], ["tenant-e"]]
+    suspended = (await platform.get("/tenants?status=suspended")).json()["items"]
+    assert [one["slug"] for one in suspended] == ["tenant-b"]
+
+
+@pytest.mark.parametrize("query", ["?order_by=legal_email", "?limit=0", "?limit=1_0", "?name=Acme", "?slug=a%00"])
+async def test_a_list_takes_only_what_it_says(admin: AsyncClient, query: str) -> None:
+    assert (await admin.get(f"/tenants{query}")).status_code == 422

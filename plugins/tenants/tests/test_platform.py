@@ -1,0 +1,246 @@
+"""What those do with tenants who run the platform: make, suspend, reactivate and delete them."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+import pytest_asyncio
+from httpx import ASGITransport, AsyncClient
+
+from vinc_kernel.testing import Application, ClientAs, Database
+
+from .conftest import Billing, fail, rows_of, swallow, within_a_second
+
+NEW = {"slug": "acme", "name": "Acme"}
+
+
+@pytest.fixture
+def platform(client_as: ClientAs) -> AsyncClient:
+    """A super admin, who belongs to another tenant."""
+    return client_as("super_admin", "globex")
+
+
+@pytest_asyncio.fixture
+async def acme(platform: AsyncClient) -> UUID:
+    return UUID((await platform.post("/tenants", json=NEW)).json()["id"])
+
+
+@pytest.fixture
+def member(client_as: ClientAs, acme: UUID) -> AsyncClient:
+    return client_as("wholesale_admin", "acme")
+
+
+async def delete(api: AsyncClient, tenant: UUID) -> Any:
+    return await api.delete(f"/tenants/{tenant}", headers={"If-Match": "*"})
+
+
+def status_of(database: Database, tenant: UUID) -> str:
+    query = "select status from tenants_tenant where id = %s"
+    ((found,),) = database.admin.execute(query, [tenant]).fetchall()
+    return str(found)
+
+
+async def test_a_tenant_is_made_with_what_every_plugin_sets_up(platform: AsyncClient, tables: Database) -> None:
+    whole = NEW | {"legal_email": "Office@ACME.example.com", "logo_url": "https://acme.example.com/logo.svg"}
+    answer = await platform.post("/tenants", json=whole)
+    made = answer.json()
+
+    assert answer.status_code == 201
+    assert answer.headers["location"] == f"/api/v1/tenants/{made['id']}"
+    assert (made["slug"], made["status"], made["legal_name"]) == ("acme", "active", None)
+    assert made["legal_email"] == "Office@acme.example.com"
+    assert rows_of(tables, UUID(made["id"]))["billing_invoice"] == 1
+
+
+async def test_a_tenant_that_was_made_is_there_at_once(platform: AsyncClient, client_as: ClientAs) -> None:
+    before = await platform.get("/tenants/me", headers={"X-Tenant-ID": "acme"})
+    made = await platform.post("/tenants", json=NEW)
+    after = await platform.get("/tenants/me", headers={"X-Tenant-ID": "acme"})
+
+    assert (before.status_code, after.status_code) == (403, 200)
+    assert after.headers["etag"] == made.headers["etag"]
+
+
+@pytest.mark.parametrize("step", [fail, swallow])
+async def test_where_a_plugin_fails_no_tenant_is_made(
+    platform: AsyncClient, tables: Database, billing: Billing, step: Any
+) -> None:
+    billing.on_create = step
+    refused = await platform.post("/tenants", json=NEW)
+    left = tables.admin.execute("select slug from tenants_tenant where slug = 'acme'").fetchall()
+    rows = tables.admin.execute("select count(*) from billing_invoice").fetchall()
+    billing.on_create = None
+    made = await platform.post("/tenants", json=NEW)
+
+    assert (refused.status_code, left, rows) == (500, [], [(0,)])
+    assert made.status_code == 201
+
+
+async def test_a_slug_is_given_once(platform: AsyncClient, acme: UUID) -> None:
+    answer = await platform.post("/tenants", json=NEW | {"name": "Another"})
+
+    assert (answer.status_code, answer.json()["type"]) == (409, "urn:vinc:problem:slug-taken")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        *({"slug": slug} for slug in ("vinc", "www", "ab", "Acme", "deadbeefdeadbeefdeadbeefdeadbeef", None, 5)),
+        *({field: value} for field in ("id", "status", "tenant_id", "created_by") for value in ("x", None)),
+        {"name": ""},
+        {"name": None},
+    ],
+)
+async def test_what_can_be_no_tenant_is_422(platform: AsyncClient, tables: Database, change: dict[str, Any]) -> None:
+    answer = await platform.post("/tenants", json=NEW | change)
+
+    assert answer.status_code == 422
+    assert tables.admin.execute("select slug from tenants_tenant").fetchall() == [("globex",)]
+
+
+@pytest.mark.parametrize("role", ["wholesale_admin", "viewer", "nobody"])
+async def test_who_does_not_run_the_platform_may_nothing_of_this(
+    client_as: ClientAs, tables: Database, acme: UUID, role: str
+) -> None:
+    theirs = client_as(role, "acme")
+    asked = [
+        await theirs.post("/tenants", json=NEW | {"slug": "another"}),
+        *[await theirs.post(f"/tenants/{one}/{verb}") for one in (acme, uuid4()) for verb in ("suspend", "reactivate")],
+        *[await delete(theirs, one) for one in (acme, uuid4())],
+    ]
+
+    assert [answer.status_code for answer in asked] == [403] * 7
+    assert status_of(tables, acme) == "active"
+
+
+async def test_a_suspended_tenant_refuses_its_members_and_not_the_platform(
+    platform: AsyncClient, member: AsyncClient, acme: UUID
+) -> None:
+    seen = [(await member.get("/tenants/me")).status_code]
+    suspended = await platform.post(f"/tenants/{acme}/suspend")
+    refused = [await member.get(address) for address in ("/tenants/me", f"/tenants/{acme}", "/billing")]
+    by_platform = await platform.get(f"/tenants/{acme}", headers={"X-Tenant-ID": "acme"})
+    listed = (await member.get("/tenants")).json()["items"]
+    reactivated = await platform.post(f"/tenants/{acme}/reactivate")
+    seen.append((await member.get("/tenants/me")).status_code)
+
+    assert (suspended.status_code, suspended.json()["status"]) == (200, "suspended")
+    assert {(answer.status_code, answer.json()["type"]) for answer in refused} == {
+        (403, "urn:vinc:problem:tenant-suspended")
+    }
+    assert (by_platform.status_code, by_platform.json()["status"]) == (200, "suspended")
+    assert [(one["slug"], one["status"]) for one in listed] == [("acme", "suspended")]
+    assert (reactivated.status_code, reactivated.json()["status"]) == (200, "active")
+    assert seen == [200, 200]
+
+
+async def test_a_stranger_does_not_learn_that_a_tenant_is_suspended(
+    platform: AsyncClient, client_as: ClientAs, acme: UUID
+) -> None:
+    stranger = client_as("wholesale_admin", "initech")
+
+    async def told(tenant: str) -> tuple[int, str]:
+        answer = await stranger.get("/tenants/me", headers={"X-Tenant-ID": tenant})
+        return answer.status_code, answer.json()["type"]
+
+    before = await told("acme")
+    await platform.post(f"/tenants/{acme}/suspend")
+
+    assert before == await told("acme") == await told("nowhere") == (403, "urn:vinc:problem:forbidden")
+
+
+async def test_suspending_is_known_on_another_worker_within_a_second(
+    platform: AsyncClient, member: AsyncClient, vinc_second_app: Application, acme: UUID
+) -> None:
+    transport = ASGITransport(vinc_second_app)
+    async with AsyncClient(transport=transport, base_url=member.base_url, headers=member.headers) as elsewhere:
+
+        async def answers(status: int) -> bool:
+            return (await elsewhere.get("/billing")).status_code == status
+
+        await within_a_second(partial(answers, 200))
+        await platform.post(f"/tenants/{acme}/suspend")
+        await within_a_second(partial(answers, 403))
+        await platform.post(f"/tenants/{acme}/reactivate")
+        await within_a_second(partial(answers, 200))
+        await platform.put(
+            f"/tenants/{acme}/plugins", json={"billing": False}, headers={"If-Match": "*", "X-Tenant-ID": "acme"}
+        )
+        await within_a_second(partial(answers, 404))
+
+
+async def test_what_is_done_twice_is_done(platform: AsyncClient, acme: UUID) -> None:
+    verbs = ["suspend", "suspend", "reactivate", "reactivate"]
+    answers = [await platform.post(f"/tenants/{acme}/{verb}") for verb in verbs]
+
+    assert [answer.json()["status"] for answer in answers] == ["suspended", "suspended", "active", "active"]
+
+
+async def test_a_deleted_tenant_closes_and_comes_back(
+    platform: AsyncClient, member: AsyncClient, tables: Database, acme: UUID
+) -> None:
+    closed = await delete(platform, acme)
+    again = await delete(platform, acme)
+    refused = await member.get("/tenants/me")
+    not_now = await platform.post(f"/tenants/{acme}/suspend")
+    back = await platform.post(f"/tenants/{acme}/reactivate")
+    grace = "select purge_after - now() from tenants_tenant where id = %s"
+
+    assert (closed.status_code, closed.json()["status"]) == (200, "closing")
+    assert again.json()["purge_after"] == closed.json()["purge_after"]
+    assert (refused.status_code, refused.json()["type"]) == (403, "urn:vinc:problem:tenant-suspended")
+    assert (not_now.status_code, not_now.json()["type"]) == (409, "urn:vinc:problem:tenant-closing")
+    assert (back.json()["status"], back.json()["purge_after"]) == ("active", None)
+    assert (await member.get("/billing")).json()["number"] == 1
+    await delete(platform, acme)
+    ((left,),) = tables.admin.execute(grace, [acme]).fetchall()
+    assert 6.9 < left.total_seconds() / 86_400 < 7
+
+
+async def test_a_suspended_tenant_can_be_deleted(platform: AsyncClient, acme: UUID) -> None:
+    await platform.post(f"/tenants/{acme}/suspend")
+
+    assert (await delete(platform, acme)).json()["status"] == "closing"
+
+
+async def test_deleting_says_what_it_has_seen(platform: AsyncClient, acme: UUID) -> None:
+    read = (await platform.get(f"/tenants/{acme}", headers={"X-Tenant-ID": "acme"})).headers["etag"]
+    changed = (await platform.post(f"/tenants/{acme}/suspend")).headers["etag"]
+    answers = [
+        await platform.delete(f"/tenants/{acme}", headers=headers)
+        for headers in ({}, {"If-Match": read}, {"If-Match": changed})
+    ]
+
+    assert [answer.status_code for answer in answers] == [428, 412, 200]
+
+
+@pytest.mark.parametrize("purged", [False, True])
+async def test_a_tenant_that_is_not_there_is_404(
+    platform: AsyncClient, tables: Database, acme: UUID, purged: bool
+) -> None:
+    if purged:
+        tables.admin.execute("update tenants_tenant set status = 'purged' where slug = 'acme'")
+    tenant = acme if purged else uuid4()
+    asked = [
+        await platform.post(f"/tenants/{tenant}/suspend"),
+        await platform.post(f"/tenants/{tenant}/reactivate"),
+        await delete(platform, tenant),
+        await platform.get(f"/tenants/{tenant}"),
+    ]
+
+    assert [(answer.status_code, answer.json()["type"]) for answer in asked] == [
+        (404, "urn:vinc:problem:not-found")
+    ] * 4
+
+
+async def test_a_purged_tenant_is_listed_to_nobody(platform: AsyncClient, tables: Database, acme: UUID) -> None:
+    tables.admin.execute("update tenants_tenant set status = 'purged' where slug = 'acme'")
+    seen = [
+        [one["slug"] for one in (await platform.get(f"/tenants{query}")).json()["items"]]
+        for query in ("", "?status=purged")
+    ]
+
+    assert seen == [["globex"], []]

@@ -1,0 +1,173 @@
+"""Purging: all of one tenant goes and nothing of another's, or nothing does; the slug and a receipt stay."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from functools import partial
+from uuid import UUID
+
+import pytest
+
+from vinc_kernel import App, TenantDirectory
+from vinc_kernel.testing import Application, Database
+from vinc_tenants import purge as purging
+from vinc_tenants.errors import PurgeFailed
+
+from .conftest import Billing, Step, fail, plant, rows_of, swallow, within_a_second
+
+KEEP = """
+create function keep() returns trigger language plpgsql as 'begin return null; end';
+create trigger keep before delete on retired_note for each row execute function keep();
+"""
+
+
+@dataclass(frozen=True)
+class Key:
+    """What a tenant is found by."""
+
+    id: UUID
+    slug: str = "acme"
+
+
+def closed(database: Database, slug: str, *, days: int = -1) -> UUID:
+    """A tenant that is purged after so many days from now."""
+    made = database.add_tenant(slug)
+    database.admin.execute(
+        "update tenants_tenant set status = 'closing', purge_after = now() + %s * interval '1 day',"
+        " legal_name = 'Mario Rossi', legal_email = 'mario@acme.de', settings = '{\"billing\": {\"footer\": \"M\"}}'"
+        " where id = %s",
+        [days, made],
+    )
+    return made
+
+
+def app_of(app: Application) -> App:
+    return App(app.services, "tenants")
+
+
+async def test_all_rows_of_one_tenant_go_and_none_of_another(
+    vinc_app: Application, tables: Database, billing: Billing
+) -> None:
+    ours, theirs = closed(tables, "acme"), closed(tables, "globex", days=1)
+    plant(tables, ours, invoices=3, notes=2)
+    plant(tables, theirs)
+    done = await purging.purge(app_of(vinc_app), Key(ours))
+
+    assert done == purging.Purged(slug="acme", rows={"billing_invoice": 3, "billing_line": 3, "retired_note": 2})
+    assert set(rows_of(tables, ours).values()) == {0}
+    assert set(rows_of(tables, theirs).values()) == {1}
+    assert [(one.tenant.slug, one.tenant.id) for one in billing.purged if one.tenant] == [("acme", ours)]
+
+
+async def test_the_slug_and_a_receipt_stay_and_nothing_personal(vinc_app: Application, tables: Database) -> None:
+    ours = closed(tables, "acme")
+    plant(tables, ours)
+    await purging.purge(app_of(vinc_app), Key(ours))
+    ((row,),) = tables.admin.execute("select to_jsonb(t) from tenants_tenant t").fetchall()
+    ((receipt,),) = tables.admin.execute("select to_jsonb(r) from tenants_receipt r").fetchall()
+    times = {"created_at", "updated_at", "version"}
+
+    assert {key: value for key, value in row.items() if value and key not in times} == {
+        "id": str(ours),
+        "slug": "acme",
+        "name": "acme",
+        "status": "purged",
+    }
+    assert (receipt["tenant"], receipt["slug"]) == (str(ours), "acme")
+    assert receipt["rows_before"] == {"billing_invoice": 1, "billing_line": 1, "retired_note": 1}
+    assert receipt["rows_after"] == {"billing_invoice": 0, "billing_line": 0, "retired_note": 0}
+
+
+@pytest.mark.parametrize(
+    ("step", "why"), [(fail, "it raised ValueError"), (swallow, "it went on after an error of the database")]
+)
+async def test_where_a_plugin_fails_nothing_is_gone_and_running_again_goes_on(
+    vinc_app: Application, tables: Database, billing: Billing, step: Step, why: str
+) -> None:
+    tenants = {slug: closed(tables, slug) for slug in ("acme", "globex")}
+    for tenant in tenants.values():
+        plant(tables, tenant)
+    billing.on_purge = step
+    told = [str(one) async for one in purging.purge_due(app_of(vinc_app))]
+    left = [set(rows_of(tables, tenant).values()) for tenant in tenants.values()]
+    billing.on_purge = None
+    done = [one async for one in purging.purge_due(app_of(vinc_app))]
+
+    assert [line.split(";")[0] for line in told] == [f"{slug}: billing: tenant_purge: {why}" for slug in tenants]
+    assert left == [{1}, {1}]
+    assert [one.slug for one in done if isinstance(one, purging.Purged)] == ["acme", "globex"]
+    assert [set(rows_of(tables, tenant).values()) for tenant in tenants.values()] == [{0}, {0}]
+
+
+async def test_one_that_fails_does_not_hold_up_the_others(
+    vinc_app: Application, tables: Database, billing: Billing
+) -> None:
+    ours, theirs = closed(tables, "acme", days=-2), closed(tables, "globex")
+    plant(tables, ours)
+    tables.admin.execute(
+        "create table outside_tie (id uuid primary key, of uuid, invoice uuid,"
+        " foreign key (of, invoice) references billing_invoice)"
+    )
+    tables.admin.execute("insert into outside_tie select id, tenant_id, id from billing_invoice")
+    try:
+        told = [one async for one in purging.purge_due(app_of(vinc_app))]
+    finally:
+        await asyncio.to_thread(tables.admin.execute, "drop table outside_tie")  # waits for the rollback
+
+    assert str(told[0]) == "acme: Something else refers to this, or what this refers to does not exist."
+    assert [type(one).__name__ for one in told] == ["PurgeFailed", "Purged"]
+    assert set(rows_of(tables, ours).values()) == {1}
+    assert set(rows_of(tables, theirs).values()) == {0}
+
+
+async def test_rows_that_cannot_be_deleted_fail_the_purge(vinc_app: Application, tables: Database) -> None:
+    ours = closed(tables, "acme")
+    plant(tables, ours)
+    tables.admin.execute(KEEP)
+    try:
+        with pytest.raises(PurgeFailed, match="acme: 1 rows of retired_note came meanwhile, or cannot be deleted"):
+            await purging.purge(app_of(vinc_app), Key(ours))
+    finally:
+        await asyncio.to_thread(tables.admin.execute, "drop function keep cascade")  # waits for the rollback
+
+    assert set(rows_of(tables, ours).values()) == {1}
+    assert tables.admin.execute("select status from tenants_tenant").fetchall() == [("closing",)]
+    assert tables.admin.execute("select count(*) from tenants_receipt").fetchall() == [(0,)]
+
+
+@pytest.mark.parametrize("status", ["active", "suspended", "purged"])
+async def test_only_a_closing_tenant_is_purged(vinc_app: Application, tables: Database, status: str) -> None:
+    ours = tables.add_tenant("acme")
+    tables.admin.execute("update tenants_tenant set status = %s", [status])
+    plant(tables, ours)
+
+    assert await purging.purge(app_of(vinc_app), Key(ours), at_once=True) is None
+    assert [one async for one in purging.purge_due(app_of(vinc_app))] == []
+    assert set(rows_of(tables, ours).values()) == {1}
+
+
+async def test_grace_is_kept_unless_one_says_at_once(vinc_app: Application, tables: Database) -> None:
+    ours = closed(tables, "acme", days=1)
+    waited = [one async for one in purging.purge_due(app_of(vinc_app))]
+
+    assert waited == []
+    assert await purging.purge(app_of(vinc_app), Key(ours)) is None
+    assert await purging.purge(app_of(vinc_app), Key(ours), at_once=True) is not None
+
+
+async def test_a_purged_tenant_is_not_found_on_any_worker(
+    vinc_app: Application, vinc_second_app: Application, tables: Database
+) -> None:
+    ours = closed(tables, "acme")
+    directories: list[TenantDirectory] = [app.services.find(TenantDirectory) for app in (vinc_app, vinc_second_app)]
+    before = [await one.find(key) for one in directories for key in (ours, "acme")]
+    await purging.purge(app_of(vinc_app), Key(ours))
+
+    assert None not in before
+    for one in directories:
+        await within_a_second(partial(gone, one, ours))
+
+
+async def gone(directory: TenantDirectory, tenant: UUID) -> bool:
+    return await directory.find(tenant) is None and await directory.find("acme") is None

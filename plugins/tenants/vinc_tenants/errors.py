@@ -1,0 +1,19 @@
+"""What goes wrong with tenants, and how it is answered."""
+
+from vinc_kernel import Conflict, VincError
+
+
+class SlugTaken(Conflict):
+    """The slug is taken, or once was: it is never given to a second tenant."""
+
+
+class TenantClosing(Conflict):
+    """The tenant is closing: reactivate it first."""
+
+
+class Refused(VincError):
+    """A command is refused."""
+
+
+class PurgeFailed(VincError):
+    """A tenant is not purged, and nothing of it is gone."""

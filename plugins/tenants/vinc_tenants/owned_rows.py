@@ -1,0 +1,89 @@
+"""Every query over the rows of one tenant, whichever plugin's they are; for a session above all tenants."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import (
+    Delete,
+    Select,
+    TableClause,
+    Uuid,
+    bindparam,
+    column,
+    delete,
+    func,
+    literal,
+    select,
+    table,
+    text,
+    union_all,
+)
+
+from vinc_kernel import Session
+
+THE_TENANT = bindparam("tenant", type_=Uuid())
+# Partitions are left out: their rows are their parents', and nobody may read them directly.
+TABLES = text("""
+select relname as name from pg_class join pg_attribute on attrelid = pg_class.oid
+where relnamespace = 'public'::regnamespace and relkind in ('r', 'p') and not relispartition
+  and attname = 'tenant_id' and not attisdropped
+order by relname
+""")
+# A role's limits are made for requests; not every version of PostgreSQL has each of them.
+LIFT_TIME_LIMITS = text("""
+select name, set_config(name, '0', true) as limit from pg_settings
+where name in ('statement_timeout', 'transaction_timeout', 'idle_in_transaction_session_timeout')
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A table with a `tenant_id`."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """How many rows of a table are the tenant's."""
+
+    name: str
+    rows: int
+
+
+async def lift_time_limits(db: Session) -> None:
+    """Let this transaction take as long as it must."""
+    await db.execute(LIFT_TIME_LIMITS)
+
+
+async def rows_by_table(db: Session, tenant: UUID) -> dict[str, int]:
+    """How many rows the tenant has in each table that knows tenants, those of disabled plugins too."""
+    names = [found.name for found in await db.all(TABLES, Named)]
+    if not names:
+        return {}
+    counted = await db.all(union_all(*map(counting, names)), Counted, {"tenant": tenant})
+    return {one.name: one.rows for one in sorted(counted, key=lambda one: one.name)}
+
+
+async def delete_rows(db: Session, tenant: UUID, tables: Collection[str]) -> None:
+    """Delete the tenant's rows of these tables in one statement: foreign keys are looked at when all are gone."""
+    if tables:
+        parts = [deletion(name).cte(f"part_{number}") for number, name in enumerate(tables)]
+        await db.execute(select(literal(1)).add_cte(*parts), {"tenant": tenant})
+
+
+def counting(name: str) -> Select[str, int]:
+    rows = owned(name)
+    count = func.count(rows.c.tenant_id).label("rows")
+    return select(literal(name).label("name"), count).where(rows.c.tenant_id == THE_TENANT)
+
+
+def deletion(name: str) -> Delete:
+    rows = owned(name)
+    return delete(rows).where(rows.c.tenant_id == THE_TENANT)
+
+
+def owned(name: str) -> TableClause:
+    """A table by its name in the catalog, with the column that all of these have."""
+    return table(name, column("tenant_id"), schema="public")
