@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from vinc_kernel import App, Contribution, hooks
 
 from .permissions import MANAGE
-from .settings import InvoiceSettings
+from .settings import InvoiceSettings, InvoiceTerms
 
 
 @hooks.contribute
@@ -20,7 +20,9 @@ def contribute() -> Contribution:
         models=[Invoice],
         capabilities=[MANAGE],
         settings=InvoiceSettings,
+        tenant_settings=InvoiceTerms,
         commands=[remind],
+        optional_for_tenants=True,
     )
 
 

@@ -1,16 +1,26 @@
 """Every query of invoices. None names a tenant: row level security does."""
 
 from datetime import date
+from uuid import UUID
 
 from sqlalchemy import bindparam, insert, select
 
 from vinc_kernel import Session
+from vinc_kernel.rest import Asked, IfMatch, Listing, Page, delete_one, update_one
 
 from .models import Invoice
-from .schemas import InvoiceOut, NewInvoice
+from .schemas import InvoiceChange, InvoiceOut, NewInvoice
 
-ALL = select(Invoice).order_by(Invoice.number)  # constants: each is compiled once
-DUE = select(Invoice).where(Invoice.due <= bindparam("latest")).order_by(Invoice.due, Invoice.number)
+# What a caller may filter and order by: each has an index, and nothing else is taken.
+LISTING = Listing(
+    Invoice,
+    filters={"number": Invoice.number, "due": Invoice.due},
+    orders={"number": Invoice.number, "due": Invoice.due},
+    order="number",
+)
+ALL = select(Invoice)  # constants: each is compiled once
+ONE = select(Invoice).where(Invoice.id == bindparam("id"))
+DUE = select(Invoice).where(Invoice.due <= bindparam("latest")).order_by(Invoice.due, Invoice.id)
 ADD = (
     insert(Invoice)
     .values(number=bindparam("number"), amount=bindparam("amount"), due=bindparam("due"))
@@ -18,9 +28,14 @@ ADD = (
 )
 
 
-async def every(db: Session) -> list[InvoiceOut]:
-    """All invoices, by number."""
-    return await db.all(ALL, InvoiceOut)
+async def page(db: Session, asked: Asked) -> Page[InvoiceOut]:
+    """The invoices that were asked for."""
+    return await db.page(ALL, InvoiceOut, asked)
+
+
+async def one(db: Session, invoice_id: UUID) -> InvoiceOut | None:
+    """This invoice, if the tenant has it."""
+    return await db.one_or_none(ONE, InvoiceOut, {"id": invoice_id})
 
 
 async def due_until(db: Session, latest: date) -> list[InvoiceOut]:
@@ -31,3 +46,13 @@ async def due_until(db: Session, latest: date) -> list[InvoiceOut]:
 async def add(db: Session, new: NewInvoice, due: date) -> InvoiceOut:
     """Store an invoice; a number that the tenant has used already is a Conflict."""
     return await db.one(ADD, InvoiceOut, {**new.model_dump(), "due": due})
+
+
+async def change(db: Session, invoice_id: UUID, expected: IfMatch, change: InvoiceChange) -> InvoiceOut:
+    """Change what was sent of this invoice, if it is still as the caller has seen it."""
+    return await update_one(db, Invoice, invoice_id, expected, change.given(), InvoiceOut)
+
+
+async def remove(db: Session, invoice_id: UUID, expected: IfMatch) -> None:
+    """Delete this invoice, if it is still as the caller has seen it."""
+    await delete_one(db, Invoice, invoice_id, expected)

@@ -1,24 +1,48 @@
 """Invoices over HTTP."""
 
+from typing import Annotated
+from uuid import UUID
+
 from fastapi import APIRouter
 
 from vinc_kernel import Session
+from vinc_kernel.rest import Asked, IfMatch, Page, Tagged
 
 from . import repository, service
 from .permissions import can_manage
-from .schemas import InvoiceOut, NewInvoice
+from .schemas import InvoiceChange, InvoiceOut, NewInvoice
 from .settings import Terms
 
 router = APIRouter(prefix="/invoices", tags=["invoices"], dependencies=[can_manage])
 
 
 @router.get("")
-async def list_invoices(db: Session) -> list[InvoiceOut]:
-    """All invoices of the tenant, by number."""
-    return await repository.every(db)
+async def list_invoices(db: Session, asked: Annotated[Asked, repository.LISTING.asked]) -> Page[InvoiceOut]:
+    """The tenant's invoices, page by page."""
+    return await repository.page(db, asked)
 
 
 @router.post("", status_code=201)
-async def create_invoice(new: NewInvoice, db: Session, terms: Terms) -> InvoiceOut:
-    """Write an invoice; it is due when the installation's terms say."""
-    return await service.create(db, new, terms)
+async def create_invoice(new: NewInvoice, db: Session, terms: Terms, tagged: Tagged) -> InvoiceOut:
+    """Write an invoice; it is due when the tenant's terms say."""
+    return tagged.created(await service.create(db, new, terms))
+
+
+@router.get("/{invoice_id}")
+async def read_invoice(invoice_id: UUID, db: Session, tagged: Tagged) -> InvoiceOut:
+    """One invoice."""
+    return tagged(await repository.one(db, invoice_id))
+
+
+@router.patch("/{invoice_id}")
+async def change_invoice(
+    invoice_id: UUID, change: InvoiceChange, expected: IfMatch, db: Session, tagged: Tagged
+) -> InvoiceOut:
+    """Change an invoice; what is not sent stays as it is."""
+    return tagged(await repository.change(db, invoice_id, expected, change))
+
+
+@router.delete("/{invoice_id}", status_code=204)
+async def delete_invoice(invoice_id: UUID, expected: IfMatch, db: Session) -> None:
+    """Delete an invoice."""
+    await repository.remove(db, invoice_id, expected)

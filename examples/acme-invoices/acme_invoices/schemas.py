@@ -1,27 +1,36 @@
-"""What is sent and answered. `Text` and `Money` refuse what the database could not keep."""
+"""What is sent and answered. The types refuse what the database could not keep."""
 
-from datetime import date
 from typing import Annotated
-from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
-from vinc_kernel.rest import Money, Text
+from vinc_kernel.rest import Day, Input, Money, Resource, Text, optional
+
+Number = Annotated[Text, Field(min_length=1, max_length=40)]
 
 
-class NewInvoice(BaseModel):
+class NewInvoice(Input):
     """What a caller says of a new invoice; the rest is ours to say."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(json_schema_extra={"examples": [{"number": "2026-1", "amount": "12.50"}]})
 
-    number: Annotated[Text, Field(min_length=1, max_length=40)]
+    number: Number
     amount: Money
 
 
-class InvoiceOut(BaseModel):
-    """An invoice as it is stored."""
+class InvoiceChange(Input):
+    """What changes of an invoice; what is not sent stays as it is."""
 
-    id: UUID
+    model_config = ConfigDict(json_schema_extra={"examples": [{"amount": "13.50", "due": "2026-12-24"}]})
+
+    number: Number = optional()
+    amount: Money = optional()
+    due: Day = optional()
+
+
+class InvoiceOut(Resource):
+    """An invoice as it is stored, with its id, and who wrote it and when."""
+
     number: Text
     amount: Money
-    due: date
+    due: Day

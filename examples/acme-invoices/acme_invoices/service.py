@@ -7,10 +7,10 @@ from vinc_kernel import App, Session, TenantDirectory, VincError
 from . import repository
 from .printer import Printer
 from .schemas import InvoiceOut, NewInvoice
-from .settings import InvoiceSettings
+from .settings import InvoiceTerms
 
 
-async def create(db: Session, new: NewInvoice, terms: InvoiceSettings) -> InvoiceOut:
+async def create(db: Session, new: NewInvoice, terms: InvoiceTerms) -> InvoiceOut:
     """Write an invoice that is due when the terms say; the request commits it."""
     return await repository.add(db, new, datetime.now(UTC).date() + timedelta(days=terms.days))
 

@@ -1,17 +1,22 @@
-"""What an operator sets: VINC_INVOICES__PRINTER_URL in the environment, or `printer_url` in plugins.toml."""
+"""What an operator sets for the installation, and what each tenant sets for itself."""
 
 from typing import Annotated
 
 from pydantic import Field
 
-from vinc_kernel import Settings, provided
+from vinc_kernel import Settings, TenantSettings, provided
 
 
 class InvoiceSettings(Settings):
-    """Where reminders are printed, and how many days a customer has to pay."""
+    """VINC_INVOICES__PRINTER_URL in the environment, or `printer_url` in plugins.toml: where reminders are printed."""
 
     printer_url: str = "http://localhost:9100"
+
+
+class InvoiceTerms(TenantSettings):
+    """How many days a customer of the tenant has to pay."""
+
     days: Annotated[int, Field(ge=0, le=3650)] = 30
 
 
-Terms = Annotated[InvoiceSettings, provided(InvoiceSettings)]
+Terms = Annotated[InvoiceTerms, provided(InvoiceTerms)]

@@ -40,4 +40,4 @@ async def printer() -> AsyncGenerator[FakePrinter]:
 @pytest.fixture
 def vinc_environment(printer: FakePrinter) -> Mapping[str, str]:
     """`vinc_app` reads its settings from here."""
-    return {"VINC_INVOICES__PRINTER_URL": printer.url, "VINC_INVOICES__DAYS": "5"}
+    return {"VINC_INVOICES__PRINTER_URL": printer.url}

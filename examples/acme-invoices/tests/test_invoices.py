@@ -1,26 +1,38 @@
-"""Invoices over HTTP, as tenants meet them, and the command that reminds of them."""
+"""Invoices over HTTP, as tenants meet them."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
-from httpx import AsyncClient
+from httpx import AsyncClient, Response
 
-from acme_invoices.service import remind
-from vinc_kernel import App, VincError
+from acme_invoices.schemas import NewInvoice
+from acme_invoices.service import create
+from acme_invoices.settings import InvoiceTerms
+from vinc_kernel import App, TenantDirectory
 from vinc_kernel.testing import Application, ClientAs
 
 NEW = {"number": "2026-1", "amount": "12.50"}
 
 
+def due_in(days: int) -> str:
+    return str(datetime.now(UTC).date() + timedelta(days=days))
+
+
+def numbers(page: Response) -> list[str]:
+    return [each["number"] for each in page.json()["items"]]
+
+
 async def test_a_tenant_sees_its_own_invoices_only(client_as: ClientAs) -> None:
     ours, theirs = client_as("wholesale_admin", "acme"), client_as("wholesale_admin", "other")
+    made = await ours.post("/invoices", json=NEW)
+    address = f"http://test{made.headers['Location']}"
 
-    assert (await ours.post("/invoices", json=NEW)).status_code == 201
-    assert [each["number"] for each in (await ours.get("/invoices")).json()] == ["2026-1"]
-    assert (await theirs.get("/invoices")).json() == []
+    assert (made.status_code, (await ours.get(address)).json()) == (201, made.json())
+    assert (await theirs.get(address)).status_code == 404
+    assert numbers(await ours.get("/invoices")) == ["2026-1"]
+    assert numbers(await theirs.get("/invoices")) == []
 
 
 async def test_two_tenants_may_use_one_number_and_one_tenant_only_once(client_as: ClientAs) -> None:
@@ -31,10 +43,54 @@ async def test_two_tenants_may_use_one_number_and_one_tenant_only_once(client_as
     assert answers[2].json()["type"] == "urn:vinc:problem:conflict"
 
 
-async def test_an_invoice_is_due_when_the_terms_say(client_as: ClientAs) -> None:
+async def test_an_invoice_is_due_in_thirty_days_unless_the_tenant_has_other_terms(
+    vinc_app: Application, client_as: ClientAs
+) -> None:
     made = (await client_as("wholesale_admin", "acme").post("/invoices", json=NEW)).json()
+    app = App(vinc_app.services, "invoices")
+    acme = await app.get(TenantDirectory).find("acme")
+    assert acme is not None
+    async with app.session(acme.id) as db:
+        soon = await create(db, NewInvoice.model_validate({**NEW, "number": "2026-2"}), InvoiceTerms(days=5))
 
-    assert (made["amount"], made["due"]) == ("12.50", str(datetime.now(UTC).date() + timedelta(days=5)))
+    assert (made["amount"], made["due"]) == ("12.50", due_in(30))
+    assert str(soon.due) == due_in(5)
+
+
+async def test_a_list_comes_in_pages_by_number_or_by_due(client_as: ClientAs) -> None:
+    admin = client_as("wholesale_admin", "acme")
+    for number, days in (("1", 9), ("2", 7), ("3", 8)):
+        made = await admin.post("/invoices", json={**NEW, "number": number})
+        change = await admin.patch(
+            f"/invoices/{made.json()['id']}", json={"due": due_in(days)}, headers={"If-Match": made.headers["ETag"]}
+        )
+        assert change.status_code == 200
+    first = await admin.get("/invoices", params={"limit": 2, "order_by": "-due"})
+    second = await admin.get(f"http://test{first.json()['next']}")
+
+    assert (numbers(first), numbers(second), second.json()["next"]) == (["1", "3"], ["2"], None)
+    assert numbers(await admin.get("/invoices")) == ["1", "2", "3"]
+    assert numbers(await admin.get("/invoices", params={"number": ["3", "1"]})) == ["1", "3"]
+    assert numbers(await admin.get("/invoices", params={"due_from": due_in(7), "due_before": due_in(8)})) == ["2"]
+    assert (await admin.get("/invoices", params={"order_by": "amount"})).status_code == 422
+
+
+async def test_who_has_not_seen_the_last_change_makes_none(client_as: ClientAs) -> None:
+    admin = client_as("wholesale_admin", "acme")
+    made = await admin.post("/invoices", json=NEW)
+    address, seen = f"/invoices/{made.json()['id']}", {"If-Match": made.headers["ETag"]}
+    changed = await admin.patch(address, json={"amount": "13.50"}, headers=seen)
+    late = [
+        await admin.patch(address, json={"amount": "1"}, headers=seen),
+        await admin.delete(address, headers=seen),
+        await admin.patch(address, json={"amount": "1"}),
+        await admin.patch(address, json={"number": None}, headers={"If-Match": "*"}),
+    ]
+    gone = await admin.delete(address, headers={"If-Match": changed.headers["ETag"]})
+
+    assert (changed.status_code, changed.json()["amount"], changed.json()["number"]) == (200, "13.50", "2026-1")
+    assert [answer.status_code for answer in late] == [412, 412, 428, 422]
+    assert (gone.status_code, (await admin.get(address)).status_code) == (204, 404)
 
 
 async def test_without_the_capability_it_is_403(client_as: ClientAs) -> None:
@@ -69,22 +125,4 @@ async def test_what_cannot_be_stored_is_422(client_as: ClientAs, body: bytes) ->
 
     assert answer.status_code == 422
     assert answer.headers["content-type"] == "application/problem+json"
-    assert (await admin.get("/invoices")).json() == []
-
-
-async def test_what_is_due_soon_is_printed(vinc_app: Application, client_as: ClientAs, printer: Any) -> None:
-    for slug in ("acme", "other"):
-        await client_as("wholesale_admin", slug).post("/invoices", json=NEW)
-    app = App(vinc_app.services, "invoices")
-    await remind(app, "acme", days=4)
-    early = list(printer.printed)
-    await remind(app, "acme", days=5)
-    due = datetime.now(UTC).date() + timedelta(days=5)
-
-    assert early == []
-    assert printer.printed == [f"Acme: invoice 2026-1 over 12.50 is due {due}"]
-
-
-async def test_nobody_can_be_reminded_for_a_tenant_that_is_not_there(vinc_app: Application) -> None:
-    with pytest.raises(VincError, match="there is no tenant 'nowhere'"):
-        await remind(App(vinc_app.services, "invoices"), "nowhere")
+    assert numbers(await admin.get("/invoices")) == []

@@ -1,0 +1,32 @@
+"""The command that reminds of what is due."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from acme_invoices.service import remind
+from vinc_kernel import App, VincError
+from vinc_kernel.testing import Application, ClientAs
+
+NEW = {"number": "2026-1", "amount": "12.50"}
+
+
+async def test_what_is_due_soon_is_printed(vinc_app: Application, client_as: ClientAs, printer: Any) -> None:
+    for slug in ("acme", "other"):
+        await client_as("wholesale_admin", slug).post("/invoices", json=NEW)
+    app = App(vinc_app.services, "invoices")
+    await remind(app, "acme", days=29)
+    early = list(printer.printed)
+    await remind(app, "acme", days=30)
+    due = datetime.now(UTC).date() + timedelta(days=30)
+
+    assert early == []
+    assert printer.printed == [f"Acme: invoice 2026-1 over 12.50 is due {due}"]
+
+
+async def test_nobody_can_be_reminded_for_a_tenant_that_is_not_there(vinc_app: Application) -> None:
+    with pytest.raises(VincError, match="there is no tenant 'nowhere'"):
+        await remind(App(vinc_app.services, "invoices"), "nowhere")
