@@ -13,6 +13,8 @@ from vinc_kernel.errors import VincError
 from .compare import Rounds
 from .failed import BenchFailed
 from .load import tool
+from .pages import page, tenants
+from .read import read
 from .ready import ready
 from .report import Line, table
 from .requests import guarded, health
@@ -20,7 +22,15 @@ from .routes import many
 
 MISSED = 3
 Part = Callable[[Rounds, PostgresServer], Iterator[Line]]
-PARTS: Mapping[str, Part] = {"health": health, "guarded": guarded, "routes": many, "ready": ready}
+PARTS: Mapping[str, Part] = {
+    "health": health,
+    "guarded": guarded,
+    "routes": many,
+    "read": read,
+    "ready": ready,
+    "page": page,
+    "tenants": tenants,
+}
 
 
 def parsed(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -64,6 +74,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     print(f"\n{table(lines)}\n")
+    for line in lines:
+        if line.below:
+            print(f"{line.below}\n")
     print(
         f"{options.rounds} rounds of {options.seconds} s each, medians, by {tool()}; {time.monotonic() - begun:.0f} s"
     )

@@ -26,6 +26,16 @@ class Rounds:
     scratch: Path
 
 
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One server in one round: requests/s, seconds of its CPU a request, and milliseconds of waiting."""
+
+    rate: float
+    cpu: float
+    p50: float
+    p99: float
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """Medians over the rounds: our requests/s to theirs, and their CPU a request to ours. 1 is as fast."""
@@ -36,15 +46,17 @@ class Outcome:
     theirs: float
     ours_us: float  # microseconds of CPU a request
     theirs_us: float
+    p50: float  # milliseconds until half of ours, and 99 of 100, are answered
+    p99: float
 
 
 def compare(ours: Side, theirs: Side, rounds: Rounds) -> Outcome:
     """Measure both in each round, one after the other, the first one changing."""
     for side in (ours, theirs):
         # FastAPI's own application of 5,000 routes needs seconds for its first request.
-        wait_until_ready(side.server, side.target.paths[0], side.target.headers)
+        wait_until_ready(side.server, side.target.paths[0], side.target.headers, side.target.method)
         measure(side, Rounds(count=1, seconds=1, scratch=rounds.scratch))
-    figures: dict[str, list[tuple[float, float]]] = {"ours": [], "theirs": []}
+    figures: dict[str, list[Measured]] = {"ours": [], "theirs": []}
     for number in range(rounds.count):
         order = [("ours", ours), ("theirs", theirs)]
         for name, side in order if number % 2 else reversed(order):
@@ -52,20 +64,22 @@ def compare(ours: Side, theirs: Side, rounds: Rounds) -> Outcome:
     return outcome(figures["ours"], figures["theirs"])
 
 
-def measure(side: Side, rounds: Rounds) -> tuple[float, float]:
-    """Requests/s, and seconds of the server's CPU a request."""
+def measure(side: Side, rounds: Rounds) -> Measured:
     before = side.server.cpu()
-    requests, seconds = load(side.server.port, side.target, rounds.seconds, rounds.scratch)
-    return requests / seconds, (side.server.cpu() - before) / requests
+    done = load(side.server.port, side.target, rounds.seconds, rounds.scratch)
+    spent = side.server.cpu() - before
+    return Measured(done.requests / done.seconds, spent / done.requests, done.p50, done.p99)
 
 
-def outcome(ours: Sequence[tuple[float, float]], theirs: Sequence[tuple[float, float]]) -> Outcome:
+def outcome(ours: Sequence[Measured], theirs: Sequence[Measured]) -> Outcome:
     both = list(zip(ours, theirs, strict=True))
     return Outcome(
-        requests=median(mine[0] / other[0] for mine, other in both),
-        cpu=median(other[1] / mine[1] for mine, other in both),
-        ours=median(one[0] for one in ours),
-        theirs=median(one[0] for one in theirs),
-        ours_us=median(one[1] for one in ours) * 1e6,
-        theirs_us=median(one[1] for one in theirs) * 1e6,
+        requests=median(mine.rate / other.rate for mine, other in both),
+        cpu=median(other.cpu / mine.cpu for mine, other in both),
+        ours=median(one.rate for one in ours),
+        theirs=median(one.rate for one in theirs),
+        ours_us=median(one.cpu for one in ours) * 1e6,
+        theirs_us=median(one.cpu for one in theirs) * 1e6,
+        p50=median(one.p50 for one in ours),
+        p99=median(one.p99 for one in ours),
     )

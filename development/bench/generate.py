@@ -77,6 +77,86 @@ async def tenants(app: App):
     yield
 '''
 
+ROWS = '''"""Made by ./dev bench: the rows of yardsticks.py, as a plugin of Vinc."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+from sqlalchemy import Numeric, bindparam, func, select, update
+from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.types import DateTime
+
+from vinc_kernel import Capability, NotFound, Session, TenantOwned, require_capabilities
+
+READ = Capability("rows.read", title="Read rows", roles=["viewer"])
+router = APIRouter(prefix="/rows", tags=["rows"], dependencies=[require_capabilities(READ)])
+
+
+class Row(TenantOwned):
+    __tablename__ = "rows_row"
+    name: Mapped[str]
+    qty: Mapped[int]
+    price: Mapped[Decimal] = mapped_column(Numeric(12, 2))
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+
+
+class RowOut(BaseModel):
+    id: UUID
+    tenant_id: UUID
+    name: str
+    qty: int
+    price: Decimal
+    created_at: datetime
+    updated_at: datetime
+
+
+COLUMNS = Row.__table__.c
+BY_ID = select(*COLUMNS).where(COLUMNS.id == bindparam("id"))
+COUNT_UP = (
+    update(Row.__table__)
+    .where(COLUMNS.id == bindparam("row"))
+    .values(qty=COLUMNS.qty + 1, updated_at=func.now())
+    .returning(*COLUMNS)
+)
+
+
+def found(row: Any) -> Any:
+    if row is None:
+        raise NotFound("There is no such row.")
+    return row
+
+
+@router.get("/{id}")
+async def read(id: UUID, db: Session) -> RowOut:
+    return found(await db.one_or_none(BY_ID, RowOut, {"id": id}))
+
+
+@router.get("/built/{id}")
+async def read_built(id: UUID, db: Session) -> RowOut:
+    return found(await db.one_or_none(select(*COLUMNS).where(COLUMNS.id == id), RowOut))
+
+
+@router.post("/{id}")
+async def count_up(id: UUID, db: Session) -> RowOut:
+    return found(await db.one_or_none(COUNT_UP, RowOut, {"row": id}))
+'''
+ROWS_PLUGIN = '''"""Made by ./dev bench."""
+
+from vinc_kernel import Contribution, hooks
+
+
+@hooks.contribute
+def contribute() -> Contribution:
+    from .router import READ, Row, router
+
+    return Contribution(routers=[router], capabilities=[READ], models=[Row])
+'''
+
 
 def plugin_names(count: int) -> list[str]:
     return [f"p{number:03}" for number in range(count)]
@@ -101,6 +181,15 @@ def write_plugins(directory: Path, count: int, *, literal: bool = False) -> Path
     distribution(directory, DIRECTORY, "bench_directory", {"plugin.py": TENANTS})
     manifest = directory / "plugins.toml"
     manifest.write_text("".join(f"[plugins.{name}]\n" for name in (*names, DIRECTORY)))
+    return manifest
+
+
+def write_rows(directory: Path) -> Path:
+    """The plugin `rows` and the directory of tenants; the path of a plugins.toml for them."""
+    distribution(directory, "rows", "bench_rows", {"plugin.py": ROWS_PLUGIN, "router.py": ROWS})
+    distribution(directory, DIRECTORY, "bench_directory", {"plugin.py": TENANTS})
+    manifest = directory / "plugins.toml"
+    manifest.write_text(f"[plugins.rows]\n[plugins.{DIRECTORY}]\n")
     return manifest
 
 

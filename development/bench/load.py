@@ -16,7 +16,7 @@ SECONDS_TO_END = 300
 SCRIPT = """
 local requests, turn = {}, 0
 function init(arguments)
-    for path in io.lines(arguments[1]) do requests[#requests + 1] = wrk.format("GET", path) end
+    for path in io.lines(arguments[1]) do requests[#requests + 1] = wrk.format(arguments[2], path) end
 end
 function request()
     turn = turn % #requests + 1
@@ -35,6 +35,17 @@ class Target:
 
     paths: Sequence[str]
     headers: Mapping[str, str]
+    method: str = "GET"
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What was answered, in how many seconds, and how long a half and 99 of 100 waited at most, in milliseconds."""
+
+    requests: int
+    seconds: float
+    p50: float
+    p99: float
 
 
 def tool() -> str:
@@ -42,33 +53,46 @@ def tool() -> str:
     return f"wrk -t1 -c{CONNECTIONS}" if shutil.which("wrk") else f"a Python client with {CONNECTIONS} connections"
 
 
-def load(port: int, target: Target, seconds: float, scratch: Path) -> tuple[int, float]:
-    """How many requests were answered, and in how many seconds; raises LoadFailed for any answer but 2xx."""
+def load(port: int, target: Target, seconds: float, scratch: Path) -> Load:
+    """Ask for a while; raises LoadFailed for any answer but 2xx."""
     listed = scratch / "paths.txt"
     listed.write_text("".join(f"{path}\n" for path in target.paths))
     return (by_wrk if shutil.which("wrk") else by_client)(port, target, seconds, listed)
 
 
-def by_wrk(port: int, target: Target, seconds: float, listed: Path) -> tuple[int, float]:
+def by_wrk(port: int, target: Target, seconds: float, listed: Path) -> Load:
     headers = [word for name, value in target.headers.items() for word in ("-H", f"{name}: {value}")]
     duration = f"-d{max(1, round(seconds))}s"  # wrk takes whole seconds only
-    command = ["wrk", "-t1", f"-c{CONNECTIONS}", duration, *headers, f"http://127.0.0.1:{port}{target.paths[0]}"]
-    if len(target.paths) > 1:
+    command = [
+        "wrk",
+        "-t1",
+        "--latency",
+        f"-c{CONNECTIONS}",
+        duration,
+        *headers,
+        f"http://127.0.0.1:{port}{target.paths[0]}",
+    ]
+    if len(target.paths) > 1 or target.method != "GET":
         script = listed.with_name("in-turn.lua")
         script.write_text(SCRIPT)
-        command += ["-s", str(script), "--", str(listed)]
+        command += ["-s", str(script), "--", str(listed), target.method]
     said = run(command)
     done = re.search(r"(\d+) requests in ([\d.]+)(ms|s|m)", said)
     if done is None or "Non-2xx" in said or "Socket errors" in said:
         raise LoadFailed(f"wrk on {target.paths[0]}: {said.strip()}")
-    return int(done[1]), float(done[2]) * {"ms": 0.001, "s": 1, "m": 60}[done[3]]
+    waited = {share: milliseconds(*found) for share, *found in re.findall(r"(50|99)% +([\d.]+)(us|ms|s|m)", said)}
+    return Load(int(done[1]), milliseconds(done[2], done[3]) / 1000, waited["50"], waited["99"])
 
 
-def by_client(port: int, target: Target, seconds: float, listed: Path) -> tuple[int, float]:
+def milliseconds(number: str, unit: str) -> float:
+    return float(number) * {"us": 0.001, "ms": 1, "s": 1000, "m": 60_000}[unit]
+
+
+def by_client(port: int, target: Target, seconds: float, listed: Path) -> Load:
     headers = [f"{name}: {value}" for name, value in target.headers.items()]
     words = [sys.executable, "-m", "development.bench.client", str(port), str(seconds), str(CONNECTIONS), str(listed)]
-    requests, took = run([*words, *headers]).split()
-    return int(requests), float(took)
+    requests, took, p50, p99 = run([*words, target.method, *headers]).split()
+    return Load(int(requests), float(took), float(p50), float(p99))
 
 
 def run(command: Sequence[str]) -> str:

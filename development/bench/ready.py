@@ -69,10 +69,10 @@ def start(command: Sequence[str], environ: Mapping[str, str], scratch: Path) -> 
         return time.perf_counter() - begun, server.megabytes()
 
 
-def migrate(environ: Mapping[str, str], postgres: PostgresServer, scratch: Path) -> None:
+def migrate(environ: Mapping[str, str], postgres: PostgresServer, scratch: Path, database: str = DATABASE) -> None:
     """Make the database as an operator does it; raises ServerFailed."""
-    more = {"VINC_DATABASE_MIGRATION_URL": postgres.url("vinc_migrator", DATABASE)}
-    admin = postgres.url(SUPERUSER, DATABASE)
+    more = {"VINC_DATABASE_MIGRATION_URL": postgres.url("vinc_migrator", database)}
+    admin = postgres.url(SUPERUSER, database)
     for words in (["db", "init", "--admin-url", admin], ["db", "upgrade"]):
         done = subprocess.run(
             [VINC, *words], env={**environ, **more}, cwd=scratch, capture_output=True, text=True, check=False

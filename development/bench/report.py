@@ -8,13 +8,14 @@ from .compare import Outcome
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One figure. `is_met` is None for one that has no target and stands beside the others."""
+    """One figure. `is_met` is None for one that has no target and stands beside the others; `below` is more text."""
 
     what: str
     figure: str
     target: str = ""
     is_met: bool | None = None
     remark: str = ""
+    below: str = ""
 
 
 def ratio(what: str, found: Outcome, target: float | None = None) -> Line:

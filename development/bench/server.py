@@ -50,11 +50,11 @@ class Server:
         """Resident memory."""
         return float(psutil.Process(self.child.pid).memory_info().rss) / 1e6
 
-    def status(self, path: str, headers: Mapping[str, str] | None = None) -> int:
+    def status(self, path: str, headers: Mapping[str, str] | None = None, method: str = "GET") -> int:
         """Ask once; 0 when nobody answers."""
         line = HTTPConnection("127.0.0.1", self.port, timeout=10)
         try:
-            line.request("GET", path, headers=dict(headers or {}))
+            line.request(method, path, headers=dict(headers or {}))
             answer = line.getresponse()
             answer.read()
         except (OSError, HTTPException):
@@ -109,10 +109,10 @@ def wait_until_listening(server: Server) -> None:
         time.sleep(0.005)
 
 
-def wait_until_ready(server: Server, path: str, headers: Mapping[str, str] | None = None) -> None:
+def wait_until_ready(server: Server, path: str, headers: Mapping[str, str] | None = None, method: str = "GET") -> None:
     """Return when this path answers 200."""
     deadline = time.monotonic() + SECONDS_TO_START
-    while server.status(path, headers) != OK:
+    while server.status(path, headers, method) != OK:
         server.refuse_if_ended()
         if time.monotonic() > deadline:
             raise ServerFailed(f"{server.name}: {path} does not answer 200 after {SECONDS_TO_START} s")

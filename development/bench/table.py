@@ -1,0 +1,154 @@
+"""A table of many tenants' rows under row level security, and who asks it for pages."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import cycle
+from statistics import quantiles
+from typing import Any
+from uuid import UUID
+
+import psutil
+import psycopg
+from psycopg import sql
+
+from vinc_kernel.database.roles import Roles
+from vinc_kernel.embedded.postgres import SUPERUSER, PostgresServer
+from vinc_kernel.migrations.operations import PROTECT
+
+from .compare import Measured
+from .failed import BenchFailed
+
+PAGE, PLACES = 50, 100
+PLAIN = "bench_plain"  # a role that no policy binds
+# A tenant's rows lie side by side: what is measured is the query, not how many pages of the disk it meets.
+MAKE = """
+create table {table} (tenant_id uuid not null, id uuid not null, name text not null, amount numeric(12, 2) not null,
+  created_at timestamptz not null);
+insert into {table} select md5('tenant' || n / {each})::uuid, md5(n::text)::uuid, 'row ' || n, n / 100.0, now()
+  from generate_series(0, {rows} - 1) n;
+alter table {table} add constraint {key} primary key (tenant_id, id);
+alter table {table} owner to {owner};
+grant select on {table} to {app}, {plain};
+"""
+ROLE = "create role {plain} login bypassrls"
+# Where a page may begin that is full.
+PLACES_OF = """
+select tenant_id, id
+from (select *, row_number() over (partition by tenant_id order by id desc) as behind from {table}) places
+where behind > {page} order by md5(id::text) limit {places}
+"""
+SCOPE = "select set_config('vinc.tenant_id', %s, true)"
+SELECT = "select id, name, amount, created_at from {table} where "
+AFTER = "id > %s order by id limit {page}"
+GUARDED, BY_TENANT = SELECT + AFTER, SELECT + "tenant_id = %s and " + AFTER
+EXPLAIN = "explain (analyze, costs off, timing off, summary off, buffers off) "
+
+Place = tuple[UUID, UUID]
+
+
+class PageFailed(BenchFailed):
+    """A page was not what it should be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """A table of so many tenants, with so many rows each."""
+
+    server: PostgresServer
+    database: str
+    tenants: int
+    each: int
+
+    @property
+    def table(self) -> str:
+        return f"bench_{self.tenants}"
+
+    @property
+    def words(self) -> dict[str, sql.Composable]:
+        names = {"table": self.table, "key": f"{self.table}_pkey", "plain": PLAIN}
+        numbers = {"rows": self.tenants * self.each, "each": self.each, "page": PAGE, "places": PLACES}
+        made: dict[str, sql.Composable] = Roles().words()
+        made |= {key: sql.Identifier(name) for key, name in names.items()}
+        return made | {key: sql.Literal(number) for key, number in numbers.items()}
+
+    def statement(self, text: str) -> sql.Composed:
+        return sql.SQL(text).format(**self.words)
+
+    @contextmanager
+    def line(self, role: str) -> Iterator[psycopg.Connection]:
+        host = str(self.server.socket_directory)
+        with psycopg.connect(host=host, user=role, dbname=self.database, autocommit=True) as line:
+            yield line
+
+    def make(self) -> Sequence[Place]:
+        """Make it; where pages may begin."""
+        with self.line(SUPERUSER) as admin:
+            if admin.execute("select to_regrole(%s) is null", [PLAIN]).fetchone() == (True,):
+                admin.execute(self.statement(ROLE))
+            admin.execute(self.statement(MAKE))
+            admin.execute(self.statement(PROTECT))
+            admin.execute(self.statement("vacuum analyze {table}"))
+            found = admin.execute(self.statement(PLACES_OF)).fetchall()
+        return [(tenant, place) for tenant, place in found]
+
+    @contextmanager
+    def guarded(self, places: Sequence[Place]) -> Iterator[Asking]:
+        """Whoever asks as the application, where the policy alone picks the tenant's rows."""
+        with self.line(Roles().app) as line:
+            yield Asking(line, self.statement(GUARDED), places, names_tenant=False)
+
+    @contextmanager
+    def plain(self, places: Sequence[Place]) -> Iterator[Asking]:
+        """Whoever asks as a role that no policy binds, and names the tenant in the query."""
+        with self.line(PLAIN) as line:
+            yield Asking(line, self.statement(BY_TENANT), places, names_tenant=True)
+
+    def plan(self, place: Place) -> str:
+        """How PostgreSQL gets a page through the policy."""
+        with self.line(Roles().app) as line, line.transaction():
+            line.execute(SCOPE, [str(place[0])])
+            found = line.execute(self.statement(EXPLAIN + GUARDED), [place[1]]).fetchall()
+        return "\n".join(text for (text,) in found)
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """One connection that asks for pages. Both kinds set the scope beside the query, in one round trip."""
+
+    line: psycopg.Connection
+    query: sql.Composed
+    places: Sequence[Place]
+    names_tenant: bool
+
+    def measure(self, seconds: float) -> Measured:
+        """Pages/s, the backend's CPU, and how long a page takes; raises PageFailed for one that is not full."""
+        backend, places, times = psutil.Process(self.line.info.backend_pid), cycle(self.places), list[float]()
+        before, begun = spent(backend), time.perf_counter()
+        ended = begun
+        while ended - begun < seconds:
+            asked = ended
+            if len(self.page(next(places))) != PAGE:
+                raise PageFailed(f"a page has not {PAGE} rows: {self.query.as_string()}")
+            ended = time.perf_counter()
+            times.append((ended - asked) * 1000)
+        used = spent(backend) - before
+        cuts = quantiles(times, n=100)
+        return Measured(len(times) / (ended - begun), used / len(times), cuts[49], cuts[98])
+
+    def page(self, place: Place) -> list[Any]:
+        tenant, after = place
+        with self.line.pipeline():
+            self.line.execute(SCOPE, [str(tenant)], prepare=True)
+            given = [tenant, after] if self.names_tenant else [after]
+            answer = self.line.execute(self.query, given, prepare=True)
+        return answer.fetchall()
+
+
+def spent(process: psutil.Process) -> float:
+    """Seconds of CPU, user and system."""
+    times = process.cpu_times()
+    return float(times.user + times.system)
