@@ -51,7 +51,10 @@ class Line(asyncio.Protocol):
 
 
 async def ask(port: int, seconds: float, connections: int, requests: Iterator[bytes]) -> tuple[float, ...]:
-    """Requests answered, the time it took, and two quantiles of each one's; raises ConnectionError for any answer but 2xx."""
+    """Requests answered, the time it took, and two quantiles of each one's.
+
+    Raises ConnectionError for any answer but 2xx.
+    """
     loop, begun = asyncio.get_running_loop(), perf_counter()
     made = [await loop.create_connection(lambda: Line(requests), "127.0.0.1", port) for _ in range(connections)]
     lines = [line for _, line in made]

@@ -11,8 +11,8 @@ from .compare import Outcome, Rounds, Side, compare
 from .generate import TENANT, TOKEN, write_rows
 from .load import Target
 from .report import Line, at_most, ratio
-from .yardsticks import CONNECTIONS, TABLE
 from .server import UVICORN, Server, environment, started, wait_until_listening
+from .yardsticks import CONNECTIONS, TABLE
 
 SIGNED_IN = {"Authorization": TOKEN, "X-Tenant-ID": TENANT}
 ROLE, DATABASE = "rows_app", "rows"

@@ -1,6 +1,6 @@
-"""One row of one tenant over HTTP, without Vinc: the yardsticks for `./dev bench --only read`, as factories for uvicorn.
+"""One row of one tenant over HTTP, without Vinc: the yardsticks of `./dev bench --only read`, as factories for uvicorn.
 
-`raw` is what can be written by hand without any library above psycopg; `usual` is FastAPI's and SQLAlchemy's own advice.
+`raw` is what can be written by hand without any library above psycopg; `usual` is FastAPI's and SQLAlchemy's advice.
 """
 
 import gc
@@ -27,8 +27,11 @@ from .generate import TENANT
 CONNECTIONS = 8
 SCOPE = "select set_config('vinc.tenant_id', %s, true)"
 COLUMNS = ("id", "tenant_id", "name", "qty", "price", "created_at", "updated_at")
-READ = f"select {', '.join(COLUMNS)} from rows_row where id = %s"
-WRITE = f"update rows_row set qty = qty + 1, updated_at = now() where id = %s returning {', '.join(COLUMNS)}"
+READ = f"select {', '.join(COLUMNS)} from rows_row where id = %s"  # noqa: S608  made of constants
+WRITE = (
+    f"update rows_row set qty = qty + 1, updated_at = now() where id = %s"  # noqa: S608  as above
+    f" returning {', '.join(COLUMNS)}"
+)
 
 
 def address() -> str:
@@ -74,6 +77,8 @@ class Base(DeclarativeBase):
 
 
 class Row(Base):
+    """One row, as the ORM sees it."""
+
     __tablename__ = "rows_row"
     tenant_id: Mapped[UUID] = mapped_column(primary_key=True)
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -85,6 +90,8 @@ class Row(Base):
 
 
 class RowOut(BaseModel):
+    """One row, as it is answered."""
+
     model_config = ConfigDict(from_attributes=True)
     id: UUID
     tenant_id: UUID
@@ -135,8 +142,9 @@ alter table rows_row force row level security;
 create policy tenant on rows_row to rows_app
     using (tenant_id = (select nullif(current_setting('vinc.tenant_id', true), '')::uuid));
 insert into rows_row (tenant_id, id, name, qty, price)
-    select ('00000000-0000-4000-8000-' || lpad(tenant::text, 12, '0'))::uuid, gen_random_uuid(), 'row ' || number, 1, 12.5
+    select ('00000000-0000-4000-8000-' || lpad(tenant::text, 12, '0'))::uuid, gen_random_uuid(), 'row ' || number, 1,
+        12.5
     from generate_series(1, 100) tenant, generate_series(1, 100) number;
 update rows_row set tenant_id = '{TENANT}' where tenant_id = '00000000-0000-4000-8000-000000000001';
 analyze rows_row;
-"""
+"""  # noqa: S608  as above

@@ -176,16 +176,16 @@ class Conflict(Problem):
     status = 409
 
 
-class ContentTooLarge(Problem):
-    """The body is too large."""
-
-    status = 413
-
-
 class PreconditionFailed(Problem):
     """It has changed since you have seen it."""
 
     status = 412
+
+
+class ContentTooLarge(Problem):
+    """The body is too large."""
+
+    status = 413
 
 
 class UnsupportedMediaType(Problem):

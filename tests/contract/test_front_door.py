@@ -26,13 +26,14 @@ PROMISED = {
         delete_one optional update_one uuid7
     """,
     "vinc_kernel.migrations": "all_rows create_index_concurrently data protect unprotect",
-    "vinc_kernel.testing": "Application ClientAs Database Servers",
+    "vinc_kernel.testing": "Application ClientAs Database Servers TwoTenants",
 }
 FACES: dict[str, ModuleType] = {
     face.__name__: face for face in (vinc_kernel, vinc_kernel.rest, vinc_kernel.migrations, vinc_kernel.testing)
 }
 FIXTURES = """
-    client client_as vinc_app vinc_database vinc_environment vinc_servers vinc_worker vinc_worker_database
+    client client_as two_tenants vinc_app vinc_database vinc_environment vinc_make_app vinc_plugins vinc_second_app
+    vinc_servers vinc_worker vinc_worker_database
 """
 
 

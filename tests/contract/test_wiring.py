@@ -75,10 +75,26 @@ def test_health_adds_exactly_this() -> None:
 def test_tenants_adds_exactly_this() -> None:
     assert added()["tenants"] == {
         **NOTHING,
-        "routes": ["GET /api/v1/tenants/me"],
-        "tables": ["tenants_tenant"],
+        "routes": [
+            "DELETE /api/v1/tenants/{tenant_id}",
+            "GET /api/v1/tenants",
+            "GET /api/v1/tenants/me",
+            "GET /api/v1/tenants/{tenant_id}",
+            "GET /api/v1/tenants/{tenant_id}/plugins",
+            "GET /api/v1/tenants/{tenant_id}/settings",
+            "PATCH /api/v1/tenants/{tenant_id}",
+            "POST /api/v1/tenants",
+            "POST /api/v1/tenants/{tenant_id}/reactivate",
+            "POST /api/v1/tenants/{tenant_id}/suspend",
+            "PUT /api/v1/tenants/{tenant_id}/plugins",
+            "PUT /api/v1/tenants/{tenant_id}/settings",
+        ],
+        "tables": ["tenants_receipt", "tenants_tenant"],
+        "capabilities": ["tenants.manage", "tenants.switch"],
+        "roles": ["super_admin"],
         "provides": ["TenantDirectory"],
-        "commands": ["demo"],
+        "settings": ["purge_after"],
+        "commands": ["create", "demo", "list", "purge", "reactivate", "show", "suspend"],
         "hooks": ["contribute", "lifespan"],
     }
 

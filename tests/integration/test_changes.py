@@ -81,11 +81,14 @@ async def test_changes_from_both_sides_and_at_once_arrive(pair: tuple[Worker, Wo
 
 async def test_what_is_rolled_back_is_kept(pair: tuple[Worker, Worker]) -> None:
     first, second = pair
-    with pytest.raises(ValueError, match="no"):
+
+    async def set_and_fail() -> None:
         async with first.services.database.session(Scope(OURS)) as db:
             await first.set(db, "ink", 5)
-            message = "no"
-            raise ValueError(message)
+            raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        await set_and_fail()
     await asyncio.sleep(0.7)
 
     assert [await one.loads("ink") for one in (first, second)] == [[], []]

@@ -245,7 +245,7 @@ def test_pages_changes_and_resources_are_described(plugin_of: PluginOf) -> None:
 class OneTenant:
     """A directory of a tenant that has no films."""
 
-    async def find(self, key: UUID | str) -> Tenant | None:
+    async def find(self, _: UUID | str) -> Tenant | None:
         return Tenant(id=UUID(int=7), slug="acme", name="Acme", without=frozenset({"films", "nowhere"}))
 
 

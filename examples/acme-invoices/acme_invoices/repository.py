@@ -34,7 +34,7 @@ async def page(db: Session, asked: Asked) -> Page[InvoiceOut]:
 
 
 async def one(db: Session, invoice_id: UUID) -> InvoiceOut | None:
-    """This invoice, if the tenant has it."""
+    """The invoice with this id, if the tenant has it."""
     return await db.one_or_none(ONE, InvoiceOut, {"id": invoice_id})
 
 

@@ -14,8 +14,8 @@ from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from sqlalchemy.engine import make_url
 
-from ..database.orm import learn_server
 from ..database.lending import SECONDS_TO_LIVE
+from ..database.orm import learn_server
 from ..database.pipeline import PipelineConnection
 from ..database.pool import Postgres
 from ..database.probe import Probe
@@ -65,7 +65,7 @@ async def postgres(settings: DatabaseSettings) -> AsyncGenerator[Postgres]:
         await close(made)
 
 
-async def fill(pool: AsyncConnectionPool, parameters: dict[str, Any], seconds: float) -> None:
+async def fill(pool: AsyncConnectionPool[PipelineConnection], parameters: dict[str, Any], seconds: float) -> None:
     try:
         await pool.open(wait=True, timeout=seconds)
     except PoolTimeout:

@@ -94,7 +94,7 @@ class Lending:
             task.cancel()
         if not asking and connection.is_busy:
             connection.abandon()
-        self.keep(self.repair(connection, reset, asking))
+        self.keep(self.repair(connection, asking, reset=reset))
 
     def give(self, connection: PipelineConnection) -> None:
         while self.waiting:
@@ -107,7 +107,7 @@ class Lending:
             self.keep(self.replace(self.free.pop(0)))
 
     async def repair(
-        self, connection: PipelineConnection, reset: bool, asking: Collection[asyncio.Task[Any]]  # noqa: FBT001  as `release` has it
+        self, connection: PipelineConnection, asking: Collection[asyncio.Task[Any]], *, reset: bool
     ) -> None:
         """Bring it to where somebody else may have it; else psycopg's pool makes another in its place."""
         if asking:

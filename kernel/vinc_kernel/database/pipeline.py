@@ -1,8 +1,9 @@
 """A connection that asks several statements in one round trip, up to one Sync.
 
-`AsyncConnection.pipeline()` gives every statement a task, and needs two trips for what this does in one (`./dev bench --only read`
-has the figures). Of psycopg 3.3 this uses what it does not promise: `psycopg.generators`, `psycopg.waiting`,
-`AsyncConnection._deallocate`, `AsyncConnection._prepared`, and that `wait()` is where every exchange of a connection waits.
+`AsyncConnection.pipeline()` gives every statement a task, and needs two trips for what this does in one; `./dev bench
+--only read` has the figures. Of psycopg 3.3 this uses what it does not promise: `psycopg.generators`,
+`psycopg.waiting`, `AsyncConnection._deallocate`, `AsyncConnection._prepared`, and that every exchange of a connection
+waits in its `wait()`.
 tests/integration/test_pipeline.py fails when one changes: look then at `AsyncCursor._execute_gen` and `AsyncPipeline`
 for what took its place.
 """
@@ -17,6 +18,7 @@ from typing import Any, NoReturn, TypeVar
 import psycopg
 from psycopg import AsyncConnection, capabilities, errors, generators, waiting
 from psycopg.abc import PQGen
+from psycopg.abc import Transformer as AbstractTransformer
 from psycopg.adapt import PyFormat, Transformer
 from psycopg.pq import ConnStatus, ExecStatus, PipelineStatus, TransactionStatus
 from psycopg.pq.abc import PGconn, PGresult
@@ -40,7 +42,7 @@ class Answer:
     """What one statement gave; its rows are read when somebody wants them."""
 
     result: PGresult
-    transformer: Transformer
+    transformer: AbstractTransformer
 
     @property
     def names(self) -> list[str]:
@@ -228,5 +230,5 @@ def lost() -> NoReturn:
 class Step:
     """One message whose result comes back: of a statement, or (with its key) of preparing one."""
 
-    transformer: Transformer | None = None
+    transformer: AbstractTransformer | None = None
     prepares: tuple[bytes, tuple[int, ...] | None] | None = None

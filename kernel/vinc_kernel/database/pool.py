@@ -25,7 +25,7 @@ class Postgres:
     pool: Pool
     statements: Statements
     probe: Probe
-    roles: Roles = Roles()
+    roles: Roles = field(default_factory=Roles)
     lending: Lending = field(init=False)
 
     def __post_init__(self) -> None:

@@ -258,7 +258,9 @@ class UnitOfWork:
                 message = "nothing was stored: an error of a statement was caught, and the request went on"
                 raise DatabaseError(message)
             self.began = False
-        self.calls += [partial(take, answer.rows()) for answer, (_, take) in zip(answers, self.last, strict=True) if take]
+        self.calls += [
+            partial(take, answer.rows()) for answer, (_, take) in zip(answers, self.last, strict=True) if take
+        ]
 
     async def rollback(self) -> None:
         """Undo it. The connection goes back with `close`, which sends the ROLLBACK: nobody needs to wait for it."""

@@ -75,7 +75,9 @@ class Expected:
 
 async def if_match(
     request: Request,
-    if_match: Annotated[str | None, Header(alias="If-Match", description="Required: the ETag you have seen, or `*`.")] = None,
+    if_match: Annotated[
+        str | None, Header(alias="If-Match", description="Required: the ETag you have seen, or `*`.")
+    ] = None,
 ) -> Expected:
     """Read If-Match; raises PreconditionRequired (RFC 6585, 3) without one and BadRequest for one that is malformed.
 

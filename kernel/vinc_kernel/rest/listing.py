@@ -13,13 +13,13 @@ from fastapi import Depends, Query, Request, Response
 from fastapi.dependencies.models import Dependant
 from fastapi.dependencies.utils import get_flat_params
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, Field, ValidationError, create_model
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError, create_model
 from sqlalchemy import Column, any_, bindparam
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from .columns import kind_of, plain_column, refused
 from .pages import Asked, Condition, Order, parameter
-from .types import Integer
+from .types import integer
 
 MOST, USUAL = 200, 50
 MOST_VALUES = 100
@@ -110,7 +110,7 @@ def filters_of(name: str, column: Column[Any]) -> Iterator[Filter]:
 
 def query_model(filters: Iterable[Filter], orders: Iterable[str], order: str) -> type[BaseModel]:
     """Every parameter with its type: it reads them, and the OpenAPI document is made of it."""
-    how_many = Annotated[Integer, Field(ge=1, le=MOST, description="How many at most.")]
+    how_many = Annotated[int, Field(ge=1, le=MOST, description="How many at most."), BeforeValidator(integer)]
     ways: Any = Literal[tuple(orders)]
     fields: dict[str, Any] = {
         "limit": (how_many, USUAL),

@@ -76,7 +76,7 @@ def vinc_plugins() -> Mapping[str, ModuleType]:
 
 
 @pytest.fixture
-def vinc_make_app(
+def vinc_make_app(  # noqa: PLR0913, PLR0917  fixtures are what pytest hands it
     vinc_servers: Servers,
     vinc_database: Database,
     vinc_environment: Mapping[str, str],
@@ -104,7 +104,8 @@ async def vinc_app(vinc_make_app: Callable[[], Application]) -> AsyncGenerator[A
 
 @pytest_asyncio.fixture
 async def vinc_second_app(
-    vinc_app: Application, vinc_make_app: Callable[[], Application]
+    vinc_app: Application,  # noqa: ARG001  the first one is there already
+    vinc_make_app: Callable[[], Application],
 ) -> AsyncGenerator[Application]:
     """Another worker of the same installation, with connections and caches of its own."""
     from .running import started

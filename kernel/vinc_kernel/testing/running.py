@@ -46,7 +46,7 @@ def plugin_of(name: str, module: ModuleType) -> Plugin:
     return Plugin(
         name=name,
         module=module.__name__,
-        package=module.__name__,
+        package=module.__name__.rpartition(".")[0],
         distribution="vinc-kernel",
         version="0",
         enabled=True,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from httpx import AsyncClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from httpx import AsyncClient
 
 from vinc_kernel import App, TenantDirectory
 from vinc_kernel.testing import Application, ClientAs, Database

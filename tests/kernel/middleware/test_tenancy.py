@@ -229,10 +229,6 @@ def without_length(answer: Response) -> dict[str, str]:
     return {name: value for name, value in answer.headers.items() if name != "content-length"}
 
 
-def without_length(answer: Response) -> dict[str, str]:
-    return {name: value for name, value in answer.headers.items() if name != "content-length"}
-
-
 async def test_who_has_a_plugin_has_its_methods_too(app: Application, client_of: Client, tenants: Tenants) -> None:
     tenants.known = {**tenants.known, "acme": replace(ACME, without=frozenset())}
     api = client_of(app)

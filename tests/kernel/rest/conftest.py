@@ -15,9 +15,8 @@ from vinc_kernel import TenantDirectory
 from vinc_kernel.app import Application, create_app
 from vinc_kernel.database.scope import Scope
 from vinc_kernel.settings import Sources, read_settings
-from vinc_kernel.testing import Database, Servers
+from vinc_kernel.testing import Database, Servers, tenants
 from vinc_kernel.testing.clients import client_of
-from vinc_kernel.testing import tenants
 from vinc_kernel.testing.running import TENANTS, plugin_of, pointing_at, started
 from vinc_kernel.testing.tenants import RememberedTenants
 
@@ -64,7 +63,6 @@ def default_of(column: Any) -> Any:
         return None
     value = column.default.arg(None) if column.default.is_callable else column.default.arg
     return getattr(value, "name", value)
-
 
 
 @pytest.fixture

@@ -52,6 +52,7 @@ from vinc_kernel.rest import (
     uuid7,
 )
 from vinc_kernel.testing import Database
+from vinc_kernel.testing.running import plugin_of
 
 TENANT = "(NULLIF(current_setting('vinc.tenant_id'::text, true), ''::text))::uuid"
 PROTECT = """
@@ -233,15 +234,7 @@ def installed() -> Generator[Plugin]:
     module = ModuleType("made_shelf.plugin")
     vars(module).update(contribute=contribute, remember_people=remember_people)
     sys.modules[module.__name__] = module
-    yield Plugin(
-        name="shelf",
-        module=module.__name__,
-        package="made_shelf",
-        distribution="acme-shelf",
-        version="1",
-        enabled=True,
-        required=True,
-    )
+    yield plugin_of("shelf", module)
     del sys.modules[module.__name__]
 
 

@@ -13,6 +13,7 @@ from .conftest import Shop
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 TICK = timedelta(microseconds=1)
+FIRST, LAST = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, 999999, UTC)
 # Values that lie as close together as their type allows, around the edges where an inexact one would fall over.
 VALUES: dict[str, list[Any]] = {
     "name": ["", "'", '"', "%", "A", "a", "a ", "aa", "ä", "ﬃ", "𝄞", "a\n", "\\", "null", "0"],
@@ -22,7 +23,7 @@ VALUES: dict[str, list[Any]] = {
     "big": [-(2**63), -(2**53) - 1, -(2**53), -1, 0, 1, 2**53, 2**53 + 1, 2**63 - 1],
     "open": [False, True],
     "due": [date(1, 1, 1), date(1999, 12, 31), date(2000, 1, 1), date(2026, 2, 28), date(9999, 12, 31)],
-    "made": [NOON - TICK, NOON, NOON + TICK, datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, 999999, UTC)],
+    "made": [NOON - TICK, NOON, NOON + TICK, FIRST, LAST],
 }  # fmt: skip
 
 
@@ -155,7 +156,7 @@ async def test_rows_may_be_of_any_class_and_need_not_have_the_columns_of_the_ord
 
 
 async def test_the_address_of_the_next_page_is_fit_for_a_header(shop: Shop) -> None:
-    shop.put({"name": "a>; rel=\"x\"\u00e4"}, {"name": "a>; rel=\"x\"\u00e4"})
+    shop.put({"name": 'a>; rel="x"\u00e4'}, {"name": 'a>; rel="x"\u00e4'})
     async with shop.client() as client:
         answer = await client.get("/shelf/of/a%3E;%20rel=%22x%22%C3%A4", params={"limit": 1})
         second = await client.get(f"http://test{answer.json()['next']}")
