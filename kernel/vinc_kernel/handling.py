@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from typing import Any
 
 from fastapi.dependencies.models import Dependant
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .context import Context
+from .errors import VincError
 from .rest.etags import unless_seen
 from .rest.listing import reading_themselves
 from .rest.strict import StrictRequest, doubled_names
+
+MOST_REPEATS = 2
+Handler = Callable[[Request], Awaitable[Response]]
 
 
 def handle_http(route: APIRoute) -> ASGIApp:
@@ -38,20 +44,41 @@ def handle_http(route: APIRoute) -> ASGIApp:
         if context.method == "HEAD":
             send = without_body(send)
         request = StrictRequest(scope, receive, send)
-        async with AsyncExitStack() as stack:
-            scope["fastapi_middleware_astack"] = scope["fastapi_inner_astack"] = stack
-            async with AsyncExitStack() as inner:
-                scope["fastapi_function_astack"] = inner
-                try:
-                    response = await handler(request)
-                    if context.unit is not None:
-                        await (context.unit.commit() if response.status_code < 400 else context.unit.rollback())  # noqa: PLR2004  RFC 9110, 15.5
-                finally:
-                    if context.unit is not None:
-                        await context.unit.close()
-            await unless_seen(context, response)(scope, receive, send)
+        for repeats in range(MOST_REPEATS + 1):
+            try:
+                async with AsyncExitStack() as stack:
+                    scope["fastapi_middleware_astack"] = scope["fastapi_inner_astack"] = stack
+                    response = await answer(handler, request, context)
+                    await unless_seen(context, response)(scope, receive, send)
+                    return
+            except VincError:
+                if repeats == MOST_REPEATS or not may_be_repeated(request, context):
+                    raise
+            request, context.unit = request.repeated(), None
 
     return app
+
+
+async def answer(handler: Handler, request: StrictRequest, context: Context) -> Response:
+    """What the handler answers, once what it did in the database is settled."""
+    async with AsyncExitStack() as stack:
+        request.scope["fastapi_function_astack"] = stack
+        try:
+            response = await handler(request)
+            if context.unit is not None:
+                await (context.unit.commit() if response.status_code < 400 else context.unit.rollback())  # noqa: PLR2004  RFC 9110, 15.5
+        finally:
+            if context.unit is not None:
+                await context.unit.close()
+    return response
+
+
+def may_be_repeated(request: StrictRequest, context: Context) -> bool:
+    """Whether nothing of the request was stored, since another transaction came between, and all of it is there again.
+
+    PostgreSQL itself has said so; what was lost with the line to it is never repeated, as it may be stored.
+    """
+    return context.unit is not None and context.unit.overtaken and request.is_whole
 
 
 def handle_other(inner: ASGIApp, mount: Mount | None = None) -> ASGIApp:

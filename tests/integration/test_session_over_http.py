@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 import httpx
 import psycopg
 import pytest
-from fastapi import APIRouter, HTTPException, Response
+from fastapi import APIRouter, HTTPException, Request, Response
 from sqlalchemy import insert, text
 
 from vinc_kernel import App, Contribution, OrmSession, Session, Tenant, TenantDirectory, hooks, public, signed_in
@@ -22,6 +22,8 @@ from ..conftest import OURS, database_settings
 from .things import NAMES, Name, Part, Thing, new
 
 router = APIRouter(prefix="/things")
+attempts: list[bytes] = []
+OVERTAKEN = text("do $$ begin raise serialization_failure; end $$")
 
 
 @router.get("", dependencies=[signed_in])
@@ -52,6 +54,17 @@ async def fail_at_commit(name: str, db: Session) -> str:
 @router.get("/{name}/written", dependencies=[signed_in])
 async def write_in_a_get(name: str, db: Session) -> str:
     await db.execute(new(name))
+    return name
+
+
+@router.post("/{name}/overtaken", dependencies=[signed_in], status_code=201)
+async def be_overtaken(name: str, times: int, read_by: str, request: Request, db: Session) -> str:
+    """Fail so many times as if another transaction had come between, after the body was read."""
+    sent = await request.body() if read_by == "body" else b"".join([part async for part in request.stream()])
+    await db.execute(new(name + sent.decode()))
+    attempts.append(sent)
+    if len(attempts) <= times:
+        await db.execute(OVERTAKEN)
     return name
 
 
@@ -153,3 +166,33 @@ async def test_a_statement_that_a_failing_handler_left_alone_keeps_no_connection
         assert (await caller.get("/things/left/alone")).status_code == 409
 
     assert (await caller.get("/things")).status_code == 200
+
+
+@pytest.fixture
+def tried() -> list[bytes]:
+    """The body of each attempt of this test."""
+    attempts.clear()
+    return attempts
+
+
+async def test_a_request_that_was_overtaken_is_done_again(caller: httpx.AsyncClient, tried: list[bytes]) -> None:
+    answer = await caller.post("/things/a/overtaken?times=2&read_by=body", content=b"bc")
+
+    assert (answer.status_code, tried) == (201, [b"bc"] * 3)
+    assert (await caller.get("/things")).json() == [{"name": "abc"}]
+
+
+@pytest.mark.parametrize(
+    ("times", "read_by", "expected"),
+    [
+        pytest.param(3, "body", 3, id="always overtaken"),
+        pytest.param(1, "stream", 1, id="its body cannot be read again"),
+    ],
+)
+async def test_a_request_that_cannot_be_done_stores_nothing_and_says_try_again(
+    caller: httpx.AsyncClient, tried: list[bytes], times: int, read_by: str, expected: int
+) -> None:
+    answer = await caller.post(f"/things/a/overtaken?times={times}&read_by={read_by}", content=b"bc")
+
+    assert (answer.status_code, answer.headers["retry-after"], len(tried)) == (503, "1", expected)
+    assert (await caller.get("/things")).json() == []
