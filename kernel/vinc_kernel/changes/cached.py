@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Hashable, Iterable
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from .keys import mark
 
 if TYPE_CHECKING:
     from ..database.session import DatabaseSession
-    from .changes import Changes
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
+
+
+class Numbers(Protocol):
+    """What a cache must know of changes."""
+
+    @property
+    def are_known(self) -> bool:
+        """Whether it can be said that nothing has changed."""
+
+    def note(self, db: DatabaseSession, topic: str, marks: Sequence[str] | None) -> None:
+        """Have every worker forget these of the topic, or all of it, once the transaction is committed."""
 
 
 class Cached(Generic[K, V]):
@@ -24,7 +34,7 @@ class Cached(Generic[K, V]):
     While the numbers of changes cannot be read, nothing kept is believed and `load` is asked each time.
     """
 
-    def __init__(self, changes: Changes, topic: str, load: Callable[[K], Awaitable[V | None]], size: int) -> None:
+    def __init__(self, changes: Numbers, topic: str, load: Callable[[K], Awaitable[V | None]], size: int) -> None:
         self.changes, self.topic, self.load, self.size = changes, topic, load, size
         self.kept: OrderedDict[K, V] = OrderedDict()
         self.loading: dict[K, asyncio.Task[V | None]] = {}

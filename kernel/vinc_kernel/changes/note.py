@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sqlalchemy import text
 
@@ -14,7 +14,6 @@ from .message import LONGEST, MOST_MARKS, marks_text
 if TYPE_CHECKING:
     from ..database.session import DatabaseSession
     from ..database.statements import Query
-    from .changes import Changes
 
 # Two transactions that change several topics take their rows in one order, so that neither waits for the other.
 COUNT = """
@@ -34,15 +33,25 @@ NOTIFY = text(COUNT + f"select message, pg_notify(:channel, {PAYLOAD}) from told
 NAME = "changes"
 
 
+class Teller(Protocol):
+    """Where changes are told: by PostgreSQL on `channel`, or where that is None by `publish`."""
+
+    channel: str | None
+    publish: Callable[[str], None]
+
+    def hear(self, text: str) -> None:
+        """Forget here what a message names."""
+
+
 @dataclass(slots=True, eq=False)
 class Noted:
     """The changes of one unit of work: one statement for all of them, in the round trip of its COMMIT."""
 
-    changes: Changes
+    changes: Teller
     topics: dict[str, set[str] | None] = field(default_factory=dict)
 
     @classmethod
-    def on(cls, db: DatabaseSession, changes: Changes) -> Noted:
+    def on(cls, db: DatabaseSession, changes: Teller) -> Noted:
         """What is noted on this session's unit of work."""
         made: Noted | None = db.unit.notes.get(NAME)
         if made is None:
