@@ -31,6 +31,8 @@ class Tenant(Recorded, Base):
         CheckConstraint("status in ('active', 'suspended', 'closing', 'purged')", name="status"),
         CheckConstraint("(status = 'closing') = (purge_after is not null)", name="purge_after"),
         Index(None, "status", "purge_after"),
+        Index(None, "name", "id"),
+        Index(None, "created_at", "id"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)

@@ -14,6 +14,11 @@ CHECKS = {
     "status": "status in ('active', 'suspended', 'closing', 'purged')",
     "purge_after": "(status = 'closing') = (purge_after is not null)",
 }
+INDEXES = (["status", "purge_after"], ["name", "id"], ["created_at", "id"])
+
+
+def name_of(columns: list[str]) -> str:
+    return op.f(f"ix_tenants_tenant_{'_'.join(columns)}")
 
 
 def upgrade() -> None:
@@ -32,9 +37,8 @@ def upgrade() -> None:
     op.add_column(TABLE, sa.Column("version", sa.Integer(), server_default=sa.text("1"), nullable=False))
     for name, rule in CHECKS.items():
         op.create_check_constraint(op.f(f"ck_tenants_tenant_{name}"), TABLE, rule)  # vinc: tenants are few
-    op.create_index(  # vinc: tenants are few
-        op.f("ix_tenants_tenant_status_purge_after"), TABLE, ["status", "purge_after"]
-    )
+    for columns in INDEXES:
+        op.create_index(name_of(columns), TABLE, columns)  # vinc: tenants are few
     op.create_table(
         "tenants_receipt",
         sa.Column("tenant", sa.Uuid(), nullable=False),
@@ -49,7 +53,8 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table("tenants_receipt")
-    op.drop_index(op.f("ix_tenants_tenant_status_purge_after"), TABLE)
+    for columns in reversed(INDEXES):
+        op.drop_index(name_of(columns), TABLE)
     for name in reversed(CHECKS):
         op.drop_constraint(op.f(f"ck_tenants_tenant_{name}"), TABLE)
     for name in ("version", "updated_by", "created_by", "without", "settings", "purge_after", "status"):
