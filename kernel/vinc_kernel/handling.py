@@ -19,7 +19,7 @@ from .context import Context
 from .errors import VincError
 from .rest.etags import unless_seen
 from .rest.listing import reading_themselves
-from .rest.strict import StrictRequest, doubled_names
+from .rest.strict import StrictRequest, errors_of_address
 
 MOST_REPEATS = 2
 Handler = Callable[[Request], Awaitable[Response]]
@@ -37,10 +37,8 @@ def handle_http(route: APIRoute) -> ASGIApp:
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         context: Context = scope["vinc"]
-        if scope["query_string"] and (doubled := doubled_names(scope["query_string"], repeatable)):
-            raise RequestValidationError(
-                [{"type": "doubled", "loc": ("query", name), "msg": "is given more than once"} for name in doubled]
-            )
+        if errors := errors_of_address(scope, repeatable):
+            raise RequestValidationError(errors)
         if context.method == "HEAD":
             send = without_body(send)
         request = StrictRequest(scope, receive, send)
@@ -49,7 +47,7 @@ def handle_http(route: APIRoute) -> ASGIApp:
                 async with AsyncExitStack() as stack:
                     scope["fastapi_middleware_astack"] = scope["fastapi_inner_astack"] = stack
                     response = await answer(handler, request, context)
-                    await unless_seen(context, response)(scope, receive, send)
+                    await unless_seen(request, response)(scope, receive, send)
                     return
             except VincError:
                 if repeats == MOST_REPEATS or not may_be_repeated(request, context):

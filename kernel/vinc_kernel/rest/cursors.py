@@ -16,7 +16,7 @@ from itsdangerous import BadData, Signer, base64_decode, base64_encode
 from ..errors import BadRequest, Fault
 
 # The alphabet of base64url: what is outside of it, Python's decoder would skip.
-well_formed = re.compile(r"[A-Za-z0-9_.-]{1,8000}").fullmatch
+well_formed = re.compile(r"[A-Za-z0-9_.-]{1,16000}").fullmatch
 READERS: dict[type, Callable[[str], Any]] = {datetime: datetime.fromisoformat, date: date.fromisoformat, UUID: UUID}
 
 
@@ -34,7 +34,7 @@ class Cursors:
     def write(self, position: Sequence[Any]) -> str:
         """The cursor for the values of the order columns in the last row of a page."""
         values = [value if isinstance(value, str | int) else str(value) for value in position]
-        return self.signer().sign(base64_encode(json.dumps(values))).decode()
+        return self.signer().sign(base64_encode(json.dumps(values, ensure_ascii=False))).decode()
 
     def read(self, cursor: str, kinds: Sequence[type]) -> list[Any]:
         """Those values again, of these types; raises BadRequest for whatever was not written for this list."""

@@ -11,13 +11,15 @@ from uuid import UUID
 from fastapi import Depends, Header, Request, Response
 from sqlalchemy import ColumnElement
 
-from ..context import Context, current_context
+from ..context import current_context
 from ..errors import BadRequest, NotFound, PreconditionRequired
 from .pages import path_of
 
 ANY = "*"
 TAG = r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"'
-well_formed = re.compile(rf"[ \t]*{TAG}(?:[ \t]*,[ \t]*{TAG})*[ \t]*").fullmatch
+well_formed = re.compile(
+    rf"[ \t,]*{TAG}(?:[ \t]*,[ \t,]*{TAG})*[ \t,]*"
+).fullmatch  # RFC 9110, 5.6.1.2: empty ones count not
 tags = re.compile(TAG).findall
 version_in = re.compile(r'"([1-9][0-9]{0,9})-[0-9a-f]{18}"').fullmatch
 NO_VERSION = 0
@@ -131,13 +133,14 @@ async def tagging(request: Request, response: Response) -> Tagging:
 Tagged = Annotated[Tagging, Depends(tagging)]
 
 
-def unless_seen(context: Context, response: Response) -> Response:
+def unless_seen(request: Request, response: Response) -> Response:
     """The answer, or 304 where the caller says that it has just that (If-None-Match; RFC 9110, 13.1.2)."""
+    context = current_context(request)
     seen = context.header(b"if-none-match")
     if seen is None or context.method not in SAFE or response.status_code != 200:  # noqa: PLR2004  RFC 9110, 15.3.1
         return response
     tag = response.headers.get("etag")
-    text = seen.decode("latin-1")
+    text = ",".join(request.headers.getlist("if-none-match"))
     if tag is None or not (text.strip() == ANY or tag in {one.removeprefix("W/") for one in tags(text)}):
         return response
     kept = {name: value for name in KEPT if (value := response.headers.get(name)) is not None}

@@ -10,9 +10,10 @@ import json
 import math
 from collections.abc import AsyncGenerator, Iterable
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote_to_bytes
 
 from starlette.requests import Request
+from starlette.types import Scope
 
 DEEPEST = 64
 
@@ -113,6 +114,29 @@ def refuse_constant(_: str) -> Any:
 
 
 decoder = json.JSONDecoder(object_pairs_hook=members, parse_constant=refuse_constant, parse_float=finite)
+
+
+def errors_of_address(scope: Scope, repeatable: frozenset[str]) -> list[dict[str, Any]]:
+    """What is wrong with a path and a query before anybody reads them, as Pydantic tells it."""
+    query = scope["query_string"]
+    found = [
+        {"type": "encoding", "loc": (place,), "msg": "is not UTF-8"}
+        for place, text in (("path", scope.get("raw_path") or b""), ("query", query))
+        if not is_utf8(text)
+    ]
+    doubled = doubled_names(query, repeatable) if query else []
+    return found + [{"type": "doubled", "loc": ("query", name), "msg": "is given more than once"} for name in doubled]
+
+
+def is_utf8(encoded: bytes) -> bool:
+    """Whether a percent-encoded text is UTF-8; the usual decoders write U+FFFD in the place of what is none."""
+    if b"%" not in encoded and encoded.isascii():
+        return True
+    try:
+        unquote_to_bytes(encoded).decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def doubled_names(query: bytes, repeatable: frozenset[str]) -> list[str]:
