@@ -64,6 +64,7 @@ class Application:
             )
         )
         self.services.is_platform = self.front.steps.rights.is_platform
+        self.services.authorise = self.front.authorise
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":

@@ -104,6 +104,7 @@ class Context:
     principal: Principal | None = None
     tenant: Tenant | None = None
     tenant_refusal: Problem | None = None
+    absent: frozenset[str] = frozenset()  # the plugins that the caller's tenant has not, also while it is suspended
     plugin: str = ""
     route: str = ""
     unit: UnitOfWork | None = None
@@ -116,11 +117,6 @@ class Context:
     @property
     def tenant_id(self) -> UUID | None:
         return self.tenant.id if self.tenant else None
-
-    @property
-    def absent(self) -> frozenset[str]:
-        """The plugins that the active tenant has not."""
-        return self.tenant.without if self.tenant else frozenset()
 
     @property
     def session(self) -> DatabaseSession:

@@ -195,7 +195,7 @@ class UnsupportedMediaType(Problem):
 
 
 class Unprocessable(Problem):
-    """The request is well-formed and wrong."""
+    """The request is not valid."""
 
     status = 422
 

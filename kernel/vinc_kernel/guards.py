@@ -33,7 +33,20 @@ class Guard:
     platform: bool = False
 
     async def __call__(self, request: HTTPConnection) -> Principal | None:
-        return current_context(request).principal
+        """Ask again: inside of a mounted application nobody has asked before."""
+        context = current_context(request)
+        await context.services.authorise(self.requirement, context)
+        return context.principal
+
+    @property
+    def requirement(self) -> Requirement:
+        return Requirement(
+            capabilities=self.capabilities,
+            roles=(self.roles,) if self.roles else (),
+            public=self.public,
+            tenant=bool(self.capabilities),
+            platform=self.platform,
+        )
 
 
 # One object for each meaning: FastAPI classifies callables in a cache of 4,096, which a guard a route would flush.

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from typing import Any
 
 from fastapi.dependencies.models import Dependant
 from fastapi.exceptions import RequestValidationError
+from fastapi.params import Form
 from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import Response
@@ -16,12 +18,13 @@ from starlette.routing import Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .context import Context
-from .errors import VincError
+from .errors import UnsupportedMediaType, VincError
 from .rest.etags import unless_seen
 from .rest.listing import reading_themselves
 from .rest.strict import StrictRequest, errors_of_address
 
 MOST_REPEATS = 2
+JSON_TYPE = re.compile(rb"application/(?:[\w.-]+\+)?json[ \t]*(?:;.*)?", re.IGNORECASE).fullmatch  # RFC 6839, 3.1
 Handler = Callable[[Request], Awaitable[Response]]
 
 
@@ -34,9 +37,12 @@ def handle_http(route: APIRoute) -> ASGIApp:
     lean.dependant = reading_themselves(route.dependant)
     handler = lean.get_route_handler()
     repeatable = repeatable_names(route)
+    takes_json = route.body_field is not None and not isinstance(route.body_field.field_info, Form)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         context: Context = scope["vinc"]
+        if takes_json and has_body(context) and not JSON_TYPE(context.header(b"content-type") or b""):
+            raise UnsupportedMediaType("Send JSON, and say so: Content-Type: application/json.")
         if errors := errors_of_address(scope, repeatable):
             raise RequestValidationError(errors)
         if context.method == "HEAD":
@@ -59,28 +65,43 @@ def handle_http(route: APIRoute) -> ASGIApp:
 
 async def answer(handler: Handler, request: StrictRequest, context: Context) -> Response:
     """What the handler answers, once what it did in the database is settled."""
-    async with AsyncExitStack() as stack:
-        request.scope["fastapi_function_astack"] = stack
-        try:
+    try:
+        async with AsyncExitStack() as stack:
+            request.scope["fastapi_function_astack"] = stack
             response = await handler(request)
-            if context.unit is not None:
-                await (context.unit.commit() if response.status_code < 400 else context.unit.rollback())  # noqa: PLR2004  RFC 9110, 15.5
-        finally:
-            if context.unit is not None:
-                await context.unit.close()
+        await settle(context, response.status_code)
+    finally:
+        if context.unit is not None:
+            await context.unit.close()
     return response
 
 
-def may_be_repeated(request: StrictRequest, context: Context) -> bool:
-    """Whether nothing of the request was stored, since another transaction came between, and all of it is there again.
+async def settle(context: Context, status: int) -> None:
+    """Make what the request did in the database last; undo it where the answer says that it failed."""
+    if context.unit is not None:
+        await (context.unit.commit() if status < 400 else context.unit.rollback())  # noqa: PLR2004  RFC 9110, 15.5
 
-    PostgreSQL itself has said so; what was lost with the line to it is never repeated, as it may be stored.
+
+def has_body(context: Context) -> bool:
+    """Whether the request has content, of whatever length (RFC 9112, 6)."""
+    return context.header(b"content-length") not in {None, b"0"} or context.header(b"transfer-encoding") is not None
+
+
+def may_be_repeated(request: StrictRequest, context: Context) -> bool:
+    """Whether nothing of the request was stored or answered, since another transaction came between.
+
+    PostgreSQL itself has said so; what was lost with the line to it is never repeated, as it may be stored. All of the
+    request must be there again.
     """
-    return context.unit is not None and context.unit.overtaken and request.is_whole
+    is_open = context.status == 0 and context.unit is not None and context.unit.overtaken
+    return is_open and request.is_whole
 
 
 def handle_other(inner: ASGIApp, mount: Mount | None = None) -> ASGIApp:
-    """An ASGI application around a WebSocket, a mount or a plain route; a session it used ends with it."""
+    """An ASGI application around a WebSocket, a mount or a plain route.
+
+    A session that it used is settled before the first byte of an answer, and with the end of a WebSocket.
+    """
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         context: Context = scope["vinc"]
@@ -90,7 +111,7 @@ def handle_other(inner: ASGIApp, mount: Mount | None = None) -> ASGIApp:
             scope["fastapi_middleware_astack"] = scope["fastapi_inner_astack"] = stack
             scope["fastapi_function_astack"] = stack
             try:
-                await inner(scope, receive, send)
+                await inner(scope, receive, settling(context, send) if scope["type"] == "http" else send)
                 if context.unit is not None:
                     await context.unit.commit()
             finally:
@@ -98,6 +119,17 @@ def handle_other(inner: ASGIApp, mount: Mount | None = None) -> ASGIApp:
                     await context.unit.close()
 
     return app
+
+
+def settling(context: Context, send: Send) -> Send:
+    """Settle the session when an answer begins."""
+
+    async def sender(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            await settle(context, message["status"])
+        await send(message)
+
+    return sender
 
 
 def repeatable_names(route: APIRoute) -> frozenset[str]:

@@ -18,7 +18,7 @@ from .changes.cached import Cached
 from .changes.changes import Changes
 from .context import Context, Principal, Tenant, asking, current_context
 from .database.scope import Scope
-from .errors import BadRequest, ConnectionAbsent, HookFailed, Problem, StartError
+from .errors import BadRequest, ConnectionAbsent, Forbidden, HookFailed, Problem, StartError
 from .settings import KernelSettings, Settings
 from .tenant_settings import TenantSettings
 
@@ -58,6 +58,11 @@ class PluginState:
     why: str = ""
 
 
+async def refuse_all(_requirement: Any, _context: Context) -> None:
+    """What is said before it is known what roles are worth."""
+    raise Forbidden
+
+
 @dataclass(slots=True, eq=False)
 class Services:
     """What all plugins of one application share; made by the kernel, never global."""
@@ -68,6 +73,7 @@ class Services:
     optional_for_tenants: dict[str, bool] = field(default_factory=dict)
     implementations: Implementations = lambda _hook: ()
     is_platform: Callable[[Principal], bool] = lambda _principal: False
+    authorise: Callable[[Any, Context], Awaitable[None]] = refuse_all
     changes: Changes = field(default_factory=Changes)
     things: dict[type, object] = field(default_factory=dict)
     owners: dict[type, str] = field(default_factory=dict)

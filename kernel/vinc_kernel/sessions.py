@@ -17,7 +17,7 @@ from .context import current_context
 from .database.scope import Scope
 from .database.session import DatabaseSession
 from .database.unit import UnitOfWork
-from .errors import BadRequest
+from .errors import BadRequest, Forbidden
 from .services import Services, note_platform_work
 
 ONLY_READ = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})  # RFC 9110, 9.2.1: safe methods
@@ -60,9 +60,12 @@ class PlatformSession:
 
     async def __call__(self, request: HTTPConnection) -> DatabaseSession:
         context = current_context(request)
+        services: Services = context.services
+        # Asked again: inside of a mounted application nobody has asked before.
+        if context.principal is None or not services.is_platform(context.principal):
+            raise Forbidden("This is for those who run the platform.")
         if context.unit is None:
             note_platform_work(self.reason, context.principal, context)
-            services: Services = context.services
             actor = context.principal.id if context.principal else None
             scope = Scope(actor=actor, platform=True, read_only=context.method in ONLY_READ)
             context.unit = services.database.unit(scope)

@@ -176,6 +176,7 @@ class DatabaseSettings(Settings):
     pool_size: Annotated[int, Field(ge=1, le=1000)] = Field(5, validation_alias="VINC_DB_POOL_SIZE")
     max_overflow: Annotated[int, Field(ge=0, le=1000)] = Field(10, validation_alias="VINC_DB_MAX_OVERFLOW")
     pool_timeout: Seconds = Field(10, validation_alias="VINC_DB_POOL_TIMEOUT")
+    answer_timeout: Seconds = Field(35, validation_alias="VINC_DB_ANSWER_TIMEOUT")
     echo: bool = Field(default=False, validation_alias="VINC_DB_ECHO")
 
 

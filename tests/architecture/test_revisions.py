@@ -6,7 +6,16 @@ from pathlib import Path
 import pytest
 
 from vinc_kernel.database.versions import History, revisions
-from vinc_kernel.migrations.blocking import blocking_changes
+from vinc_kernel.migrations.blocking import (
+    COPIED,
+    DEFAULT,
+    FILLED,
+    INDEX,
+    UNIQUE,
+    UNVALIDATED,
+    VALUELESS,
+    blocking_changes,
+)
 from vinc_kernel.migrations.lint import bare_statements
 
 ROOT = Path(__file__).parents[2]
@@ -74,12 +83,6 @@ def test_what_changes_the_schema_or_stands_in_a_data_step_is_not_found(body: str
     assert bare_statements(history_with(body, tmp_path)) == []
 
 
-INDEX = "use create_index_concurrently() in a revision of its own"
-UNIQUE = f"{INDEX}, then `alter table ... add constraint ... unique using index ...` in the next one"
-UNVALIDATED = "make it not valid, and `alter table ... validate constraint ...` in the next revision, in all_rows()"
-FILLED = "add a check that it is not null, not valid, and validate that in an earlier revision; say so: # vinc: why"
-COPIED = "add a column of the new type, fill it in, and drop the old one in a later revision"
-DEFAULT = "add the column without it, set the default, and fill in the rows that are there with `with data(...)`"
 BLOCKING = {
     'op.create_index("i", "t", ["tenant_id", "a"])': INDEX,
     'op.create_index("i", table_name=TABLE, columns=["a"])': INDEX,
@@ -104,6 +107,9 @@ BLOCKING = {
     'op.add_column(table, sa.Column("a", sa.Text(), sa.Computed("b || c")))': DEFAULT,
     'op.execute("alter table t add column a timestamptz default clock_timestamp()")': DEFAULT,
     'op.execute("alter table t add a int generated always as identity")': DEFAULT,
+    'op.add_column("t", sa.Column("a", sa.Text(), nullable=False))': VALUELESS,
+    'op.execute("alter table t add column a text not null")': VALUELESS,
+    'op.execute("alter table t add a text not null")': VALUELESS,
     'with all_rows():\n    op.create_check_constraint("c", "t", "a > 0")': UNVALIDATED,
 }
 NEW = 'op.create_table("t", sa.Column("a", sa.Integer()))\n'
@@ -121,6 +127,9 @@ BRIEF = [
     'op.execute("alter table t add constraint u unique using index i")',
     'op.execute("alter table t alter column a set default gen_random_uuid()")',
     'op.execute("alter table t drop constraint unique_check")',
+    'op.add_column("t", sa.Column("a", sa.Text(), nullable=True))',
+    "op.execute(\"alter table t add a text not null default ''\")",
+    'op.execute("alter table t add constraint c check (a is not null) not valid")',
     'op.alter_column("t", "a", nullable=False)  # vinc: the check c, which is validated, says the same',
     f'{NEW}op.create_index("i", "t", ["a"])\nop.execute("alter table t add check (a > 0)")',
     'op.execute("create table t (a int); create index on t (a)")',

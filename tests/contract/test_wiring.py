@@ -94,7 +94,7 @@ def test_tenants_adds_exactly_this() -> None:
         "roles": ["super_admin"],
         "provides": ["TenantDirectory"],
         "settings": ["purge_after"],
-        "commands": ["create", "demo", "list", "purge", "reactivate", "show", "suspend"],
+        "commands": ["close", "create", "demo", "list", "purge", "reactivate", "show", "suspend"],
         "hooks": ["contribute", "lifespan"],
     }
 

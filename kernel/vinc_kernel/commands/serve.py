@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from signal import SIG_IGN, SIGTERM, signal
 from typing import TYPE_CHECKING
 
 from ..settings import KernelSettings, Sources
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from .command import Commands
 
 APP = "vinc_kernel.main:app"
+SECONDS_TO_FINISH = 10  # what is under way; whoever has sent half a body must not hold up the stop
 
 
 def add(commands: Commands) -> None:
@@ -40,6 +42,7 @@ def run(args: Namespace, settings: KernelSettings, _: Sources) -> int:
         access_log=False,
         server_header=False,
         lifespan="on",
+        timeout_graceful_shutdown=SECONDS_TO_FINISH,
     )
     configure(settings.log)  # the workers do it for themselves, and the supervisor speaks as well
     try:
@@ -54,6 +57,7 @@ def serve(config: uvicorn.Config) -> int:
     from uvicorn import Server
 
     server = Server(config)
+    signal(SIGTERM, SIG_IGN)  # uvicorn takes it over while it runs, and sends it once more when it has stopped cleanly
     server.run()
     return 0 if server.started else REFUSED
 

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from functools import partial
 from time import monotonic
 from typing import Any
 
@@ -53,7 +54,7 @@ async def postgres(settings: DatabaseSettings) -> AsyncGenerator[Postgres]:
         timeout=settings.pool_timeout,
         max_lifetime=SECONDS_TO_LIVE,
         reconnect_timeout=SECONDS_TO_RECONNECT,
-        configure=prepare_nothing_behind_a_pooler,
+        configure=partial(configure, patience=settings.answer_timeout),
         name="vinc",
         open=False,
     )
@@ -142,8 +143,9 @@ def reason_of(error: psycopg.Error) -> str:
     return line.rpartition("failed: ")[2] or type(error).__name__
 
 
-async def prepare_nothing_behind_a_pooler(connection: PipelineConnection) -> None:
+async def configure(connection: PipelineConnection, *, patience: float) -> None:
     """A pooler gives each transaction another backend, which would not know what was prepared on the last one."""
+    connection.patience = connection.usual_patience = patience
     answer = await connection.execute(b"select pg_backend_pid()")
     row = await answer.fetchone()
     if row is None or row[0] != connection.info.backend_pid:

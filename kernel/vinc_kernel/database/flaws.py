@@ -39,8 +39,17 @@ with owned as (
   select oid, relname::text, relkind, reloptions from pg_class c
   where relnamespace = 'public'::regnamespace and relkind in ('v', 'm') and not exists (
     select from pg_depend where classid = 'pg_class'::regclass and objid = c.oid and deptype = 'e')
+), readable as (
+  select c.oid, relname::text, nspname::text, relowner from pg_class c join pg_namespace n on n.oid = relnamespace
+  where relkind in ('r', 'p', 'v', 'm', 'f') and nspname <> 'information_schema' and nspname !~ '^pg_'
+    and has_schema_privilege(to_regrole({app_})::oid, n.oid, 'usage')
+    and (has_table_privilege(to_regrole({app_})::oid, c.oid, {any_right})
+      or has_table_privilege(to_regrole({platform_})::oid, c.oid, {any_right})
+      or has_any_column_privilege(to_regrole({app_})::oid, c.oid, 'select, insert, update, references'))
+    and not exists (select from pg_depend where classid = 'pg_class'::regclass and objid = c.oid and deptype = 'e')
 )
 """
+ANY_RIGHT = "select, insert, update, delete, truncate, references, trigger"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +97,15 @@ ROWS = (
         where not relispartition and not exists (select from policy where polrelid = owned.oid and kind = wanted)""",
     ),
     Question(
+        "the application may use it, and nobody looks at what stands outside of the schema public; revoke that on {}",
+        "select relname, nspname from readable where nspname <> 'public'",
+    ),
+    Question(
+        "it belongs to {}, so that nobody looks at its grants; alter its owner to {owner}",
+        """select relname, rolname::text from readable join pg_roles r on r.oid = relowner
+        where nspname = 'public' and relowner <> to_regrole({owner_})::oid""",
+    ),
+    Question(
         "the column {} is granted by itself; revoke it",
         """select relname::text, attname::text from pg_attribute join pg_class c on c.oid = attrelid
         where relnamespace = 'public'::regnamespace and exists (select from aclexplode(attacl)
@@ -126,6 +144,20 @@ ROWS = (
         where member.rolname in ({app_}, {platform_}, {owner_})
           and (member.rolname, role.rolname) <> ({app_}, {platform_})""",
     ),
+    Question(
+        "this role may give {} to others; revoke admin option for it",
+        """select member.rolname::text, role.rolname::text from pg_auth_members m
+        join pg_roles role on role.oid = roleid join pg_roles member on member.oid = m.member
+        where admin_option and (member.rolname, role.rolname) = ({app_}, {platform_})""",
+    ),
+    Question(
+        "its sessions begin with {}; alter role ... reset that setting",
+        """select coalesce(rolname::text, 'every role'), setting from pg_db_role_setting s
+        left join pg_roles r on r.oid = setrole, unnest(setconfig) as setting
+        where (rolname in ({app_}, {platform_}) or setrole = 0)
+          and setdatabase in (0, (select oid from pg_database where datname = current_database()))
+          and setting ~ '^(role|row_security|session_authorization|vinc[.])'""",
+    ),
 )
 # Keys see every tenant's rows: they tell what exists, and cascade across tenants, unless tenant_id comes first.
 KEYS = (
@@ -137,6 +169,12 @@ KEYS = (
         "the unique index {} does not begin with tenant_id",
         """select relname, indexrelid::regclass::text from pg_index join owned on owned.oid = indrelid
         where indisunique and indkey[0] <> attnum""",
+    ),
+    Question(
+        "the exclusion constraint {} does not compare tenant_id by =",
+        """select relname, conname::text from pg_constraint join owned on owned.oid = conrelid
+        where contype = 'x' and not exists (select from unnest(conkey, conexclop) as key (col, operator)
+          join pg_operator o on o.oid = operator where col = attnum and oprname = '=')""",
     ),
     Question(
         "the foreign key {} does not begin with tenant_id",
@@ -198,7 +236,12 @@ USER = (
 
 def statement(questions: Sequence[Question], roles: Roles) -> sql.Composed:
     """All of these in one: rows of a question's number, the table and the culprit."""
-    words = {**roles.words(), "tenant": sql.Literal(TENANT), "exception": sql.Literal(EXCEPTION)}
+    words = {
+        **roles.words(),
+        "tenant": sql.Literal(TENANT),
+        "exception": sql.Literal(EXCEPTION),
+        "any_right": sql.Literal(ANY_RIGHT),
+    }
     one = sql.SQL("select {number}, * from ({query})")
     asked = [
         one.format(number=number, query=sql.SQL(question.query).format(**words))

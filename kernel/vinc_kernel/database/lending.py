@@ -97,6 +97,7 @@ class Lending:
         self.keep(self.repair(connection, asking, reset=reset))
 
     def give(self, connection: PipelineConnection) -> None:
+        connection.patience = connection.usual_patience
         while self.waiting:
             waiting = self.waiting.popleft()
             if not waiting.done():

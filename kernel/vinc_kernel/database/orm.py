@@ -98,13 +98,24 @@ class Borrowed:
         """The unit of work gives it back."""
 
 
+class RequestSession(AsyncSession):
+    """A session that ends with its request: closing it would undo what was written so far, and say nothing."""
+
+    async def close(self) -> None:
+        """Only the unit of work may, at its end."""
+        if not self.info["unit"].ended:
+            message = "a session ends with its request: take the close(), or the `async with`, out"
+            raise DatabaseError(message)
+        await super().close()
+
+
 def orm_session(unit: Unit, statements: Statements) -> AsyncSession:
     """A session that takes the unit's connection when it needs one."""
 
     async def borrow() -> Borrowed:
         return Borrowed(unit, await unit.lend())
 
-    return AsyncSession(AsyncEngine(engine(statements, borrow)), expire_on_commit=False)
+    return RequestSession(AsyncEngine(engine(statements, borrow)), expire_on_commit=False, info={"unit": unit})
 
 
 def engine(statements: Statements, connect: Any) -> Engine:

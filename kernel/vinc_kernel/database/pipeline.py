@@ -1,9 +1,9 @@
 """A connection that asks several statements in one round trip, up to one Sync.
 
 `AsyncConnection.pipeline()` gives every statement a task, and needs two trips for what this does in one; `./dev bench
---only read` has the figures. Of psycopg 3.3 this uses what it does not promise: `psycopg.generators`,
-`psycopg.waiting`, `AsyncConnection._deallocate`, `AsyncConnection._prepared`, and that every exchange of a connection
-waits in its `wait()`.
+--only read` has the figures. Of psycopg 3.3 this uses what it does not promise: `psycopg.generators`, `psycopg.waiting`,
+`errors._WaitTimeout`, `AsyncConnection._deallocate`, `AsyncConnection._prepared`, and that each exchange waits in the
+connection's `wait()`.
 tests/integration/test_pipeline.py fails when one changes: look then at `AsyncCursor._execute_gen` and `AsyncPipeline`
 for what took its place.
 """
@@ -71,6 +71,12 @@ class Answer:
         return self.transformer.load_rows(0, self.result.ntuples, tuple)
 
 
+class Silent(psycopg.OperationalError):
+    """The server does not answer; it has limits of its own, so that this is a server or a line that hangs."""
+
+    sqlstate = "57014"  # as if it had said so itself: query_canceled
+
+
 class PipelineConnection(AsyncConnection[tuple[Any, ...]]):
     """A connection in autocommit, whose transactions are begun and ended by statements."""
 
@@ -82,6 +88,8 @@ class PipelineConnection(AsyncConnection[tuple[Any, ...]]):
         self.number = 0
         self.until = self.idle_since = 0.0  # on the clock of `monotonic`
         self.canceller: Any = None
+        self.usual_patience: float | None = None  # seconds that an answer may take; None: for ever
+        self.patience: float | None = None  # of whoever has it now
 
     @property
     def is_idle(self) -> bool:
@@ -182,12 +190,21 @@ class PipelineConnection(AsyncConnection[tuple[Any, ...]]):
         return answers, failed
 
     async def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:  # noqa: ASYNC109  psycopg's name
-        """As psycopg's, which every exchange goes through; one that is cancelled never waits for the server."""
+        """As psycopg's, which every exchange goes through; one that is cancelled never waits for the server.
+
+        Raises Silent where the server takes longer than whoever asks has patience.
+        """
+        limit = self.patience if timeout is None else timeout
         try:
-            return await waiting.wait_async(gen, self.pgconn.socket, interval=interval, timeout=timeout)
+            return await waiting.wait_async(gen, self.pgconn.socket, interval=interval, timeout=limit)
         except (asyncio.CancelledError, KeyboardInterrupt):
             self.abandon()
             raise
+        except errors._WaitTimeout:  # noqa: SLF001  see above
+            if timeout is not None:
+                raise
+            self.abandon()
+            raise Silent from None
 
     def abandon(self) -> None:
         """Close it in the middle, at once; `cancel_abandoned` then tells the server."""

@@ -67,6 +67,10 @@ class DatabaseSession:
         (answer,) = await self.unit.run([self.query(statement, values)])
         return answer.touched
 
+    async def lift_time_limits(self) -> None:
+        """Let this transaction take as long as it must: for an operator's command, never for a request."""
+        await self.unit.lift_time_limits()
+
     def run_at_commit(self, statement: Executable, values: Values | None = None) -> None:
         """Run it in the round trip of the commit, before that and in the same transaction; its answer is not read."""
         query = self.query(statement, values)

@@ -34,8 +34,15 @@ if TYPE_CHECKING:
 
 BEGIN, COMMIT = Question(b"begin"), Question(b"commit")
 TENANT = "set_config('vinc.tenant_id', $1, true)"
+# The role too, each time: a function that has set it for longer than its transaction must not have set it for others.
+AS_OURSELVES = "set_config('role', 'none', true)"
 TO_READ = f"select {TENANT}, set_config('transaction_read_only', 'on', true)"
 TO_WRITE = f"select {TENANT}, set_config('vinc.actor_id', $2, true)"
+# Not every version of PostgreSQL has each of them.
+WITHOUT_LIMITS = Question(b"""
+select set_config(name, '0', true) from pg_settings
+where name in ('statement_timeout', 'transaction_timeout', 'idle_in_transaction_session_timeout')
+""")
 Take = Callable[[Sequence[tuple[Any, ...]]], None]
 AS_PLATFORM = "set_config('role', ${}, true)"  # what `set local role` does
 
@@ -60,10 +67,10 @@ def beginning(scope: Scope, roles: Roles) -> Question:
     words, values = TO_WRITE, [str(scope.tenant or ""), str(scope.actor or "")]
     if scope.read_only:
         words, values = TO_READ, values[:1]
-    if scope.platform:
-        values.append(roles.platform)
-        words = f"{words}, {AS_PLATFORM.format(len(values))}"
-    return Question(words.encode(), values)
+    if not scope.platform:
+        return Question(f"{words}, {AS_OURSELVES}".encode(), values)
+    values.append(roles.platform)
+    return Question(f"{words}, {AS_PLATFORM.format(len(values))}".encode(), values)
 
 
 @dataclass(slots=True, eq=False)
@@ -118,10 +125,18 @@ class UnitOfWork:
                 await self.begin(connection)
             return connection
 
+    async def lift_time_limits(self) -> None:
+        """Let this transaction take as long as it must."""
+        async with self.line() as connection:
+            connection.patience = None
+            if not self.began:
+                await self.begin(connection)
+            await connection.ask([WITHOUT_LIMITS])
+
     async def restart(self) -> None:
         """Undo everything so far and go on in a new transaction with the same scope."""
         async with self.line(after_failure=True) as connection:
-            self.failed = False
+            self.failed = self.overtaken = False
             await connection.ask([ROLLBACK, *self.resets(), BEGIN, self.beginning()])
 
     def resets(self) -> Sequence[Question]:
@@ -242,6 +257,7 @@ class UnitOfWork:
             await self.send_commit()
         else:
             self.require_success()
+        self.overtaken = False
         calls, self.calls = self.calls, []
         await self.end()
         for call in calls:

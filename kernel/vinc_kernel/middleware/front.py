@@ -16,7 +16,7 @@ from starlette.websockets import WebSocketClose
 
 from ..context import Context, MembershipDirectory, PrincipalDirectory, TenantDirectory, asking
 from ..errors import MethodNotAllowed, NotFound, PluginUnavailable, Problem
-from ..guards import Rights
+from ..guards import Requirement, Rights
 from ..routing import Index, Match, method_of, path_of
 from ..services import Services
 from ..settings import CorsSettings
@@ -140,11 +140,16 @@ class Front:
         if state is not None and state.state != "ready":
             message = f"The plugin {endpoint.plugin} is out of service in this worker."
             raise PluginUnavailable(message)
-        await self.steps.rights.authorise(requirement, context, services.find(MembershipDirectory))
+        await self.authorise(requirement, context)
         state_of_request = scope.setdefault("state", {})
         state_of_request["tenant_id"] = state_of_request["active_wholesaler_id"] = context.tenant_id
         scope["path_params"], scope["route"], scope["endpoint"] = match.params, endpoint.route, endpoint.function
         await endpoint.app(scope, receive, send)
+
+    async def authorise(self, requirement: Requirement, context: Context) -> None:
+        """Return when the caller may; raises Unauthorized, BadRequest or Forbidden."""
+        steps = self.steps
+        await steps.rights.authorise(requirement, context, steps.services.find(MembershipDirectory))
 
     async def select(self, context: Context, *, needed: bool) -> None:
         """Find out which tenant the caller works in."""

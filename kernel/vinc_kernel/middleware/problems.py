@@ -102,6 +102,8 @@ def faults(errors: Sequence[Mapping[str, Any]]) -> Iterator[Fault]:
 def message_of(error: Mapping[str, Any]) -> str:
     """The text of an error, unless something of the input stands in it."""
     text = str(error["msg"]).removeprefix("Value error, ")
+    if error["type"] == "json_invalid":
+        return f"is no strict JSON: {printable(str(error['ctx']['error']))[:LONGEST_MESSAGE]}"  # the parser's own words
     if len(text) > LONGEST_MESSAGE or any(scalar in text for scalar in scalars(error.get("input"))):
         return "is not valid"
     return printable(text)

@@ -41,7 +41,9 @@ async def tenancy(
     if tenant is None:
         if needed or given is not None:
             context.tenant_refusal = Forbidden("You are no member of this tenant, or there is no such tenant.")
-    elif tenant.is_active or platform:
+        return
+    context.absent = tenant.without
+    if tenant.is_active or platform:
         context.tenant = tenant
     elif needed:
         context.tenant_refusal = TenantSuspended("Nobody can work in this tenant until it is active again.")

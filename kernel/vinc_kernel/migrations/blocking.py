@@ -21,6 +21,7 @@ UNVALIDATED = "make it not valid, and `alter table ... validate constraint ...` 
 FILLED = "add a check that it is not null, not valid, and validate that in an earlier revision; say so: # vinc: why"
 COPIED = "add a column of the new type, fill it in, and drop the old one in a later revision"
 DEFAULT = "add the column without it, set the default, and fill in the rows that are there with `with data(...)`"
+VALUELESS = "it fails where there are rows: give it a server_default, or fill it in while it may be null"
 AT_FIRST = "make it so in the revision that makes the table"
 EXCEPTION = re.compile(r"#\s*vinc:\s*\S")
 # Patterns for statements in small letters, with single spaces.
@@ -37,6 +38,11 @@ ACTIONS = (
     (r"\bset not null\b", None, FILLED),
     (rf"\badd\b.*\bdefault\b.*{VOLATILE}", None, DEFAULT),
     (r"\badd\b.*\bgenerated\b", None, DEFAULT),
+    (
+        r"\badd (?:column )?(?!constraint|check|primary|unique|foreign|exclude)\S+ (?!.*\bdefault\b).*\bnot null\b",
+        None,
+        VALUELESS,
+    ),
     (r"\bset (un)?logged\b", None, AT_FIRST),
 )
 
@@ -136,8 +142,12 @@ def column_cure(reading: Reading, call: ast.Call) -> str:
     generated = any(
         isinstance(one, ast.Call) and last_name(one.func) in {"Computed", "Identity"} for one in column.args
     )
-    default = reading.text(argument(column, len(column.args), "server_default"))
-    return DEFAULT if generated or re.search(VOLATILE, default) else ""
+    given = argument(column, len(column.args), "server_default")
+    if generated or re.search(VOLATILE, reading.text(given)):
+        return DEFAULT
+    nullable = argument(column, len(column.args), "nullable")
+    is_required = isinstance(nullable, ast.Constant) and nullable.value is False
+    return VALUELESS if is_required and given is None else ""
 
 
 def alteration_cure(_: Reading, call: ast.Call) -> str:

@@ -62,6 +62,9 @@ def outdated(connection: Connection) -> list[str]:
 def differences_of_tables(unit: Unit, histories: Sequence[History], models: Models) -> Iterator[str]:
     for history in histories:
         yield from differences_of_plugin(unit, history, models.get(history.plugin))
+    for plugin in sorted(models.keys() - {history.plugin for history in histories}):
+        if models[plugin]:
+            yield f"{plugin}: it has models and no revision; run vinc db revision --plugin {plugin}"
     yield from strangers(unit)
     yield from map(str, flaws(unit))
 

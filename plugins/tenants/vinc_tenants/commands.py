@@ -55,6 +55,14 @@ async def reactivate(app: App, tenant: str) -> None:
     print(f"{found.slug} is active")
 
 
+async def close(app: App, tenant: str) -> None:
+    """Refuse a tenant's members, and have all that it has purged when its grace is over."""
+    found = await service.named(app, tenant)
+    async with app.platform_session("an operator closes a tenant") as db:
+        closed = await service.close_any(app, db, found.id)
+    print(f"{closed.slug} is closing; it can be purged after {closed.purge_after}")
+
+
 async def purge(app: App, tenant: str = "", /, *, due: bool = False, yes: bool = False, now: bool = False) -> int:
     """Take away all that a closing tenant has, once its grace has ended; with --due all such, from a timer.
 
@@ -107,4 +115,4 @@ def print_columns(rows: Sequence[tuple[str, ...]]) -> None:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
-COMMANDS = (list, show, create, suspend, reactivate, purge, demo)
+COMMANDS = (list, show, create, suspend, reactivate, close, purge, demo)

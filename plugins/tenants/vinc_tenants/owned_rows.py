@@ -30,11 +30,6 @@ where relnamespace = 'public'::regnamespace and relkind in ('r', 'p') and not re
   and attname = 'tenant_id' and not attisdropped
 order by relname
 """)
-# A role's limits are made for requests; not every version of PostgreSQL has each of them.
-LIFT_TIME_LIMITS = text("""
-select name, set_config(name, '0', true) as limit from pg_settings
-where name in ('statement_timeout', 'transaction_timeout', 'idle_in_transaction_session_timeout')
-""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +45,6 @@ class Counted:
 
     name: str
     rows: int
-
-
-async def lift_time_limits(db: Session) -> None:
-    """Let this transaction take as long as it must."""
-    await db.execute(LIFT_TIME_LIMITS)
 
 
 async def rows_by_table(db: Session, tenant: UUID) -> dict[str, int]:

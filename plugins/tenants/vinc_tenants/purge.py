@@ -47,7 +47,7 @@ async def purge(app: App, tenant: Named, *, at_once: bool = False) -> Purged | N
     """
     try:
         async with app.platform_session("purge a tenant", tenant=tenant.id) as db:
-            await owned_rows.lift_time_limits(db)
+            await db.lift_time_limits()  # those of a role are made for requests
             found = await repository.lock_to_purge(db, tenant.id, at_once=at_once)
             return await take_away(app, db, found) if found else None
     except VincError as error:

@@ -65,10 +65,22 @@ async def close(app: App, db: Session, tenant_id: UUID, expected: IfMatch) -> Te
 
     Raises NotFound, and PreconditionFailed where somebody else was faster.
     """
+    return await change(app, db, tenant_id, expected, await closing(app, db, tenant_id))
+
+
+async def close_any(app: App, db: Session, tenant_id: UUID) -> TenantOut:
+    """The same, whatever was seen of it."""
+    values = await closing(app, db, tenant_id)
+    changed = await repository.change(db, tenant_id, values)
+    app.get(StoredTenants).forget(db, changed)
+    return changed
+
+
+async def closing(app: App, db: Session, tenant_id: UUID) -> Mapping[str, Any]:
+    """What changes of a tenant when it is closed."""
     tenant = await locked(db, tenant_id)
     grace = timedelta(days=app.settings(TenantsSettings).purge_after)
-    values = {} if tenant.status == CLOSING else {"status": CLOSING, "purge_after": repository.now_and(grace)}
-    return await change(app, db, tenant_id, expected, values)
+    return {} if tenant.status == CLOSING else {"status": CLOSING, "purge_after": repository.now_and(grace)}
 
 
 async def locked(db: Session, tenant_id: UUID) -> TenantOut:

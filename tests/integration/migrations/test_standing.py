@@ -30,7 +30,10 @@ def guarded(ground: Ground) -> Generator[Ground]:
     yield ground
     ground.do(
         f"revoke {ground.roles.owner}, pg_read_all_data from {ground.roles.app}, {ground.roles.platform};"
-        f" alter role {ground.roles.app} nosuperuser nobypassrls"
+        f" alter role {ground.roles.app} nosuperuser nobypassrls;"
+        f" alter role {ground.roles.app} in database {ground.name} reset role;"
+        f" revoke admin option for {ground.roles.platform} from {ground.roles.app};"
+        f" drop schema if exists side cascade"
     )
 
 
@@ -72,6 +75,18 @@ set role {0.owner}; create table a_copy (like a_t including all)
     a_copy: row level security is not enabled; call protect("a_copy") in its revision
 set role {0.owner}; create table a_child () inherits (a_t)
     a_child: row level security is not enabled; call protect("a_child") in its revision
+create schema side; grant usage on schema side to {0.app}; create table side.s (n int); grant insert on side.s to {0.app}
+    s: the application may use it, and nobody looks at what stands outside of the schema public; revoke that on side
+create schema side; grant usage on schema side to public; create view side.v as table a_t; grant select on side.v to public
+    v: the application may use it, and nobody looks at what stands outside of the schema public; revoke that on side
+alter table a_log_all owner to {0.migrator}; grant select on a_log_all to {0.app}
+    a_log_all: it belongs to {0.migrator}, so that nobody looks at its grants; alter its owner to {0.owner}
+alter table a_t owner to {0.migrator}; grant all on a_t to {0.app}
+    a_t: it belongs to {0.migrator}, so that nobody looks at its grants; alter its owner to {0.owner}
+grant {0.platform} to {0.app} with admin true
+    {0.app}: this role may give {0.platform} to others; revoke admin option for it
+alter role {0.app} in database {1} set role = {0.platform}
+    {0.app}: its sessions begin with role={0.platform}; alter role ... reset that setting
 grant select on a_log_all to {0.app}
     a_log_all has the grants {0.app} select too many; run vinc db init
 grant select (at) on a_log_all to {0.app}
@@ -108,7 +123,7 @@ grant pg_read_all_data to {0.app}
     {0.app}: this role is a member of pg_read_all_data; revoke it
 alter table a_t owner to {0.app}
     a_t: the application connects as {0.app}, to whom this table belongs; alter its owner to {0.owner}
-"""
+"""  # noqa: E501  a line for each
 CASES = [pair.split("\n    ") for pair in re.split(r"\n(?! )", SPOILED.strip())]
 
 
@@ -116,7 +131,7 @@ CASES = [pair.split("\n    ") for pair in re.split(r"\n(?! )", SPOILED.strip())]
 async def test_what_endangers_a_tenants_rows_stops_production_and_is_told_of_elsewhere(
     guarded: Ground, caplog: pytest.LogCaptureFixture, change: str, line: str
 ) -> None:
-    guarded.do(change.format(guarded.roles, condition=CONDITION))
+    guarded.do(change.format(guarded.roles, guarded.name, condition=CONDITION))
 
     with pytest.raises(DatabaseError) as refused:
         await start(guarded)
