@@ -6,6 +6,7 @@ import copy
 import re
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
+from http import HTTPStatus
 from typing import Any
 
 from fastapi.dependencies.models import Dependant
@@ -111,7 +112,10 @@ def handle_other(inner: ASGIApp, mount: Mount | None = None) -> ASGIApp:
             scope["fastapi_middleware_astack"] = scope["fastapi_inner_astack"] = stack
             scope["fastapi_function_astack"] = stack
             try:
-                await inner(scope, receive, settling(context, send) if scope["type"] == "http" else send)
+                held: list[Message] = []
+                await inner(scope, receive, settling(context, send, held) if scope["type"] == "http" else send)
+                for message in held:
+                    await send(message)
                 if context.unit is not None:
                     await context.unit.commit()
             finally:
@@ -121,13 +125,19 @@ def handle_other(inner: ASGIApp, mount: Mount | None = None) -> ASGIApp:
     return app
 
 
-def settling(context: Context, send: Send) -> Send:
-    """Settle the session when an answer begins."""
+def settling(context: Context, send: Send, held: list[Message]) -> Send:
+    """Settle the session when an answer begins.
+
+    One of 500 is `held`: a mounted application writes it before it raises what has happened, and that may be a problem.
+    """
 
     async def sender(message: Message) -> None:
         if message["type"] == "http.response.start":
             await settle(context, message["status"])
-        await send(message)
+        if held or message.get("status") == HTTPStatus.INTERNAL_SERVER_ERROR:
+            held.append(message)
+        else:
+            await send(message)
 
     return sender
 

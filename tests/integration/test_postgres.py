@@ -16,7 +16,7 @@ from vinc_kernel.connections.postgres import postgres
 from vinc_kernel.database.pool import Postgres
 from vinc_kernel.database.scope import Scope
 from vinc_kernel.database.session import DatabaseSession
-from vinc_kernel.errors import ConnectionAbsent, DatabaseError, Unavailable
+from vinc_kernel.errors import ConnectionAbsent, DatabaseError, DeadlineExceeded, Unavailable
 from vinc_kernel.lifespan import connections
 from vinc_kernel.services import Check, Services
 from vinc_kernel.settings import DatabaseSettings, KernelSettings, RedisSettings, ServiceSettings
@@ -169,6 +169,36 @@ async def test_pool_and_health_are_back_soon_after_the_server(line: Proxy, thing
 
         assert await within(5, pool.ping) < 1
         assert await within(5, lambda: works(pool)) < 5
+
+
+@pytest.mark.parametrize("read_only", [True, False])
+async def test_a_server_that_goes_silent_is_given_up_in_time(
+    line: Proxy, things_address: str, read_only: bool, admin: psycopg.Connection
+) -> None:
+    settings = through(line, things_address, pool_size=1, max_overflow=0, answer_timeout=0.5)
+    async with postgres(settings) as pool:
+        line.silent = True
+        began = monotonic()
+        with pytest.raises(DeadlineExceeded):
+            async with pool.session(Scope(OURS, read_only=read_only)) as db:
+                await db.one(ONE, Number)
+
+        assert monotonic() - began < 1
+        line.silent = False
+        line.cut()
+        await within(10, lambda: works(pool))
+
+
+async def test_who_lifts_the_limits_may_take_longer(things_address: str, admin: psycopg.Connection) -> None:
+    settings = database_settings(things_address, pool_size=1, max_overflow=0, answer_timeout=0.3)
+    sleep = text("select 1 as number from pg_sleep(0.6)")
+    async with postgres(settings) as pool:
+        async with pool.session(Scope(OURS)) as db:
+            await db.lift_time_limits()
+            assert (await db.one(sleep, Number)).number == 1
+        with pytest.raises(DeadlineExceeded):
+            async with pool.session(Scope(OURS)) as db:
+                await db.one(sleep, Number)
 
 
 async def test_a_silent_server_fails_its_check_in_a_second(line: Proxy, things_address: str) -> None:

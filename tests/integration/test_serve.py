@@ -102,6 +102,15 @@ def test_it_serves_a_tenant_out_of_the_database(
     assert (answer.status_code, answer.json()["slug"]) == (200, "acme")
 
 
+def test_who_sends_half_a_body_does_not_hold_up_the_stop(settings: Mapping[str, str], tmp_path: Path) -> None:
+    half = b"POST /api/v1/tenants HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\nContent-Type: application/json\r\n"
+    with serving(tmp_path / "log", [VINC, "serve"], settings) as client, socket.socket() as line:
+        line.connect((client.base_url.host, client.base_url.port))
+        line.sendall(half + b'Authorization: Dev root;super_admin;\r\n\r\n{"slug": ')
+        sleep(0.5)  # until it is read; `serving` then asks it to stop, and waits
+        client.close()
+
+
 def test_one_structured_line_a_request_with_nothing_that_the_caller_sent(
     settings: Mapping[str, str], tmp_path: Path
 ) -> None:

@@ -2,18 +2,38 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, suppress
 from types import ModuleType
+from typing import Annotated
 from uuid import UUID, uuid4
 
 import httpx
 import psycopg
 import pytest
-from fastapi import APIRouter, HTTPException, Request, Response
+from fastapi import APIRouter, BackgroundTasks, Depends, FastAPI, HTTPException, Request, Response
 from sqlalchemy import insert, text
+from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.responses import StreamingResponse
 
-from vinc_kernel import App, Contribution, OrmSession, Session, Tenant, TenantDirectory, hooks, public, signed_in
+from vinc_kernel import (
+    App,
+    Capability,
+    Contribution,
+    NotFound,
+    OrmSession,
+    Session,
+    Tenant,
+    TenantDirectory,
+    VincError,
+    hooks,
+    platform_only,
+    platform_session,
+    public,
+    require_capabilities,
+    require_roles,
+    signed_in,
+)
 from vinc_kernel.app import create_app
 from vinc_kernel.plugins.arrange import Plugin
 from vinc_kernel.settings import KernelSettings, ServiceSettings
@@ -22,6 +42,7 @@ from ..conftest import OURS, database_settings
 from .things import NAMES, Name, Part, Thing, new
 
 router = APIRouter(prefix="/things")
+around = APIRouter(dependencies=[signed_in])
 attempts: list[bytes] = []
 OVERTAKEN = text("do $$ begin raise serialization_failure; end $$")
 
@@ -68,6 +89,91 @@ async def be_overtaken(name: str, times: int, read_by: str, request: Request, db
     return name
 
 
+async def overtaken_for_a_moment(name: str, orm: AsyncSession) -> None:
+    """Write, after another transaction came between and the handler has caught that itself."""
+    attempts.append(name.encode())
+    with suppress(VincError):
+        async with orm.begin_nested():
+            await orm.execute(OVERTAKEN)
+    orm.add(Thing(tenant_id=OURS, name=f"{name}{len(attempts)}"))
+
+
+def fail() -> None:
+    raise NotFound
+
+
+def failing() -> Generator[None]:
+    yield
+    fail()
+
+
+async def half_an_answer() -> AsyncGenerator[bytes]:
+    yield b"half"
+    fail()
+
+
+@router.post("/{name}/caught/background", dependencies=[signed_in], status_code=201)
+async def fail_in_the_background(name: str, orm: OrmSession, tasks: BackgroundTasks) -> str:
+    await overtaken_for_a_moment(name, orm)
+    tasks.add_task(fail)
+    return name
+
+
+@router.post("/{name}/caught/stream", dependencies=[signed_in])
+async def fail_in_a_stream(name: str, orm: OrmSession) -> StreamingResponse:
+    await overtaken_for_a_moment(name, orm)
+    return StreamingResponse(half_an_answer())
+
+
+@router.post("/{name}/caught/dependency", dependencies=[signed_in, Depends(failing, scope="function")])
+async def fail_in_a_dependency(name: str, orm: OrmSession) -> str:
+    await overtaken_for_a_moment(name, orm)
+    return name
+
+
+@router.post("/{name}/closed", dependencies=[signed_in], status_code=201)
+async def close_by_hand(name: str, db: Session, orm: OrmSession) -> str:
+    await db.execute(new(name))
+    async with orm:
+        orm.add(Thing(tenant_id=OURS, name=f"{name}2"))
+    return name
+
+
+mounted = FastAPI()
+around.mount("/things/mounted", mounted)
+
+
+@mounted.post("/orphan", status_code=201)
+async def fail_at_commit_in_a_mount(db: Session) -> None:
+    await db.execute(insert(Part).values(tenant_id=OURS, thing_id=uuid4()))
+
+
+@mounted.post("/{name}", status_code=201)
+async def write_in_a_mount(name: str, db: Session) -> None:
+    await db.execute(new(name))
+
+
+@mounted.get("/platform")
+async def read_above_tenants(db: Annotated[Session, platform_session("count everything")]) -> list[Name]:
+    return await db.all(NAMES, Name)
+
+
+@mounted.get("/only", dependencies=[platform_only])
+async def be_of_the_platform() -> None: ...
+
+
+@mounted.get("/role", dependencies=[require_roles("super_admin")])
+async def have_a_role() -> None: ...
+
+
+@mounted.get("/capability", dependencies=[require_capabilities(Capability("things.count", title="Count"))])
+async def have_a_capability() -> None: ...
+
+
+@mounted.get("/mine", dependencies=[signed_in])
+async def be_somebody() -> None: ...
+
+
 @router.get("/left/alone", dependencies=[signed_in])
 async def leave_a_statement_alone(db: Session) -> None:
     await asyncio.gather(conflict(), db.all(text("select 1 as a"), dict))
@@ -89,7 +195,7 @@ class OneTenant:
 
 @hooks.contribute
 def contribute() -> Contribution:
-    return Contribution(routers=[router], provides=[TenantDirectory])
+    return Contribution(routers=[router, around], provides=[TenantDirectory])
 
 
 @hooks.lifespan
@@ -196,3 +302,38 @@ async def test_a_request_that_cannot_be_done_stores_nothing_and_says_try_again(
 
     assert (answer.status_code, answer.headers["retry-after"], len(tried)) == (503, "1", expected)
     assert (await caller.get("/things")).json() == []
+
+
+@pytest.mark.parametrize("how", ["background", "stream"])
+async def test_what_fails_after_the_commit_is_not_done_again(
+    caller: httpx.AsyncClient, tried: list[bytes], how: str
+) -> None:
+    with suppress(NotFound, AssertionError):  # the answer has begun, so nobody can be told any more
+        await caller.post(f"/things/a/caught/{how}")
+
+    assert tried == [b"a"]
+    assert (await caller.get("/things")).json() == [{"name": "a1"}]
+
+
+async def test_what_a_dependency_refuses_after_the_handler_is_not_stored(caller: httpx.AsyncClient) -> None:
+    assert (await caller.post("/things/a/caught/dependency")).status_code == 404
+    assert (await caller.get("/things")).json() == []
+
+
+async def test_closing_the_orms_session_by_hand_loses_nothing_in_silence(caller: httpx.AsyncClient) -> None:
+    assert (await caller.post("/things/a/closed")).status_code == 500
+    assert (await caller.get("/things")).json() == []
+
+
+@pytest.mark.parametrize("path", ["platform", "only", "role", "capability"])
+async def test_a_guard_inside_of_a_mounted_application_is_asked(caller: httpx.AsyncClient, path: str) -> None:
+    answer = await caller.get(f"/things/mounted/{path}")
+
+    assert (answer.status_code, answer.json()["type"]) == (403, "urn:vinc:problem:forbidden")
+    assert (await caller.get("/things/mounted/mine")).status_code == 200
+
+
+async def test_a_mounted_application_answers_when_its_session_is_settled(caller: httpx.AsyncClient) -> None:
+    assert (await caller.post("/things/mounted/orphan")).status_code == 409
+    assert (await caller.post("/things/mounted/a")).status_code == 201
+    assert (await caller.get("/things")).json() == [{"name": "a"}]

@@ -94,6 +94,23 @@ ENDING = [
 ]  # fmt: skip
 
 
+async def test_a_role_that_a_function_has_set_for_longer_is_nobody_elses(
+    single: Postgres, things_address: str, admin: psycopg.Connection
+) -> None:
+    role = make_url(things_address).username
+    admin.execute(f"create role {role}_all; grant {role}_all to {role}".encode())
+    body = f"select set_config('role', '{role}_all', false)"
+    admin.execute(f"create function things_become() returns text language sql as $$ {body} $$".encode())
+    try:
+        async with single.session(Scope(OURS)) as db:
+            await ask(db, "select things_become() as name")
+        for scope in (Scope(THEIRS), Scope(THEIRS, read_only=True), Scope()):
+            async with single.session(scope) as db:
+                assert await ask(db, "select current_user::text as name") == [{"name": role}]
+    finally:
+        admin.execute(f"drop function things_become; drop role {role}_all".encode())
+
+
 @pytest.mark.parametrize("by", ["core", "orm"])
 @pytest.mark.parametrize("statement", ENDING)
 async def test_a_statement_that_would_end_the_transaction_is_refused_and_nothing_is_stored(

@@ -1,9 +1,9 @@
 """A connection that asks several statements in one round trip, up to one Sync.
 
 `AsyncConnection.pipeline()` gives every statement a task, and needs two trips for what this does in one; `./dev bench
---only read` has the figures. Of psycopg 3.3 this uses what it does not promise: `psycopg.generators`, `psycopg.waiting`,
-`errors._WaitTimeout`, `AsyncConnection._deallocate`, `AsyncConnection._prepared`, and that each exchange waits in the
-connection's `wait()`.
+--only read` has the figures. Of psycopg 3.3 this uses what it does not promise: `psycopg.generators`,
+`psycopg.waiting`, `errors._WaitTimeout`, `AsyncConnection._deallocate`, `AsyncConnection._prepared`, and that each
+exchange waits in the connection's `wait()`.
 tests/integration/test_pipeline.py fails when one changes: look then at `AsyncCursor._execute_gen` and `AsyncPipeline`
 for what took its place.
 """

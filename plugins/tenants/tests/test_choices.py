@@ -146,3 +146,15 @@ async def test_who_manages_a_tenant_does_not_switch_its_plugins(admin: AsyncClie
 
     assert answer.status_code == 403
     assert answer.json()["detail"] == "This needs the capability: tenants.switch."
+
+
+async def test_a_plugin_that_is_off_is_nowhere_also_while_the_tenant_is_suspended(
+    platform: AsyncClient, admin: AsyncClient, acme: UUID
+) -> None:
+    await platform.put(f"/tenants/{acme}/plugins", json={"billing": False}, headers={"If-Match": "*"})
+    await platform.post(f"/tenants/{acme}/suspend")
+    document = (await admin.get("/openapi.json")).json()
+
+    assert (await admin.get("/billing")).status_code == 404
+    assert "/api/v1/billing" not in document["paths"]
+    assert "/api/v1/tenants/me" in document["paths"]

@@ -14,7 +14,7 @@ from vinc_kernel.testing import Application, Database
 from vinc_tenants import purge as purging
 from vinc_tenants.errors import PurgeFailed
 
-from .conftest import Billing, Step, fail, plant, rows_of, swallow, within_a_second
+from .conftest import SET_UP, Billing, Step, fail, plant, rows_of, swallow, within_a_second
 
 KEEP = """
 create function keep() returns trigger language plpgsql as 'begin return null; end';
@@ -171,3 +171,31 @@ async def test_a_purged_tenant_is_not_found_on_any_worker(
 
 async def gone(directory: TenantDirectory, tenant: UUID) -> bool:
     return await directory.find(tenant) is None and await directory.find("acme") is None
+
+
+async def test_what_is_being_written_meanwhile_goes_too(vinc_app: Application, tables: Database) -> None:
+    ours = closed(tables, "acme")
+    app = app_of(vinc_app)
+    async with app.session(ours) as db:
+        await db.execute(SET_UP)
+        purging_it = asyncio.create_task(purging.purge(app, Key(ours)))
+        await asyncio.sleep(0.3)
+    done = await purging_it
+
+    assert done is not None
+    assert done.rows["billing_invoice"] >= 1
+    assert set(rows_of(tables, ours).values()) == {0}
+
+
+async def test_who_writes_for_ever_keeps_the_tenant(
+    vinc_app: Application, tables: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(purging, "SECONDS_TO_WAIT", 0.2)
+    ours = closed(tables, "acme")
+    app = app_of(vinc_app)
+    async with app.session(ours) as db:
+        await db.execute(SET_UP)
+        with pytest.raises(PurgeFailed, match="somebody has been writing"):
+            await purging.purge(app, Key(ours))
+
+    assert rows_of(tables, ours)["billing_invoice"] >= 1

@@ -1,7 +1,9 @@
 """Every query over the rows of one tenant, whichever plugin's they are; for a session above all tenants."""
 
+import asyncio
 from collections.abc import Collection
 from dataclasses import dataclass
+from time import monotonic
 from uuid import UUID
 
 from sqlalchemy import (
@@ -30,6 +32,16 @@ where relnamespace = 'public'::regnamespace and relkind in ('r', 'p') and not re
   and attname = 'tenant_id' and not attisdropped
 order by relname
 """)
+# Whether nobody writes any more who began before this transaction; the first question gives it its number.
+ALONE = text("select pg_current_xact_id() = pg_snapshot_xmin(pg_current_snapshot()) as answer")
+SECONDS_BETWEEN_LOOKS = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The answer to a question of yes or no."""
+
+    answer: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +57,16 @@ class Counted:
 
     name: str
     rows: int
+
+
+async def others_are_done(db: Session, seconds: float) -> bool:
+    """Wait until all have ended who may have written before; whether that was so in time."""
+    deadline = monotonic() + seconds
+    while not (await db.one(ALONE, Answered)).answer:
+        if monotonic() > deadline:
+            return False
+        await asyncio.sleep(SECONDS_BETWEEN_LOOKS)
+    return True
 
 
 async def rows_by_table(db: Session, tenant: UUID) -> dict[str, int]:

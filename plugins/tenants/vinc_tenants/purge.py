@@ -13,6 +13,8 @@ from .errors import PurgeFailed, Refused
 from .models import CLOSING, PURGED
 from .schemas import TenantOut
 
+SECONDS_TO_WAIT = 10
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Purged:
@@ -55,6 +57,8 @@ async def purge(app: App, tenant: Named, *, at_once: bool = False) -> Purged | N
 
 
 async def take_away(app: App, db: Session, tenant: Tenant) -> Purged:
+    if not await owned_rows.others_are_done(db, SECONDS_TO_WAIT):
+        raise PurgeFailed("somebody has been writing for a while, perhaps rows of this tenant; run it again later")
     before = await owned_rows.rows_by_table(db, tenant.id)
     await app.call(hooks.tenant_purge, app.context(db, tenant))
     await owned_rows.delete_rows(db, tenant.id, before)
