@@ -7,6 +7,8 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
+from sqlalchemy.engine import make_url
+
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
@@ -15,7 +17,8 @@ class Proxy:
     """Listens on loopback and passes bytes on, both ways.
 
     `delay` holds each answer back, in seconds; `silent` swallows everything and keeps the line open; `refuse` hangs up
-    on new lines.
+    on new lines. Once an answer has the bytes `fatal` in it, `spared` bytes of it are passed on, and then it hangs up.
+    `trips` counts how often a caller said something after it had got an answer.
     """
 
     connect: Callable[[], Awaitable[Streams]]
@@ -23,6 +26,10 @@ class Proxy:
     delay: float = 0
     silent: bool = False
     refuse: bool = False
+    fatal: bytes = b""
+    spared: int = 0
+    trips: int = 0
+    answered: bool = True
     writers: set[asyncio.StreamWriter] = field(default_factory=set)
 
     def cut(self) -> None:
@@ -48,7 +55,12 @@ class Proxy:
             while data := await reader.read(65536):
                 if self.silent:
                     continue
+                self.trips += self.answered and not slow
+                self.answered = bool(slow)
                 await asyncio.sleep(self.delay * slow)
+                if slow and self.fatal and self.fatal in data:
+                    writer.write(data[: self.spared])
+                    break
                 writer.write(data)
                 await writer.drain()
             if not self.silent:
@@ -83,3 +95,12 @@ async def proxy_to_socket(path: str) -> AsyncGenerator[Proxy]:
     """Yield a proxy to a server that listens on a Unix socket."""
     async with proxy(lambda: asyncio.open_unix_connection(path)) as made:
         yield made
+
+
+@asynccontextmanager
+async def proxy_to_postgres(address: str) -> AsyncGenerator[tuple[Proxy, str]]:
+    """Yield a proxy to the server at this address, and the address through it."""
+    url = make_url(address)
+    async with proxy_to_socket(f"{url.query['host']}/.s.PGSQL.{url.port or 5432}") as made:
+        through = url.set(host="127.0.0.1", port=made.port, query={})
+        yield made, through.render_as_string(hide_password=False)

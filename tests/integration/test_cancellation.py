@@ -1,31 +1,37 @@
-"""Requests that are cancelled lose no connection, and leave nothing of their tenant on one."""
+"""Requests that are cancelled, and whose connections are killed, lose none and leave nothing of their tenant on one."""
 
 import asyncio
 import random
+import socket
 from collections import Counter
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
 from uuid import UUID
 
 import psycopg
 import pytest
+import uvicorn
+from fastapi import APIRouter
 from sqlalchemy import update
+from sqlalchemy.engine import make_url
 
+from vinc_kernel import OrmSession, Session, signed_in
+from vinc_kernel.app import Application
 from vinc_kernel.connections.postgres import postgres
 from vinc_kernel.database.pool import Postgres
 from vinc_kernel.database.scope import Scope
 from vinc_kernel.database.session import DatabaseSession
+from vinc_kernel.errors import DatabaseError, Unavailable
 
 from ..conftest import OURS, THEIRS, database_settings
-from .things import (
-    SLEEP,
-    TENANTS,
-    Thing,
-    Who,
-    add,
-)
+from .bouncer import bouncer
+from .things import SLEEP, TENANTS, Thing, Who, add, application
 
 TASKS, ROUNDS, CONNECTIONS = 64, 6, 4
+KILL = """
+select pg_terminate_backend(pid) from pg_stat_activity
+where usename = %s and datname = current_database() order by random() limit 1
+"""
 Work = Callable[[Postgres, UUID], Awaitable[Counter[str]]]
 
 
@@ -57,7 +63,7 @@ def who(tenant_id: UUID, **_: object) -> Who:
     return Who(tenant_id)
 
 
-async def storm(things: Postgres, work: Work) -> Counter[str]:
+async def storm(things: Postgres, work: Work, *expected: type[Exception]) -> Counter[str]:
     """Many tasks on few connections, cancelled at random, from inside and from outside."""
     total: Counter[str] = Counter()
     for _ in range(ROUNDS):
@@ -68,6 +74,8 @@ async def storm(things: Postgres, work: Work) -> Counter[str]:
         for result in await asyncio.gather(*tasks, return_exceptions=True):
             if isinstance(result, Counter):
                 total += result
+            elif isinstance(result, expected):
+                total["failed"] += 1
             else:
                 assert isinstance(result, asyncio.CancelledError | TimeoutError), repr(result)
                 total["cancelled"] += 1
@@ -79,33 +87,81 @@ async def one(things: Postgres, work: Work, number: int) -> Counter[str]:
         return await work(things, OURS if number % 2 else THEIRS)
 
 
+@pytest.fixture(params=["directly", "through PgBouncer"])
+def address(request: pytest.FixtureRequest, things_address: str, admin: psycopg.Connection) -> Iterator[str]:
+    """The database's, and that of a pooler before it which has no more connections."""
+    if request.param == "directly":
+        yield things_address
+    else:
+        with bouncer(things_address, connections=CONNECTIONS) as pooled:
+            yield pooled
+
+
 @pytest.fixture
-async def few(things_address: str, admin: psycopg.Connection) -> Any:
-    settings = database_settings(things_address, pool_size=CONNECTIONS, max_overflow=0, pool_timeout=20)
+async def few(address: str) -> AsyncGenerator[Postgres]:
+    settings = database_settings(address, pool_size=CONNECTIONS, max_overflow=0, pool_timeout=20)
     async with postgres(settings) as things:
         await add(things, "a")
         await add(things, "b", tenant=THEIRS)
         yield things
 
 
-async def test_cancelled_requests_lose_no_connection_and_show_no_foreign_row(
-    few: Postgres, caplog: pytest.LogCaptureFixture
-) -> None:
-    total = await storm(few, work)
-    await few.settled()
-    units = [few.unit(Scope(OURS)) for _ in range(CONNECTIONS)]
+async def whole(things: Postgres) -> bool:
+    """Whether all connections can be had at once, each with a transaction of its own, and show one's own rows."""
+    await things.settled()
+    units = [things.unit(Scope(OURS)) for _ in range(CONNECTIONS)]
     async with asyncio.timeout(10):
         seen = await asyncio.gather(*(DatabaseSession(unit).all(TENANTS, Who) for unit in units))
     for unit in units:
         await unit.close()
+    size = things.pool.get_stats()["pool_size"]
+    return (seen, size) == ([[Who(OURS)]] * CONNECTIONS, CONNECTIONS)
 
+
+async def test_cancelled_requests_lose_no_connection_and_show_no_foreign_row(
+    few: Postgres, caplog: pytest.LogCaptureFixture
+) -> None:
+    total = await storm(few, work)
+
+    assert await whole(few)
     assert total["foreign"] == 0
     assert total["cancelled"] > 20
     assert total["done"] > 20
     assert total["own"] > 20
-    assert seen == [[Who(OURS)]] * CONNECTIONS
-    assert few.pool.get_stats()["pool_size"] == CONNECTIONS
     assert "rolling back returned connection" not in caplog.text
+
+
+async def test_killed_backends_lose_no_connection_and_show_no_foreign_row(
+    few: Postgres, things_address: str, admin: psycopg.Connection
+) -> None:
+    role, killed = make_url(things_address).username, 0
+
+    async def kill() -> None:
+        nonlocal killed
+        while True:
+            await asyncio.sleep(0.01)
+            killed += len(admin.execute(KILL, [role]).fetchall())
+
+    killing = asyncio.create_task(kill())
+    total = await storm(few, work, Unavailable, DatabaseError)
+    killing.cancel()
+    await asyncio.wait([killing])
+
+    assert killed > 5
+    assert total["failed"] > 0
+    assert total["foreign"] == 0
+    assert total["own"] > 20
+    assert await whole_again(few)
+
+
+async def whole_again(things: Postgres) -> bool:
+    """A pooler tells its clients of a killed backend when they ask next."""
+    for _ in range(CONNECTIONS):
+        try:
+            return await whole(things)
+        except Unavailable:
+            continue
+    return await whole(things)
 
 
 async def test_the_storm_would_find_a_scope_that_outlives_its_transaction(few: Postgres) -> None:
@@ -137,3 +193,56 @@ async def test_a_cancelled_query_stops_on_the_server_too(things: Postgres, admin
     active = "select count(*) from pg_stat_activity where query like '%pg_sleep(%' and state = 'active'"
     query = active + " and pid <> pg_backend_pid() and datname = current_database()"
     assert admin.execute(query.encode()).fetchone() == (0,)
+
+
+router = APIRouter(prefix="/things")
+
+
+@router.post("/{seconds}", dependencies=[signed_in])
+async def work_for(seconds: float, db: Session, orm: OrmSession) -> list[UUID]:
+    await db.execute(update(Thing).values(qty=1))
+    await db.all(SLEEP, who, {"seconds": seconds})
+    return list(await orm.scalars(TENANTS))
+
+
+@asynccontextmanager
+async def listening(app: Application) -> AsyncGenerator[int]:
+    """The port on which a real server serves the application, which has started."""
+    server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_config=None))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            server.should_exit = True
+            await serving
+
+
+async def call(port: int, *, tenant: str, hang_up: bool) -> bytes:
+    """What the server answers; nothing to who hangs up at a random moment."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    seconds = random.choice([0.001, 0.004])
+    head = f"POST /api/v1/things/{seconds} HTTP/1.1\r\nHost: test\r\nAuthorization: Dev somebody;viewer;{tenant}\r\n"
+    writer.write(f"{head}Connection: close\r\nContent-Length: 0\r\n\r\n".encode())
+    if hang_up:
+        await asyncio.sleep(random.random() * 0.1)
+        writer.transport.abort()
+        return b""
+    answer = await reader.read()
+    writer.close()
+    return answer.partition(b"\r\n")[0].partition(b" ")[2] + answer.rpartition(b"\r\n")[2]
+
+
+async def test_callers_that_hang_up_lose_no_connection_and_show_no_foreign_row(
+    few: Postgres, address: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = database_settings(address, pool_size=CONNECTIONS, max_overflow=0, pool_timeout=20)
+    async with application(router, settings) as app, listening(app) as port:
+        answers = await asyncio.gather(
+            *(call(port, tenant=("acme", "globex")[number % 2], hang_up=number % 4 < 2) for number in range(TASKS * 2))
+        )
+        assert await whole(app.services.database)
+
+    expected = {tenant: f'200 OK["{key}"]'.encode() for tenant, key in [("acme", OURS), ("globex", THEIRS)]}
+    assert Counter(answers) == {b"": TASKS, expected["acme"]: TASKS // 2, expected["globex"]: TASKS // 2}
+    assert "rolling back returned connection" not in caplog.text

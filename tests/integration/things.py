@@ -1,12 +1,18 @@
-"""Two tables, their rows and statements, for the tests of sessions; tests/conftest.py makes them in the database."""
+"""Two tables, their rows, statements and an application on them; tests/conftest.py makes them in the database."""
 
 import enum
+import sys
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from types import ModuleType
 from typing import Any
 from uuid import UUID, uuid4
 
+import httpx
+from fastapi import APIRouter
 from pydantic import BaseModel
 from sqlalchemy import Enum, Numeric, bindparam, func, insert, select
 from sqlalchemy.dialects.postgresql import JSONB
@@ -14,10 +20,14 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.sql import Executable
 from sqlalchemy.types import BigInteger, DateTime
 
+from vinc_kernel import App, Contribution, Tenant, TenantDirectory, hooks
+from vinc_kernel.app import Application, create_app
 from vinc_kernel.database.pool import Postgres
 from vinc_kernel.database.scope import Scope
+from vinc_kernel.plugins.arrange import Plugin
+from vinc_kernel.settings import DatabaseSettings, KernelSettings, ServiceSettings
 
-from ..conftest import OURS
+from ..conftest import OURS, THEIRS
 
 
 class Mood(enum.Enum):
@@ -102,3 +112,60 @@ async def add(things: Postgres, *names: str, tenant: UUID = OURS) -> None:
 async def names(things: Postgres, tenant: UUID = OURS) -> list[str]:
     async with things.session(Scope(tenant)) as db:
         return [row.name for row in await db.all(NAMES, Name)]
+
+
+TENANTS_BY_SLUG = {
+    slug: Tenant(id=key, slug=slug, name=slug.title())
+    for slug, key in {"acme": OURS, "globex": THEIRS, "initech": UUID(int=12)}.items()
+}
+
+
+class ThreeTenants:
+    async def find(self, key: UUID | str) -> Tenant | None:
+        return next((one for one in TENANTS_BY_SLUG.values() if key in (one.id, one.slug)), None)
+
+
+def plugin_of(router: APIRouter) -> Plugin:
+    """A plugin without a distribution, with three tenants and these routes."""
+
+    @hooks.contribute
+    def contribute() -> Contribution:
+        return Contribution(routers=[router], provides=[TenantDirectory])
+
+    @hooks.lifespan
+    @asynccontextmanager
+    async def lifespan(app: App) -> AsyncGenerator[None]:
+        app.provide(ThreeTenants(), TenantDirectory)
+        yield
+
+    module = ModuleType("made_things.plugin")
+    module.__dict__.update(contribute=contribute, lifespan=lifespan)
+    sys.modules[module.__name__] = module
+    return Plugin(
+        name="things", module=module.__name__, package="made_things", distribution="things", version="1",
+        enabled=True, required=True,
+    )  # fmt: skip
+
+
+@asynccontextmanager
+async def application(router: APIRouter, database: DatabaseSettings) -> AsyncGenerator[Application]:
+    """Yield an application with these routes, which has started."""
+    settings = KernelSettings(service=ServiceSettings.model_validate({"env": "test"}), database=database)
+    app = create_app(settings, plugins=[plugin_of(router)])
+    try:
+        async with app.lifespan():
+            yield app
+    finally:
+        del sys.modules["made_things.plugin"]
+
+
+@asynccontextmanager
+async def calling(router: APIRouter, database: DatabaseSettings) -> AsyncGenerator[httpx.AsyncClient]:
+    """Yield somebody of the first tenant, who calls an application with these routes."""
+    async with application(router, database) as app, caller_of(app) as client:
+        yield client
+
+
+def caller_of(app: Application, tenant: str = "acme") -> httpx.AsyncClient:
+    headers = {"Authorization": f"Dev somebody;viewer;{tenant}"}
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test/api/v1", headers=headers)

@@ -161,7 +161,7 @@ class Lending:
         """Do it in a task that knows nothing of the request; asyncio itself would hold only a weak reference."""
         task = asyncio.get_running_loop().create_task(work, context=Context())
         self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
+        task.add_done_callback(self.tasks.discard, context=Context())
 
     async def settled(self) -> None:
         """Wait until everything that was given back has arrived."""

@@ -2,8 +2,8 @@
 
 `AsyncConnection.pipeline()` gives every statement a task, and needs two trips for what this does in one; `./dev bench
 --only read` has the figures. Of psycopg 3.3 this uses what it does not promise: `psycopg.generators`,
-`psycopg.waiting`, `errors._WaitTimeout`, `AsyncConnection._deallocate`, `AsyncConnection._prepared`, and that each
-exchange waits in the connection's `wait()`.
+`psycopg.waiting`, `errors._WaitTimeout`, `AsyncConnection._deallocate`, `AsyncConnection._prepared` with its `_names`
+and `_to_flush`, and that each exchange waits in the connection's `wait()`.
 tests/integration/test_pipeline.py fails when one changes: look then at `AsyncCursor._execute_gen` and `AsyncPipeline`
 for what took its place.
 """
@@ -133,7 +133,6 @@ class PipelineConnection(AsyncConnection[tuple[Any, ...]]):
             pgconn.pipeline_sync()
             yield from generators.send(pgconn)
             answers, failed = yield from self.received(steps)
-            pgconn.exit_pipeline_mode()
         except BaseException:
             self.abandon()
             raise
@@ -142,10 +141,19 @@ class PipelineConnection(AsyncConnection[tuple[Any, ...]]):
         return answers
 
     def sent_closings(self) -> list[Step]:
-        """First of all, as the server leaves out what comes after an error."""
+        """First of all, as the server leaves out what comes after an error.
+
+        By the protocol's own message, which a transaction that has failed takes as well; an older libpq has to wait.
+        """
+        by_message = capabilities.has_send_close_prepared()
+        if not by_message and self.pgconn.transaction_status == TransactionStatus.INERROR:
+            return []
         closing, self.closing = self.closing, []
         for name in closing:
-            self.pgconn.send_query_params(b"deallocate " + name, None)
+            if by_message:
+                self.pgconn.send_close_prepared(name)
+            else:
+                self.pgconn.send_query_params(b"deallocate " + name, None)
         return [Step()] * len(closing)
 
     def sent(self, question: Question) -> list[Step]:
@@ -183,6 +191,7 @@ class PipelineConnection(AsyncConnection[tuple[Any, ...]]):
                 if step.transformer is not None:
                     answers.append(Answer(result, step.transformer))
             yield from generators.fetch_many(self.pgconn)  # the Sync
+            self.pgconn.exit_pipeline_mode()
         except psycopg.OperationalError:  # the line is lost; the server's last words may say why
             if failed is not None:
                 raise errors.error_from_result(failed) from None
@@ -227,9 +236,12 @@ class PipelineConnection(AsyncConnection[tuple[Any, ...]]):
 
     def forget_prepared(self) -> bool:
         """Have everything prepared anew, as after a migration; whether there was anything."""
-        names, self.prepared = self.prepared, {}
-        self.closing.extend(names.values())
-        return self._prepared.clear() or bool(names)  # psycopg's own first, for its cursors
+        names = [*self._prepared._names.values(), *self.prepared.values()]  # noqa: SLF001  psycopg's own, of its cursors
+        self._prepared.clear()
+        self._prepared._to_flush.clear()  # noqa: SLF001  it would deallocate all, also what it has just prepared
+        self.prepared = {}
+        self.closing.extend(names)
+        return bool(names)
 
     def _deallocate(self, name: bytes | None) -> PQGen[None]:
         """As psycopg's, who sends DEALLOCATE ALL after a ROLLBACK of its own: ours are gone then, too."""

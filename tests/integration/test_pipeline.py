@@ -1,0 +1,525 @@
+"""The connection that asks several statements in one round trip, and each private name of psycopg that it uses.
+
+A release of psycopg in which one of them means something else fails here; the sections below have their names.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from decimal import Decimal
+from itertools import permutations
+from time import monotonic
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+import pytest
+from psycopg import errors
+from sqlalchemy import text
+from sqlalchemy.engine import make_url
+
+from vinc_kernel.connections.postgres import postgres
+from vinc_kernel.database import pipeline
+from vinc_kernel.database.pipeline import MOST_PREPARED, PipelineConnection, Question
+from vinc_kernel.database.pool import Postgres
+from vinc_kernel.database.scope import Scope
+from vinc_kernel.database.session import DatabaseSession
+from vinc_kernel.errors import Conflict, DatabaseError
+from vinc_kernel.testing.servers import conninfo
+
+from ..conftest import OURS, database_settings
+from .proxy import Proxy, proxy_to_postgres
+from .things import NAMES, Name, Thing, add, names, new
+
+PREPARED = Question(b"select name, statement from pg_prepared_statements order by name", prepare=False)
+ROLLBACK = Question(b"rollback")
+EVERYTHING = text("select * from things_plan")
+
+
+@pytest.fixture
+async def connection(things_address: str, admin: psycopg.Connection) -> AsyncGenerator[PipelineConnection]:
+    """A connection of its own, with an empty table that only it sees."""
+    async with await PipelineConnection.connect(conninfo(things_address), autocommit=True) as made:
+        await made.execute("create temporary table numbers (number integer primary key)")
+        yield made
+
+
+@pytest.fixture
+async def line(things_address: str, admin: psycopg.Connection) -> AsyncGenerator[tuple[Proxy, str]]:
+    async with proxy_to_postgres(things_address) as made:
+        yield made
+
+
+@pytest.fixture
+async def far(line: tuple[Proxy, str]) -> AsyncGenerator[PipelineConnection]:
+    """A connection through the proxy."""
+    async with await PipelineConnection.connect(conninfo(line[1]), autocommit=True) as made:
+        yield made
+
+
+def insert(number: int) -> Question:
+    return Question(b"insert into numbers values ($1)", [number])
+
+
+async def numbers(connection: PipelineConnection) -> list[int]:
+    (answer,) = await connection.ask([Question(b"select number from numbers order by 1")])
+    return [number for (number,) in answer.rows()]
+
+
+async def prepared(connection: PipelineConnection) -> dict[str, str]:
+    (answer,) = await connection.ask([PREPARED])
+    return dict(answer.rows())
+
+
+# What an answer tells.
+
+
+async def test_an_answer_tells_rows_names_types_and_what_was_done(connection: PipelineConnection) -> None:
+    key = uuid4()
+    values: Sequence[Any] = [1, 2**40, "nälle", key, None, Decimal("1.50"), [1, 2], b"\0\xff"]
+    kinds = ["integer", "bigint", "text", "uuid", "text", "numeric", "integer[]", "bytea"]
+    columns = ", ".join(f"${index}::{kind} as c{index}" for index, kind in enumerate(kinds, 1))
+    one, two, three = await connection.ask(
+        [Question(f"select {columns}".encode(), values), insert(1), Question(b"select 1 where false")]
+    )
+
+    assert one.rows() == one.rows() == [tuple(values)]
+    assert one.names == [f"c{index}" for index in range(1, 9)]
+    assert one.types == (23, 20, 25, 2950, 25, 1700, 1007, 17)
+    assert [(each.touched, each.tag) for each in (one, two, three)] == [
+        (1, b"SELECT 1"),
+        (1, b"INSERT 0 1"),
+        (0, b"SELECT 0"),
+    ]
+    assert (two.names, two.types, two.rows(), three.rows()) == ([], (), [], [])
+
+
+async def test_a_value_that_python_has_no_room_for_fails_when_it_is_read(connection: PipelineConnection) -> None:
+    (answer,) = await connection.ask([Question(b"select 'infinity'::timestamptz")])
+    with pytest.raises(psycopg.DataError):
+        answer.rows()
+
+    assert await numbers(connection) == []
+
+
+# generators.send, generators.fetch_many: one round trip, one transaction.
+
+
+async def test_many_statements_take_one_round_trip(line: tuple[Proxy, str], far: PipelineConnection) -> None:
+    questions = [Question(f"select {number} + $1::integer".encode(), [number]) for number in range(50)]
+    trips = []
+    for times in (questions, questions, questions[:5] * 3):  # new, known, and twice the same
+        before = line[0].trips
+        answers = await far.ask(times)
+        trips.append(line[0].trips - before)
+    before = line[0].trips
+    for question in questions:
+        await far.ask([question])
+
+    assert trips == [1, 1, 1]
+    assert [answer.rows() for answer in answers] == [[(number * 2,)] for number in range(5)] * 3
+    assert line[0].trips - before == 50
+
+
+async def test_a_session_that_reads_takes_one_round_trip_and_one_that_writes_two(line: tuple[Proxy, str]) -> None:
+    trips = []
+    async with postgres(database_settings(line[1], pool_size=1, max_overflow=0)) as pool:
+        await add(pool, "a")
+        for write in (False, True):
+            before = line[0].trips
+            async with pool.session(Scope(OURS, read_only=not write)) as db:
+                await (db.execute(new("b")) if write else db.all(NAMES, Name))
+            trips.append(line[0].trips - before)
+
+    assert trips == [1, 2]
+
+
+async def test_questions_and_answers_larger_than_all_buffers_do_not_wait_for_each_other(
+    far: PipelineConnection,
+) -> None:
+    sent = [str(number) * 1_000_000 for number in range(10)]
+    async with asyncio.timeout(10):
+        answers = await far.ask([Question(b"select $1::text", [each]) for each in sent])
+
+    assert [answer.rows() for answer in answers] == [[(each,)] for each in sent]
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["new", "prepared before"])
+async def test_an_error_in_the_middle_undoes_what_came_before_and_leaves_the_connection_idle(
+    connection: PipelineConnection, *, again: bool
+) -> None:
+    if again:
+        await connection.ask([insert(1), Question(b"delete from numbers")])
+    with pytest.raises(errors.DivisionByZero):  # the first, not the unique one
+        await connection.ask([insert(1), Question(b"select 1 / $1::integer", [0]), insert(2), insert(2)])
+
+    assert connection.is_idle
+    assert not connection.is_busy
+    assert await numbers(connection) == []
+    await connection.ask([insert(1), insert(2)])
+    assert await numbers(connection) == [1, 2]
+
+
+async def test_an_error_in_a_transaction_leaves_it_to_be_rolled_back(connection: PipelineConnection) -> None:
+    with pytest.raises(errors.UniqueViolation):
+        await connection.ask([Question(b"begin"), insert(1), insert(1), insert(2)])
+
+    assert not connection.is_idle
+    with pytest.raises(errors.InFailedSqlTransaction):
+        await connection.ask([insert(3)])
+    assert [answer.tag for answer in await connection.ask([ROLLBACK, insert(4)])] == [b"ROLLBACK", b"INSERT 0 1"]
+    assert await numbers(connection) == [4]
+
+
+async def test_a_value_that_cannot_be_sent_costs_the_connection_as_others_were_sent_before(
+    connection: PipelineConnection,
+) -> None:
+    with pytest.raises(psycopg.ProgrammingError):
+        await connection.ask([insert(1), Question(b"select $1", [object()])])
+
+    assert connection.closed
+
+
+async def test_the_last_words_of_a_server_that_hangs_up_are_the_error(
+    connection: PipelineConnection, admin: psycopg.Connection
+) -> None:
+    asking = asyncio.create_task(connection.ask([Question(b"select pg_sleep(9)")]))
+    await asyncio.sleep(0.05)
+    admin.execute("select pg_terminate_backend(%s, 1000)", [connection.info.backend_pid])
+    with pytest.raises(errors.AdminShutdown):
+        await asking
+
+    assert not connection.stands()
+
+
+# What is prepared.
+
+
+async def test_what_comes_again_is_prepared_once_for_each_type_and_only_where_it_shall_be(
+    connection: PipelineConnection,
+) -> None:
+    for value in (1, 2, 3, "a", "b"):
+        await connection.ask([Question(b"select $1", [value]), Question(b"select $1, 2", [value], prepare=False)])
+
+    assert list((await prepared(connection)).values()) == ["select $1"] * 2
+
+
+async def test_no_more_is_prepared_than_allowed_and_what_is_used_stays(
+    line: tuple[Proxy, str], far: PipelineConnection
+) -> None:
+    used = Question(b"select 'used'")
+    await far.ask([used])
+    (first,) = await prepared(far)
+    before = line[0].trips
+    for number in range(MOST_PREPARED + 20):
+        await far.ask([Question(b"select %d" % number), used])
+
+    assert line[0].trips - before == MOST_PREPARED + 20  # closing them costs no trip
+    found = await prepared(far)
+    assert len(found) == MOST_PREPARED
+    assert found[first] == "select 'used'"
+    assert "select 0" not in found.values()
+    await far.ask([Question(b"select 0")])
+
+
+@pytest.mark.parametrize("fails", [False, True], ids=["", "where an early one fails"])
+async def test_more_statements_at_once_than_may_be_prepared_spoil_nothing(
+    connection: PipelineConnection, *, fails: bool
+) -> None:
+    questions = [Question(b"select %d" % number) for number in range(MOST_PREPARED + 20)]
+    if fails:
+        with pytest.raises(errors.DivisionByZero):
+            await connection.ask([Question(b"select 1 / 0"), *questions])
+    else:
+        assert [answer.rows() for answer in await connection.ask(questions)] == [[(n,)] for n in range(len(questions))]
+
+    assert await numbers(connection) == []
+    assert len(await prepared(connection)) <= MOST_PREPARED
+
+
+@pytest.mark.parametrize("state", ["idle", "in a transaction", "in one that has failed"])
+async def test_what_is_forgotten_is_prepared_anew_and_closed_on_the_server(
+    connection: PipelineConnection, state: str
+) -> None:
+    asked = Question(b"select 'asked'")
+    await connection.ask([asked, ROLLBACK])
+    if state != "idle":
+        await connection.ask([Question(b"begin", prepare=False)])
+    if state == "in one that has failed":
+        with pytest.raises(errors.DivisionByZero):
+            await connection.ask([Question(b"select 1 / 0", prepare=False)])
+
+    assert connection.forget_prepared()
+    assert not connection.forget_prepared()
+    await connection.ask([ROLLBACK, asked])
+    assert sorted((await prepared(connection)).values()) == ["rollback", "select 'asked'"]
+
+
+# AsyncConnection._prepared, AsyncConnection._deallocate: psycopg's cursors prepare as well, on the same connection.
+
+
+MANY = "insert into numbers (number) values (%s) on conflict do nothing returning *"
+
+
+async def by_ask(connection: PipelineConnection) -> int:
+    (answer,) = await connection.ask([Question(b"select * from numbers")])
+    return len(answer.names)
+
+
+async def by_cursor(connection: PipelineConnection) -> int:
+    return len((await connection.execute("select * from numbers", prepare=True)).description or ())
+
+
+async def by_many(connection: PipelineConnection) -> int:
+    """As the ORM does when it inserts or updates several rows."""
+    cursor = connection.cursor()
+    await cursor.executemany(MANY, [[1], [2]], returning=True)
+    return len(cursor.description or ())
+
+
+WAYS: Mapping[str, Callable[[PipelineConnection], Awaitable[int]]] = {
+    "ask": by_ask, "cursor": by_cursor, "many": by_many
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("order", list(permutations(WAYS)), ids=" ".join)
+async def test_forgetting_reaches_psycopgs_own_cursors(connection: PipelineConnection, order: Sequence[str]) -> None:
+    for way in order:
+        await WAYS[way](connection)
+    await connection.ask([Question(b"alter table numbers add column more text", prepare=False)])
+    assert connection.forget_prepared()
+
+    assert [await WAYS[way](connection) for way in order * 3] == [2] * 9
+    assert len(await prepared(connection)) <= 3
+
+
+async def rolled_back(connection: PipelineConnection) -> None:
+    await connection.ask([Question(b"begin", prepare=False)])
+    await connection.rollback()
+
+
+async def rolled_back_to_a_savepoint(connection: PipelineConnection) -> None:
+    async with connection.transaction(), connection.transaction(force_rollback=True):
+        pass
+
+
+ROLLBACKS: Mapping[str, Callable[[PipelineConnection], Awaitable[None]]] = {
+    "rollback()": rolled_back,
+    "transaction()": rolled_back_to_a_savepoint,
+}
+
+
+@pytest.mark.parametrize("way", ROLLBACKS)
+async def test_what_psycopg_deallocates_at_a_rollback_of_its_own_is_prepared_anew(
+    connection: PipelineConnection, way: str
+) -> None:
+    await by_ask(connection)
+    await by_cursor(connection)
+    assert len(await prepared(connection)) == 2
+    await ROLLBACKS[way](connection)
+
+    assert await prepared(connection) == {}
+    assert [await by_ask(connection), await by_cursor(connection)] == [1, 1]
+    assert len(await prepared(connection)) == 2
+
+
+async def test_a_savepoint_that_the_orm_rolls_back_leaves_statements_that_work(
+    things_address: str, admin: psycopg.Connection
+) -> None:
+    async with postgres(database_settings(things_address, pool_size=1, max_overflow=0)) as things:
+        await add(things, "a")
+        for _ in range(8):  # psycopg prepares what came five times
+            unit = things.unit(Scope(OURS))
+            db, orm = DatabaseSession(unit), unit.orm()
+            await db.all(NAMES, Name)
+            with pytest.raises(Conflict):
+                async with orm.begin_nested():
+                    orm.add(Thing(tenant_id=OURS, name="a"))
+            await orm.execute(NAMES)
+            assert await db.all(NAMES, Name) == [Name("a")]
+            await unit.commit()
+            await unit.close()
+
+        assert await names(things) == ["a"]
+
+
+# A migration under a running application: "cached plan must not change result type".
+
+
+@pytest.fixture
+async def planned(things_address: str, admin: psycopg.Connection) -> AsyncGenerator[Postgres]:
+    """A pool of one connection, which has prepared a statement on a table that is changed afterwards."""
+    role = make_url(things_address).username
+    admin.execute("create table things_plan (a integer)")
+    admin.execute(f"grant select, insert on things_plan to {role}".encode())
+    try:
+        async with postgres(database_settings(things_address, pool_size=1, max_overflow=0)) as things:
+            for read_only in (False, True):
+                async with things.session(Scope(OURS, read_only=read_only)) as db:
+                    assert await db.all(EVERYTHING, dict) == []
+            yield things
+    finally:
+        admin.execute("drop table things_plan")
+
+
+def migrate(admin: psycopg.Connection) -> None:
+    admin.execute("insert into things_plan values (1)")
+    admin.execute("alter table things_plan add column b integer default 2")
+
+
+@pytest.mark.parametrize("read_only", [True, False], ids=["reads", "writes"])
+async def test_the_first_statement_after_a_migration_is_asked_once_more(
+    planned: Postgres, admin: psycopg.Connection, *, read_only: bool
+) -> None:
+    pid = await backend(planned)
+    migrate(admin)
+    async with planned.session(Scope(OURS, read_only=read_only)) as db:
+        found = await db.all(EVERYTHING, dict)
+
+    assert found == [{"a": 1, "b": 2}]
+    assert await backend(planned) == pid
+
+
+async def test_a_later_statement_after_a_migration_says_that_all_of_it_may_be_repeated(
+    planned: Postgres, admin: psycopg.Connection
+) -> None:
+    unit = planned.unit(Scope(OURS))
+    db = DatabaseSession(unit)
+    await db.execute(new("a"))
+    migrate(admin)
+    with pytest.raises(DatabaseError):
+        await db.all(EVERYTHING, dict)
+    await unit.close()
+
+    assert unit.overtaken
+    assert await names(planned) == []
+    async with planned.session(Scope(OURS)) as again:
+        assert await again.all(EVERYTHING, dict) == [{"a": 1, "b": 2}]
+
+
+async def test_a_statement_that_the_server_does_not_support_is_not_asked_for_ever(planned: Postgres) -> None:
+    unit = planned.unit(Scope(OURS))
+    with pytest.raises(DatabaseError):
+        await DatabaseSession(unit).execute(text("select 1 from things_plan group by a for update"))
+    await unit.close()
+
+    assert await names(planned) == []
+
+
+async def backend(things: Postgres) -> int:
+    async with things.session(Scope(OURS)) as db:
+        return int((await db.one(text("select pg_backend_pid() as pid"), dict))["pid"])
+
+
+# waiting.wait_async, AsyncConnection.wait: a cancellation never waits for the server.
+
+
+async def copied(connection: PipelineConnection) -> None:
+    async with connection.cursor() as cursor, cursor.copy("copy (select 1) to stdout") as copy:
+        await copy.read()
+
+
+async def through_a_server_cursor(connection: PipelineConnection) -> None:
+    async with connection.cursor("named") as cursor:
+        await cursor.execute("select 1")
+
+
+async def in_psycopgs_pipeline(connection: PipelineConnection) -> None:
+    async with connection.pipeline():
+        await connection.execute("select 1")
+
+
+async def in_a_savepoint(connection: PipelineConnection) -> None:
+    async with connection.transaction():
+        pass
+
+
+async def streamed(connection: PipelineConnection) -> None:
+    async for _ in connection.cursor().stream("select 1"):
+        pass
+
+
+async def notified(connection: PipelineConnection) -> None:
+    async for _ in connection.notifies():
+        pass
+
+
+EXCHANGES: Mapping[str, Callable[[PipelineConnection], Awaitable[object]]] = {
+    "ask": lambda connection: connection.ask([Question(b"select 1")]),
+    "execute": lambda connection: connection.execute("select 1"),
+    "executemany": lambda connection: connection.cursor().executemany("select %s", [[1], [2]]),
+    "server cursor": through_a_server_cursor,
+    "commit": lambda connection: connection.commit(),
+    "rollback": lambda connection: connection.rollback(),
+    "copy": copied,
+    "pipeline": in_psycopgs_pipeline,
+    "savepoint": in_a_savepoint,
+    "stream": streamed,
+    "notifies": notified,
+}
+
+
+@pytest.mark.parametrize("exchange", EXCHANGES)
+async def test_every_exchange_ends_at_once_when_it_is_cancelled_and_costs_the_connection(
+    exchange: str, line: tuple[Proxy, str], far: PipelineConnection
+) -> None:
+    await far.ask([Question(b"begin")])
+    line[0].silent = True
+    asking = asyncio.ensure_future(EXCHANGES[exchange](far))
+    await asyncio.sleep(0.05)
+    began = monotonic()
+    asking.cancel()
+    await asyncio.wait([asking], timeout=2)
+    took, closed = monotonic() - began, far.closed
+    line[0].cut()  # else psycopg's own would wait for ever
+    await asyncio.wait([asking])
+
+    assert took < 0.5
+    assert asking.cancelled() or isinstance(asking.exception(), psycopg.Error)
+    assert closed
+
+
+# generators.cancel, waiting.wait_conn_async: and the server is told afterwards.
+
+
+async def abandoned(connection: PipelineConnection) -> None:
+    asking = asyncio.create_task(connection.ask([Question(b"select pg_sleep(30)")]))
+    await asyncio.sleep(0.1)
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+
+
+async def test_the_server_stops_what_was_abandoned_when_it_is_told(
+    connection: PipelineConnection, admin: psycopg.Connection
+) -> None:
+    pid = connection.info.backend_pid
+    await abandoned(connection)
+    await asyncio.sleep(0.1)
+
+    assert is_active(admin, pid)
+    await connection.cancel_abandoned()
+    deadline = monotonic() + 2
+    while is_active(admin, pid):
+        assert monotonic() < deadline
+        await asyncio.sleep(0.02)
+    await connection.cancel_abandoned()  # nothing is left to be told
+
+
+def is_active(admin: psycopg.Connection, pid: int) -> bool:
+    query = "select 1 from pg_stat_activity where pid = %s and state = 'active'"
+    return admin.execute(query, [pid]).fetchone() is not None
+
+
+@pytest.mark.parametrize("silent", [True, False], ids=["silent", "gone"])
+async def test_a_server_that_does_not_hear_holds_nobody_up(
+    line: tuple[Proxy, str], far: PipelineConnection, monkeypatch: pytest.MonkeyPatch, *, silent: bool
+) -> None:
+    monkeypatch.setattr(pipeline, "SECONDS_TO_CANCEL", 0.3)
+    await abandoned(far)
+    line[0].silent, line[0].refuse = silent, not silent
+    began = monotonic()
+    await far.cancel_abandoned()
+
+    assert monotonic() - began < 1
