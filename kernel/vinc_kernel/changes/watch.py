@@ -37,7 +37,7 @@ async def watched(changes: Changes, parameters: Mapping[str, Any]) -> AsyncGener
     async with running(watch.run(), "vinc-changes"):
         with suppress(TimeoutError):  # it goes on without: nothing is cached until then
             async with asyncio.timeout(SECONDS_TO_ANSWER):
-                await watch.seen.wait()
+                await watch.looked.wait()
         yield
 
 
@@ -46,7 +46,7 @@ class Watch:
 
     def __init__(self, changes: Changes, parameters: Mapping[str, Any]) -> None:
         self.changes, self.parameters = changes, {**parameters, "application_name": "vinc-changes"}
-        self.asked, self.seen = asyncio.Event(), asyncio.Event()
+        self.asked, self.looked = asyncio.Event(), asyncio.Event()
         self.is_lost = False
 
     async def run(self) -> None:
@@ -85,12 +85,13 @@ class Watch:
             reason = getattr(error, "sqlstate", None) or type(error).__name__
             logger.warning("changes cannot be followed (%s): nothing cached is believed until they can", reason)
         self.is_lost = True
+        self.looked.set()
 
     def tell_seen(self) -> None:
         if self.is_lost:
             logger.warning("changes are followed again")
         self.is_lost = False
-        self.seen.set()
+        self.looked.set()
 
 
 @asynccontextmanager
