@@ -1,36 +1,44 @@
-"""What a plugin may import; docs/plugins.md explains each name. The rest of this package may change any day."""
+"""What a plugin may import; docs/plugins.md explains each name. The rest of this package may change any day.
 
-from . import hookspecs as hooks
-from .changes.cached import Cached
-from .context import (
-    Context,
-    MembershipDirectory,
-    Principal,
-    PrincipalDirectory,
-    Tenant,
-    TenantDirectory,
-    current_principal,
-    get_tenant_id,
-)
-from .contracts import Capability, Contribution, Role
-from .database.base import Base
-from .database.tenant_owned import TenantOwned
-from .errors import (
-    BadRequest,
-    Conflict,
-    Forbidden,
-    NotFound,
-    Problem,
-    StartError,
-    Unauthorized,
-    VincError,
-)
-from .guards import platform_only, public, require_capabilities, require_roles, signed_in
-from .services import App, Check, provided
-from .sessions import OrmSession, Session, platform_session
-from .settings import Settings
-from .telemetry import logger
-from .tenant_settings import TenantSettings
+A name is fetched when it is first asked for: FastAPI and SQLAlchemy, which stand behind some, take most of a second to
+import, and `vinc plugins` needs neither.
+"""
+
+import importlib
+import typing
+
+if typing.TYPE_CHECKING:
+    from . import hookspecs as hooks
+    from .changes.cached import Cached
+    from .context import (
+        Context,
+        MembershipDirectory,
+        Principal,
+        PrincipalDirectory,
+        Tenant,
+        TenantDirectory,
+        current_principal,
+        get_tenant_id,
+    )
+    from .contracts import Capability, Contribution, Role
+    from .database.base import Base
+    from .database.tenant_owned import TenantOwned
+    from .errors import (
+        BadRequest,
+        Conflict,
+        Forbidden,
+        NotFound,
+        Problem,
+        StartError,
+        Unauthorized,
+        VincError,
+    )
+    from .guards import platform_only, public, require_capabilities, require_roles, signed_in
+    from .services import App, Check, provided
+    from .sessions import OrmSession, Session, platform_session
+    from .settings import Settings
+    from .telemetry import logger
+    from .tenant_settings import TenantSettings
 
 __all__ = [
     "App",
@@ -71,3 +79,49 @@ __all__ = [
     "require_roles",
     "signed_in",
 ]
+
+_HOMES = {
+    ".changes.cached": ("Cached",),
+    ".context": (
+        "Context",
+        "MembershipDirectory",
+        "Principal",
+        "PrincipalDirectory",
+        "Tenant",
+        "TenantDirectory",
+        "current_principal",
+        "get_tenant_id",
+    ),
+    ".contracts": ("Capability", "Contribution", "Role"),
+    ".database.base": ("Base",),
+    ".database.tenant_owned": ("TenantOwned",),
+    ".errors": (
+        "BadRequest",
+        "Conflict",
+        "Forbidden",
+        "NotFound",
+        "Problem",
+        "StartError",
+        "Unauthorized",
+        "VincError",
+    ),
+    ".guards": ("platform_only", "public", "require_capabilities", "require_roles", "signed_in"),
+    ".services": ("App", "Check", "provided"),
+    ".sessions": ("OrmSession", "Session", "platform_session"),
+    ".settings": ("Settings",),
+    ".telemetry": ("logger",),
+    ".tenant_settings": ("TenantSettings",),
+}
+
+
+if not typing.TYPE_CHECKING:  # a type checker shall find a misspelt name
+
+    def __getattr__(name: str) -> typing.Any:
+        if name == "hooks":
+            return importlib.import_module(".hookspecs", __name__)
+        for home, names in _HOMES.items():
+            if name in names:
+                thing = globals()[name] = getattr(importlib.import_module(home, __name__), name)
+                return thing
+        message = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(message)

@@ -7,25 +7,27 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from importlib import import_module
 from io import TextIOWrapper
 
-from .commands import check, db, plugin, plugins, serve, settings
 from .commands.command import Command, OutputLost, complain, flush_output, give_up_output
 from .errors import StartErrors, VincError
+from .plugins.find import RESERVED, find
 from .settings import KernelSettings, Sources, read_settings
 
-COMMANDS = (serve, plugins, check, settings, db)
+COMMANDS = ("serve", "plugins", "check", "settings", "db")
 
 
-def parser() -> argparse.ArgumentParser:
+def parser(commands: Sequence[str] = COMMANDS) -> argparse.ArgumentParser:
+    """The parser of these commands; a module is imported for each, and some take most of a second."""
     made = argparse.ArgumentParser(
         prog="vinc",
         description="Run, check and look after a Vinc installation.",
         epilog="A plugin's own commands: vinc PLUGIN --help",
     )
     added = made.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for command in COMMANDS:
-        command.add(added)
+    for command in commands:
+        import_module(f"{__package__}.commands.{command}").add(added)
     return made
 
 
@@ -49,13 +51,21 @@ def run(given: Sequence[str]) -> int:
     if sys.stdout is None:  # nothing is done of which nobody could be told
         raise OutputLost("is closed")
     try:
-        if given and plugin.is_plugin(given[0]):
+        chosen = given[0] if given else ""
+        if is_plugin(chosen):
+            from .commands import plugin  # loads every plugin
+
             return plugin.run(given, *from_environment())
-        args = parser().parse_args(given)
+        args = parser([chosen] if chosen in COMMANDS else COMMANDS).parse_args(given)
         command: Command = args.run
         return command(args, *from_environment())
     finally:
         flush_output()
+
+
+def is_plugin(name: str) -> bool:
+    """Whether a name is a plugin's; the kernel's own commands are nobody's, whoever installs something so called."""
+    return name not in RESERVED and any(one.name == name for one in find())
 
 
 def from_environment() -> tuple[KernelSettings, Sources]:

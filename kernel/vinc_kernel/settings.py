@@ -19,8 +19,6 @@ from dotenv import dotenv_values
 from pydantic import AfterValidator, Field, SecretBytes, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
 
 from .errors import SettingsError
 
@@ -81,6 +79,9 @@ def items(text: str) -> Any:
 
 
 def postgres_address(value: SecretStr) -> SecretStr:
+    from sqlalchemy.engine import make_url  # 0.2 s, which commands without an address need not wait for
+    from sqlalchemy.exc import ArgumentError
+
     try:
         driver = make_url(value.get_secret_value()).drivername
     except (ArgumentError, ValueError):  # the latter for a port that is no number, with the text of what it found

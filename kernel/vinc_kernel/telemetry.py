@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 import sys
 from collections.abc import Callable, MutableMapping
 from typing import Any, TextIO
@@ -13,16 +12,10 @@ import structlog
 
 from .context import asking
 from .settings import LogSettings
+from .text import escaped, unprintable
 
 logger = logging.getLogger("vinc")
-# C0 and C1 controls, and the separators that some readers take for the end of a line (U+2028, U+2029).
-unprintable = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 Event = MutableMapping[str, Any]
-
-
-def escaped(text: str) -> str:
-    r"""The text with its control characters written as `\x..`, so that one record stays one line."""
-    return unprintable.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
 
 
 def escape(_: object, __: str, event: Event) -> Event:

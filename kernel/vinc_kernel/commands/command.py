@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import VincError
 from ..settings import KernelSettings, Sources
-from ..telemetry import escaped
+from ..text import escaped
 
 Command = Callable[[Namespace, KernelSettings, Sources], int]
 if TYPE_CHECKING:

@@ -8,11 +8,11 @@ import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from ..app import create_app
 from ..errors import VincError
 from ..plugins.arrange import arrange
 from ..plugins.assemble import Member
 from ..plugins.check import command_name
-from ..plugins.find import RESERVED, find
 from ..services import App
 from ..settings import KernelSettings, Sources
 from .signature import add_parameters, called, parameters_of
@@ -24,15 +24,8 @@ class CommandRefused(VincError):
     """A plugin's command cannot run."""
 
 
-def is_plugin(name: str) -> bool:
-    """Whether a name is a plugin's; the kernel's own commands are nobody's, whoever installs something so called."""
-    return name not in RESERVED and any(one.name == name for one in find())
-
-
 def run(argv: Sequence[str], settings: KernelSettings, given: Sources) -> int:
     """Run a plugin's command; one that takes `app` gets it with its connections open."""
-    from ..app import create_app  # loads every plugin
-
     app = create_app(settings, given, plugins=arrange(settings))
     member = next((one for one in app.assembly.members if one.plugin.name == argv[0]), None)
     if member is None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from argparse import Namespace
 
-from ..database.roles import Roles
 from ..errors import VincError
 from ..manifest import read_manifest
 from ..plugins.arrange import survey
@@ -19,7 +18,8 @@ class PurgeRefused(VincError):
 
 def purge(args: Namespace, settings: KernelSettings, _: Sources) -> int:
     """Show what goes and, when told so, take it away."""
-    from ..migrations import find as migrating  # takes 0.2 s to import
+    from ..database.roles import Roles  # what takes most of a second to import, beside commands that need nothing of it
+    from ..migrations import find as migrating
     from ..migrations.purge import purge as purge_tables
     from ..migrations.unit import How
 

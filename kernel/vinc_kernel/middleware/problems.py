@@ -30,7 +30,8 @@ from ..errors import (
     Unprocessable,
     UnsupportedMediaType,
 )
-from ..telemetry import escaped, logger
+from ..telemetry import logger
+from ..text import escaped
 
 KINDS: Mapping[int, type[Problem]] = {
     kind.status: kind

@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 from ..endpoints import line_of as function_line
 from ..errors import StartError
 from ..services import App
-from ..telemetry import escaped
+from ..text import escaped
 from .arrange import Plugin
 
 logger = logging.getLogger("vinc.plugins")
