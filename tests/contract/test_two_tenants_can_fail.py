@@ -30,7 +30,8 @@ async def walked(
     environ = pointing_at(vinc_servers, vinc_database.name, vinc_worker)
     with notes.tables(vinc_database, vinc_servers.prefix, TABLES):
         async with overhear(environ["VINC_DATABASE_URL"]) as overheard:
-            sources = Sources({**environ, "VINC_DATABASE_URL": overheard.address, "VINC_LOG_LEVEL": "error"})
+            lines = {"VINC_DATABASE_URL": overheard.address, "VINC_DATABASE_DIRECT_URL": environ["VINC_DATABASE_URL"]}
+            sources = Sources({**environ, **lines, "VINC_LOG_LEVEL": "error"})
             settings, _ = read_settings(sources)
             app = create_app(settings, sources, plugins=[*arrange(settings), notes.plugin(leaky.__name__)])
             async with started(app):

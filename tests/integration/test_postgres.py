@@ -132,9 +132,8 @@ async def test_fewer_connections_than_wanted_stop_the_start(
     things_address: str, admin: psycopg.Connection, vinc_servers: Servers
 ) -> None:
     role = psycopg.sql.Identifier(str(make_url(things_address).username))
-    alone = "select count(*) = 0 from pg_stat_activity where usename = %s"  # the tests before may still be leaving
-    while not admin.execute(alone, [make_url(things_address).username]).fetchall()[0][0]:  # noqa: ASYNC110  the server tells nobody
-        await asyncio.sleep(0.05)
+    others = "select pg_terminate_backend(pid, 5000) from pg_stat_activity where usename = %s"  # of tests before
+    admin.execute(others, [make_url(things_address).username])
     admin.execute(psycopg.sql.SQL("alter role {} connection limit 2").format(role))
     try:
         with pytest.raises(DatabaseError, match="VINC_DB_POOL_SIZE"):

@@ -137,7 +137,9 @@ async def two_tenants(
 
     settings = {**pointing_at(vinc_servers, vinc_database.name, vinc_worker), **vinc_environment}
     async with overhear(settings["VINC_DATABASE_URL"]) as overheard:
-        app = made({**settings, "VINC_DATABASE_URL": overheard.address}, {})
+        # The direct line is for what is asked twice a second, whoever else asks or not.
+        lines = {"VINC_DATABASE_URL": overheard.address, "VINC_DATABASE_DIRECT_URL": settings["VINC_DATABASE_URL"]}
+        app = made({**settings, **lines}, {})
         async with started(app):
             yield TwoTenants(
                 app=app,

@@ -16,8 +16,8 @@ from sqlalchemy.engine import make_url
 
 PIECE = 65536
 PROTOCOL = 3  # major version in the first message of a line; requests for TLS or to cancel have others
-# What brings a connection back into its first state may come when the answer is out already.
-TIDYING = re.compile(r"\s*(rollback|reset|discard|deallocate)\b", re.IGNORECASE).match
+# What brings a connection into its first state, or back, may come at any time.
+TIDYING = re.compile(r"\s*(rollback|reset|discard|deallocate|select pg_backend_pid)\b", re.IGNORECASE).match
 UNCLAIMED = "(an unknown statement)"
 
 
