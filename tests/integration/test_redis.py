@@ -28,7 +28,7 @@ async def line(vinc_servers: Servers) -> AsyncGenerator[Proxy]:
 
 
 def settings(line: Proxy, **more: Any) -> RedisSettings:
-    url = SecretStr(f"redis://127.0.0.1:{line.port}/0")
+    url = SecretStr(f"redis://127.0.0.1:{line.port}/15")  # that of no worker, who empties its own
     return RedisSettings.model_validate({"url": url, "socket_timeout": LIMIT, **more})
 
 
