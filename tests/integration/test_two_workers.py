@@ -79,9 +79,9 @@ class Running:
 
 
 @pytest.fixture(scope="module")
-def installation(vinc_servers: Servers) -> Iterator[Installation]:
+def installation(vinc_servers: Servers, vinc_worker: str) -> Iterator[Installation]:
     """Made by the commands that an operator uses, directly; the example is as good as installed."""
-    prefix = f"{vinc_servers.prefix}_two"
+    prefix = f"{vinc_servers.prefix}_{vinc_worker}_two"
     with TemporaryDirectory(prefix="vinc-two-") as folder:
         path = Path(folder)
         pretend_installed(EXAMPLE, path)
