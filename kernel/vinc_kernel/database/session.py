@@ -71,11 +71,6 @@ class DatabaseSession:
         """Let this transaction take as long as it must: for an operator's command, never for a request."""
         await self.unit.lift_time_limits()
 
-    def run_at_commit(self, statement: Executable, values: Values | None = None) -> None:
-        """Run it in the round trip of the commit, before that and in the same transaction; its answer is not read."""
-        query = self.query(statement, values)
-        self.unit.with_commit(lambda: query)
-
     async def batch(self, *asked: tuple[Executable, Callable[..., Any], Mapping[str, Any] | None]) -> list[list[Any]]:
         """The rows of several statements, `(statement, row, values)` each, in one round trip and in this order."""
         queries = [self.query(statement, values) for statement, _, values in asked]

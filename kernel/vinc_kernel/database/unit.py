@@ -89,7 +89,6 @@ class UnitOfWork:
     """Whether something of a statement may outlive the transaction."""
     borrower: AsyncSession | None = None
     last: list[tuple[Callable[[], Query], Take | None]] = field(default_factory=list)
-    calls: list[Callable[[], None]] = field(default_factory=list)
     notes: dict[str, Any] = field(default_factory=dict)  # what others keep for as long as this unit
     asking: set[asyncio.Task[Any] | None] = field(default_factory=set)
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -150,11 +149,6 @@ class UnitOfWork:
         """
         self.require_open()
         self.last.append((make, take))
-
-    def after_commit(self, call: Callable[[], None]) -> None:
-        """Call this once, as soon as the commit has succeeded; it must not raise, as what it follows is stored."""
-        self.require_open()
-        self.calls.append(call)
 
     @asynccontextmanager
     async def line(self, *, after_failure: bool = False) -> AsyncGenerator[PipelineConnection]:
@@ -253,17 +247,18 @@ class UnitOfWork:
             return
         if self.borrower is not None:
             await self.borrower.flush()
+        taking: list[Callable[[], None]] = []
         if self.began or self.last:
-            await self.send_commit()
+            taking = await self.send_commit()
         else:
             self.require_success()
         self.overtaken = False
-        calls, self.calls = self.calls, []
         await self.end()
-        for call in calls:
-            call()
+        for take in taking:
+            take()
 
-    async def send_commit(self) -> None:
+    async def send_commit(self) -> list[Callable[[], None]]:
+        """Send it, with what runs just before; what is to be called with the answers to that."""
         last = [self.checked(make()) for make, _ in self.last]
         async with self.line() as connection:
             if not self.began:
@@ -274,9 +269,7 @@ class UnitOfWork:
                 message = "nothing was stored: an error of a statement was caught, and the request went on"
                 raise DatabaseError(message)
             self.began = False
-        self.calls += [
-            partial(take, answer.rows()) for answer, (_, take) in zip(answers, self.last, strict=True) if take
-        ]
+        return [partial(take, answer.rows()) for answer, (_, take) in zip(answers, self.last, strict=True) if take]
 
     async def rollback(self) -> None:
         """Undo it. The connection goes back with `close`, which sends the ROLLBACK: nobody needs to wait for it."""

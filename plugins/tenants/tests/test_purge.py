@@ -12,6 +12,7 @@ import pytest
 from vinc_kernel import App, TenantDirectory
 from vinc_kernel.testing import Application, Database
 from vinc_tenants import purge as purging
+from vinc_tenants import service
 from vinc_tenants.errors import PurgeFailed
 
 from .conftest import SET_UP, Billing, Step, fail, plant, rows_of, swallow, within_a_second
@@ -199,3 +200,15 @@ async def test_who_writes_for_ever_keeps_the_tenant(
             await purging.purge(app, Key(ours))
 
     assert rows_of(tables, ours)["billing_invoice"] >= 1
+
+
+async def test_closing_twice_keeps_the_end_of_the_grace(vinc_app: Application, tables: Database) -> None:
+    ours = tables.add_tenant("acme")
+    app = app_of(vinc_app)
+    ends = []
+    for _ in range(2):
+        async with app.platform_session("a test closes it") as db:
+            ends.append((await service.close_any(app, db, ours)).purge_after)
+
+    assert ends[0] is not None
+    assert ends[0] == ends[1]
