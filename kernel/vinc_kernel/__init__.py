@@ -20,7 +20,7 @@ if typing.TYPE_CHECKING:
         current_principal,
         get_tenant_id,
     )
-    from .contracts import Capability, Contribution, Role
+    from .contracts import Capability, CommandGroup, Contribution, Role
     from .database.base import Base
     from .database.tenant_owned import TenantOwned
     from .errors import (
@@ -39,6 +39,7 @@ if typing.TYPE_CHECKING:
     from .settings import Settings
     from .telemetry import logger
     from .tenant_settings import TenantSettings
+    from .tokens.issuer import Issuer, SignIn
 
 __all__ = [
     "App",
@@ -47,10 +48,12 @@ __all__ = [
     "Cached",
     "Capability",
     "Check",
+    "CommandGroup",
     "Conflict",
     "Context",
     "Contribution",
     "Forbidden",
+    "Issuer",
     "MembershipDirectory",
     "NotFound",
     "OrmSession",
@@ -60,6 +63,7 @@ __all__ = [
     "Role",
     "Session",
     "Settings",
+    "SignIn",
     "StartError",
     "Tenant",
     "TenantDirectory",
@@ -92,7 +96,7 @@ _HOMES = {
         "current_principal",
         "get_tenant_id",
     ),
-    ".contracts": ("Capability", "Contribution", "Role"),
+    ".contracts": ("Capability", "CommandGroup", "Contribution", "Role"),
     ".database.base": ("Base",),
     ".database.tenant_owned": ("TenantOwned",),
     ".errors": (
@@ -111,6 +115,7 @@ _HOMES = {
     ".settings": ("Settings",),
     ".telemetry": ("logger",),
     ".tenant_settings": ("TenantSettings",),
+    ".tokens.issuer": ("Issuer", "SignIn"),
 }
 
 

@@ -19,7 +19,7 @@ from .endpoints import Endpoint
 from .errors import VincError
 from .lifespan import connections
 from .middleware.front import Front, Steps
-from .middleware.identity import Identify, identify_by_dev_header, identify_nobody
+from .middleware.identity import Identity
 from .plugins.arrange import Plugin, arrange
 from .plugins.assemble import Assembling, Assembly, assemble
 from .plugins.find import KERNEL
@@ -38,9 +38,7 @@ AT_ROOT = ("/health/live", "/health/ready")  # where whatever runs containers lo
 class Application:
     """The ASGI application: all plugins behind one front. `lifespan()` opens and closes what they need."""
 
-    def __init__(
-        self, settings: KernelSettings, sources: Sources, plugins: Sequence[Plugin], identify: Identify
-    ) -> None:
+    def __init__(self, settings: KernelSettings, sources: Sources, plugins: Sequence[Plugin]) -> None:
         self.dependency_overrides: dict[Callable[..., Any], Callable[..., Any]] = {}
         self.services = Services(settings=settings)
         self.assembly: Assembly = assemble(plugins, Assembling(settings=settings, sources=sources, overrides=self))
@@ -52,12 +50,13 @@ class Application:
         self.parts: dict[str, dict[str, Any]] = {}
         self.documents: OrderedDict[frozenset[str], bytes] = OrderedDict()
         self.routes: list[Endpoint] = list(self.all_endpoints())
+        worth = rights([one.contribution for one in self.assembly.ready], settings.service.tenant_header)
         self.front = Front(
             Steps(
                 services=self.services,
                 index=Index(self.routes),
-                rights=rights([one.contribution for one in self.assembly.ready], settings.service.tenant_header),
-                identify=identify,
+                rights=worth,
+                identity=Identity(self.services.trusted, worth),
                 tenant_header=settings.service.tenant_header,
                 cors=settings.cors,
                 log=request_log(settings.log),
@@ -141,12 +140,7 @@ def create_app(
     sources: Sources | None = None,
     *,
     plugins: Sequence[Plugin] | None = None,
-    identify: Identify | None = None,
 ) -> Application:
-    """The application of the enabled plugins; raises StartErrors when one that is required cannot be served.
-
-    `identify` replaces the step that finds out who asks: by default it believes a `Dev` header outside production.
-    """
+    """The application of the enabled plugins; raises StartErrors when one that is required cannot be served."""
     refuse_known_keys(settings.service)
-    chosen = identify or (identify_nobody if settings.service.env == "prod" else identify_by_dev_header)
-    return Application(settings, sources or Sources({}), arrange(settings) if plugins is None else plugins, chosen)
+    return Application(settings, sources or Sources({}), arrange(settings) if plugins is None else plugins)

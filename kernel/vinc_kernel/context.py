@@ -24,16 +24,27 @@ logger = logging.getLogger("vinc.tenants")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Principal:
-    """Whoever makes this request, after the credentials are verified.
+    """Whoever makes this request, after the credentials are verified: a person, or a machine of a `service` account.
 
-    `tenants` holds the ids or slugs of the tenants that are theirs, and is the one source of what is "mine". `id` is
-    their row's, for `created_by` and `updated_by`; None until a plugin remembers principals.
+    `issuer` and `subject` together say who it is. `role` is by its own name and not an alias; empty for none.
+    `tenants` holds the ids or slugs of the tenants that are theirs, and is the one source of what is "mine".
+    `generation` counts the endings of their sessions that the credentials know of. `expires` is when the credentials
+    do, in seconds since 1970. `id` is their row's, for `created_by` and `updated_by`; None until a plugin remembers
+    principals.
     """
 
     subject: str
     role: str
     tenants: frozenset[str] = frozenset()
     id: UUID | None = None
+    issuer: str = ""
+    email: str = ""
+    kind: Literal["person", "service"] = "person"
+    customers: frozenset[str] = frozenset()
+    addresses: frozenset[str] = frozenset()
+    multi_tenant: bool = False
+    generation: int = 0
+    expires: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,10 +90,17 @@ class TenantDirectory(Protocol):
 
 
 class PrincipalDirectory(Protocol):
-    """What is remembered of principals. At most one plugin provides it."""
+    """What is remembered of principals. At most one plugin provides it.
+
+    Without one nobody is known besides their credentials, and no service account is believed.
+    """
 
     async def recognise(self, principal: Principal) -> Principal | None:
-        """The principal as known here, or as given when nothing is known; None when they may not come in any more."""
+        """The principal as known here; None when they may not come in any more, or as a service account never could.
+
+        Asked with each request, for credentials that are valid. What it raises refuses the request: who cannot be
+        asked whether somebody may come in has not said yes.
+        """
 
 
 class MembershipDirectory(Protocol):

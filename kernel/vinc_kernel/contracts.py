@@ -55,12 +55,21 @@ class Role:
     where: str = field(default_factory=made_at, compare=False, repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class CommandGroup:
+    """Commands of one subject: each becomes `vinc <plugin> <name> <function>`."""
+
+    name: str
+    commands: Sequence[Callable[..., Any]]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contribution:
     """Everything that a plugin adds and that is data; what it does is in its hooks.
 
     `provides` names the published protocols (`TenantDirectory`, `PrincipalDirectory`, `MembershipDirectory`) that the
-    plugin's lifespan offers by `app.provide(thing, Protocol)`. Each of `commands` becomes `vinc <plugin> <function>`.
+    plugin's lifespan offers by `app.provide(thing, Protocol)`. Each of `commands` becomes `vinc <plugin> <function>`; the
+    name of a CommandGroup stands in between.
     `tenant_settings` is what each tenant sets for itself; `optional_for_tenants` lets the plugin be turned off for one.
     """
 
@@ -72,5 +81,5 @@ class Contribution:
     settings: type[Settings] | None = None
     tenant_settings: type[TenantSettings] | None = None
     optional_for_tenants: bool = False
-    commands: Sequence[Callable[..., Any]] = ()
+    commands: Sequence[Callable[..., Any] | CommandGroup] = ()
     where: str = field(default_factory=made_at, compare=False, repr=False)

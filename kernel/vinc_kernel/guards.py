@@ -6,7 +6,7 @@ dispatcher runs them before the body is read; FastAPI itself only ever sees one 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -123,13 +123,23 @@ class Rights:
     by_role: Mapping[str, frozenset[str]] = field(default_factory=dict)
     platform_roles: frozenset[str] = frozenset()
     canonical: Mapping[str, str] = field(default_factory=dict)
+    ranks: Mapping[str, int] = field(default_factory=dict)
     tenant_header: str = "X-Tenant-ID"
 
     def of_role(self, role: str) -> frozenset[str]:
-        return self.by_role.get(self.canonical.get(role, role), frozenset())
+        return self.by_role.get(self.named(role), frozenset())
 
     def is_platform(self, principal: Principal) -> bool:
-        return self.canonical.get(principal.role, principal.role) in self.platform_roles
+        return self.named(principal.role) in self.platform_roles
+
+    def named(self, role: str) -> str:
+        """The role by its own name, where this is one of its aliases."""
+        return self.canonical.get(role, role)
+
+    def highest(self, roles: Iterable[str]) -> str:
+        """The known one of these roles that ranks highest, whatever their order; empty where none is known."""
+        known = {self.canonical[role] for role in roles if role in self.canonical}
+        return max(known, key=lambda role: (self.ranks.get(role, 0), role), default="")
 
     async def authorise(
         self, requirement: Requirement, context: Context, memberships: MembershipDirectory | None
@@ -147,9 +157,9 @@ class Rights:
         if requirement.tenant and context.tenant is None:
             message = f"Say for which tenant, by its id or slug, in the header {self.tenant_header}."
             raise BadRequest(message)
-        role = self.canonical.get(principal.role, principal.role)
+        role = self.named(principal.role)
         for allowed in requirement.roles:
-            if role not in allowed:
+            if role not in allowed and role not in map(self.named, allowed):
                 message = f"This needs one of the roles: {', '.join(sorted(allowed))}."
                 raise Forbidden(message)
         if requirement.capabilities and role not in self.platform_roles:

@@ -8,6 +8,7 @@ from functools import partial
 
 from .changes.bus import bus
 from .changes.identity import identity
+from .changes.running import running
 from .changes.watch import watched
 from .connections.postgres import connection_parameters, postgres
 from .connections.redis import ping, redis, redis_listener
@@ -30,6 +31,8 @@ async def connections(services: Services) -> AsyncGenerator[None]:
         if services.redis is not None:
             watch(services, Check(name="redis", required=False, ask=partial(ping, services.redis)))
         await follow_changes(services, stack)
+        stack.push_async_callback(services.trusted.fetcher.close)
+        await stack.enter_async_context(running(services.trusted.keep_fresh(), "vinc-keys"))
         yield
 
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 from uuid import UUID
 
 from fastapi import Depends
@@ -21,6 +21,8 @@ from .database.scope import Scope
 from .errors import BadRequest, ConnectionAbsent, Forbidden, HookFailed, Problem, StartError
 from .settings import KernelSettings, Settings
 from .tenant_settings import TenantSettings
+from .tokens.issuer import Issuer
+from .tokens.trusted import Trusted
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -68,6 +70,7 @@ class Services:
     """What all plugins of one application share; made by the kernel, never global."""
 
     settings: KernelSettings
+    trusted: Trusted = field(init=False)
     plugin_settings: dict[type[Settings], Settings] = field(default_factory=dict)
     tenant_settings: dict[str, type[TenantSettings]] = field(default_factory=dict)
     optional_for_tenants: dict[str, bool] = field(default_factory=dict)
@@ -82,10 +85,14 @@ class Services:
     postgres: Postgres | None = None
     redis: Redis | None = None
 
+    def __post_init__(self) -> None:
+        self.trusted = Trusted(self.settings.jwt)
+
     def forget(self, plugin: str) -> None:
         """Take back what a plugin has offered."""
         for kind in [kind for kind, owner in self.owners.items() if owner == plugin]:
             del self.things[kind], self.owners[kind]
+        self.trusted.forget(plugin)
 
     def find(self, kind: type) -> Any:
         """What is provided under a type; None when nobody provides it."""
@@ -207,6 +214,28 @@ class App:
             if self.services.is_ready(plugin):
                 seconds = hook.seconds or self.services.settings.plugins.load_timeout
                 await run_hook(plugin, hook.name, implementation(context), context, seconds)
+
+    @property
+    def env(self) -> Literal["dev", "test", "prod"]:
+        """What this installation is: VINC_ENV."""
+        return self.services.settings.service.env
+
+    @property
+    def api_prefix(self) -> str:
+        """What the addresses of all routes begin with: VINC_API_V1_PREFIX."""
+        return self.services.settings.service.api_prefix
+
+    @property
+    def audience(self) -> str:
+        """Whom tokens for this installation are meant for: VINC_JWT_AUDIENCE."""
+        return self.services.settings.jwt.audience
+
+    def trust(self, issuer: Issuer) -> None:
+        """Believe the access tokens of this issuer, as long as the plugin is open; VINC_JWT_ISSUERS beats it.
+
+        Raises ValueError for an algorithm that is not taken.
+        """
+        self.services.trusted.add(issuer, self.plugin)
 
     def provide(self, thing: object, kind: type | None = None) -> None:
         """Offer a service to all plugins under its type, or under a protocol that it fulfils."""

@@ -11,12 +11,24 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar, get_args, get_origin
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
-from pydantic import AfterValidator, Field, SecretBytes, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretBytes,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -110,6 +122,38 @@ def path_prefix(value: str) -> str:
     return value
 
 
+def issuer_address(value: str) -> str:
+    """An `iss`: an address without a query (OpenID Connect Core, 2), to the letter as it stands in tokens."""
+    try:
+        url = urlsplit(value)
+        known = (
+            url.scheme in {"http", "https"} and bool(url.hostname) and not (url.query or url.fragment or url.username)
+        )
+    except ValueError:
+        known = False
+    if not known:
+        raise PydanticCustomError(OUR_RULE, "write it as https://sso.example/realms/vinc, just as it stands in tokens")
+    return value
+
+
+def audience_of_ours(value: str) -> str:
+    if value == "account":
+        rule = (
+            "account is in every token of a Keycloak, whoever it is meant for: choose a name of your own, like vinc-api"
+        )
+        raise PydanticCustomError(OUR_RULE, rule)
+    return value
+
+
+def proxy_address(value: str) -> str:
+    try:
+        ip_network(value)
+    except ValueError:
+        rule = "write each as 10.0.0.7 or 10.0.0.0/24: whoever else may come from there could say any address"
+        raise PydanticCustomError(OUR_RULE, rule) from None
+    return value
+
+
 web_origin = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#@\s]+").fullmatch
 OUR_RULE = "vinc_rule"  # of an error whose text is ours, and holds nothing of the value
 PostgresUrl = Annotated[SecretStr, AfterValidator(postgres_address)]
@@ -128,6 +172,9 @@ class ServiceSettings(Settings):
     )
     docs: bool = Field(default=True, validation_alias="VINC_DOCS")
     secret_keys: list[SecretStr] = Field([], validation_alias="VINC_SECRET_KEY")
+    trusted_proxies: list[Annotated[str, AfterValidator(proxy_address)]] = Field(
+        [], validation_alias="VINC_TRUSTED_PROXIES"
+    )
 
     @property
     def signing_keys(self) -> list[str]:
@@ -189,6 +236,46 @@ class RedisSettings(Settings):
     socket_timeout: Seconds = Field(0.5, validation_alias="VINC_REDIS_SOCKET_TIMEOUT")
 
 
+# Of JWS (RFC 7518, 3.1; RFC 9864, 2.2), those whose verifier holds no secret.
+Algorithm = Literal[
+    "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "Ed25519"
+]  # fmt: skip
+Audience = Annotated[str, Field(pattern=r"^[!-~]{1,255}$"), AfterValidator(audience_of_ours)]
+
+
+class ListedIssuer(BaseModel):
+    """One whose access tokens are believed: `issuer` is their `iss`, `clients` narrows their `azp`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    issuer: Annotated[str, AfterValidator(issuer_address)]
+    audience: Audience | None = None
+    algorithms: Annotated[list[Algorithm], Field(min_length=1)] = ["RS256"]
+    clients: list[str] = []
+    jwks_url: Annotated[str, AfterValidator(issuer_address)] | None = None
+
+
+def named_issuer(value: Any) -> Any:
+    return {"issuer": value} if isinstance(value, str) else value
+
+
+class JwtSettings(Settings):
+    """Whose access tokens are believed. An issuer is its address, or a JSON object with more about it.
+
+    `refresh_interval` is how old the known keys of an issuer get, in seconds, and how often one is looked for that is
+    not among them.
+    """
+
+    issuers: list[Annotated[ListedIssuer, BeforeValidator(named_issuer)]] = Field(
+        [], validation_alias="VINC_JWT_ISSUERS"
+    )
+    audience: Audience = Field("vinc-api", validation_alias="VINC_JWT_AUDIENCE")
+    test_secret: Annotated[SecretStr, Field(min_length=SHORTEST_SECRET)] | None = Field(
+        None, validation_alias="VINC_JWT_TEST_SECRET"
+    )
+    refresh_interval: Seconds = Field(15, validation_alias="VINC_JWT_REFRESH_INTERVAL")
+
+
 class PluginSettings(Settings):
     """Where the manifest is, and how long a plugin may take to load, in seconds."""
 
@@ -211,6 +298,7 @@ class KernelSettings:
     cors: CorsSettings = field(default_factory=CorsSettings)
     database: DatabaseSettings = field(default_factory=DatabaseSettings)
     redis: RedisSettings = field(default_factory=RedisSettings)
+    jwt: JwtSettings = field(default_factory=JwtSettings)
     plugins: PluginSettings = field(default_factory=PluginSettings)
     log: LogSettings = field(default_factory=LogSettings)
 
@@ -220,6 +308,7 @@ SUBJECTS: dict[str, type[Settings]] = {
     "cors": CorsSettings,
     "database": DatabaseSettings,
     "redis": RedisSettings,
+    "jwt": JwtSettings,
     "plugins": PluginSettings,
     "log": LogSettings,
 }
@@ -348,11 +437,36 @@ def read_settings(given: Sources) -> tuple[KernelSettings, list[Origin]]:
             origins += told
         except SettingsError as error:
             lines += error.lines
-    if not lines and subjects["service"].env == "prod" and subjects["service"].debug:
-        lines.append("VINC_DEBUG: is not for production: unset it, or set VINC_ENV to dev or test")
+    if not lines and subjects["service"].env == "prod":
+        lines += not_for_production(subjects["service"], subjects["jwt"])
     if lines:
         raise SettingsError(lines)
     return KernelSettings(**subjects), origins
+
+
+def not_for_production(service: ServiceSettings, jwt: JwtSettings) -> list[str]:
+    """A line for each setting that would make production unsafe."""
+    lines = []
+    if service.debug:
+        lines.append("VINC_DEBUG: is not for production: unset it, or set VINC_ENV to dev or test")
+    if jwt.test_secret is not None:
+        lines.append("VINC_JWT_TEST_SECRET: is not for production: whoever knows it is anybody; unset it")
+    for one in jwt.issuers:
+        if not all(is_private_line(address) for address in (one.issuer, one.jwks_url) if address):
+            rule = "its keys would come without TLS, and could be anybody's: write https"
+            lines.append(f"VINC_JWT_ISSUERS: {one.issuer}: {rule}")
+    return lines
+
+
+def is_private_line(address: str) -> bool:
+    """Whether nobody can come between: TLS, or this machine."""
+    url = urlsplit(address)
+    host = url.hostname or ""
+    try:
+        is_loopback = ip_address(host).is_loopback
+    except ValueError:
+        is_loopback = host == "localhost"
+    return url.scheme == "https" or is_loopback
 
 
 def refuse_known_keys(service: ServiceSettings) -> None:

@@ -30,6 +30,7 @@ from vinc_kernel.testing.clients import client_of
 from vinc_kernel.testing.running import pointing_at, started
 from vinc_tenants.purge import purge_due
 
+from ..credentials import credentials
 from . import greedy, notes
 
 names_of_tenants = strategies.sampled_from(["acme", "globex", "initech"])
@@ -61,7 +62,7 @@ class World:
         """As `(role, own tenant, selected tenant)`; each may be empty but the role."""
         if who not in self.clients:
             role, own, selected = who
-            headers = {"Authorization": f"Dev {role}-{own or 'nobody'};{role};{own}"}
+            headers = credentials(f"{role}-{own or 'nobody'};{role};{own}")
             headers |= {"X-Tenant-ID": selected} if selected else {}
             self.clients[who] = client_of(self.app, headers)
             self.stack.push_async_callback(self.clients[who].aclose)

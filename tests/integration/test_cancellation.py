@@ -24,6 +24,7 @@ from vinc_kernel.database.session import DatabaseSession
 from vinc_kernel.errors import DatabaseError, Unavailable
 
 from ..conftest import OURS, THEIRS, database_settings
+from ..credentials import credentials
 from .bouncer import bouncer
 from .things import SLEEP, TENANTS, Thing, Who, add, application
 
@@ -222,7 +223,8 @@ async def call(port: int, *, tenant: str, hang_up: bool) -> bytes:
     """What the server answers; nothing to who hangs up at a random moment."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     seconds = random.choice([0.001, 0.004])
-    head = f"POST /api/v1/things/{seconds} HTTP/1.1\r\nHost: test\r\nAuthorization: Dev somebody;viewer;{tenant}\r\n"
+    said = credentials(f"somebody;viewer;{tenant}")["Authorization"]
+    head = f"POST /api/v1/things/{seconds} HTTP/1.1\r\nHost: test\r\nAuthorization: {said}\r\n"
     writer.write(f"{head}Connection: close\r\nContent-Length: 0\r\n\r\n".encode())
     if hang_up:
         await asyncio.sleep(random.random() * 0.1)

@@ -18,6 +18,8 @@ from urllib.request import Request, urlopen
 
 import pytest
 
+from ..credentials import credentials
+
 ROOT = Path(__file__).parents[2]
 SECONDS = 120  # a machine that does other things as well
 URL = re.compile(r"URL +(http://\S+)")
@@ -205,7 +207,7 @@ def test_dev_leaves_a_directory_alone_that_is_no_virtual_environment(checkout: C
 
 def test_up_serves_the_demo_tenants_and_says_where(served: tuple[Checkout, Up]) -> None:
     _, up = served
-    headers = {"Authorization": "Dev ada;wholesale_admin;acme", "X-Tenant-ID": "acme"}
+    headers = credentials("ada;wholesale_admin;acme") | {"X-Tenant-ID": "acme"}
     tenant = up.get("/tenants/me", headers)
 
     assert isinstance(tenant, dict)

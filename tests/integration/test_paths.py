@@ -17,6 +17,8 @@ from vinc_kernel.app import create_app
 from vinc_kernel.plugins.open import open_plugins
 from vinc_kernel.settings import Sources, read_settings
 
+from ..credentials import credentials
+
 PLUGIN = """
 from fastapi import APIRouter, FastAPI
 from starlette.routing import Mount
@@ -47,7 +49,7 @@ async def open_to_all() -> str:
 def contribute() -> Contribution:
     return Contribution(routers=[router, shown])
 """
-ADA = "Authorization: Dev ada;viewer;"
+ADA = f"Authorization: {credentials('ada;viewer;')['Authorization']}"
 # Nobody is signed in: 401 for the route itself, 404 for what is another path.
 NOBODY = {
     "/api/v1/paths/secret": 401,

@@ -14,7 +14,18 @@ from fastapi import APIRouter
 from httpx import ASGITransport, AsyncClient
 from sqlalchemy import bindparam, text
 
-from vinc_kernel import App, Context, Contribution, Principal, Role, Session, Tenant, hooks, platform_session
+from vinc_kernel import (
+    App,
+    Context,
+    Contribution,
+    Principal,
+    PrincipalDirectory,
+    Role,
+    Session,
+    Tenant,
+    hooks,
+    platform_session,
+)
 from vinc_kernel.app import Application, create_app
 from vinc_kernel.database.session import DatabaseSession
 from vinc_kernel.errors import HookFailed, VincError
@@ -22,6 +33,8 @@ from vinc_kernel.plugins.arrange import Plugin
 from vinc_kernel.settings import Sources, read_settings
 from vinc_kernel.testing import Database, Servers
 from vinc_kernel.testing.databases import environment
+
+from ..credentials import credentials
 
 ACTOR, TENANT = UUID(int=0xA), UUID(int=0xB)
 WHO = text(
@@ -73,9 +86,11 @@ def contribute() -> Contribution:
     return Contribution(routers=[router], roles=[Role(name="root", title="Root", rank=9, platform=True)])
 
 
-async def with_an_id(context: Context) -> Principal | None:
-    said = (context.header(b"authorization") or b"").decode()
-    return Principal(subject="alice", role=said, id=ACTOR) if said else None
+class Remembered:
+    """Everybody has the same row."""
+
+    async def recognise(self, principal: Principal) -> Principal:
+        return replace(principal, id=ACTOR)
 
 
 @pytest.fixture
@@ -93,7 +108,8 @@ async def app(vinc_servers: Servers, vinc_database: Database) -> AsyncGenerator[
         required=True,
     )
     sources = Sources(environment(vinc_servers, vinc_database.name) | {"VINC_LOG_LEVEL": "info"})
-    made = create_app(read_settings(sources)[0], sources, plugins=[plugin], identify=with_an_id)
+    made = create_app(read_settings(sources)[0], sources, plugins=[plugin])
+    made.services.things[PrincipalDirectory] = Remembered()
     async with made.lifespan():
         yield made
     del sys.modules[module.__name__]
@@ -104,7 +120,7 @@ async def ask(app: Application) -> AsyncGenerator[Callable[..., Any]]:
     async with AsyncClient(transport=ASGITransport(app), base_url="http://test/api/v1/things") as client:
 
         async def ask(method: str, path: str, headers: Mapping[str, str] | None = None) -> Any:
-            return await client.request(method, path, headers={"Authorization": "root", **(headers or {})})
+            return await client.request(method, path, headers={**credentials("alice;root;"), **(headers or {})})
 
         yield ask
 

@@ -21,6 +21,8 @@ from vinc_kernel.embedded.postgres import start_postgres
 from vinc_kernel.testing import Database, Servers
 from vinc_kernel.testing.databases import environment
 
+from ..credentials import credentials
+
 ROOT = Path(__file__).parents[2]
 VINC = str(Path(sys.executable).with_name("vinc"))
 PRODUCTION = {"VINC_ENV": "prod", "VINC_SECRET_KEY": "s" * 32}
@@ -54,6 +56,9 @@ def answers(client: httpx.Client, path: str, status: int) -> bool:
         return client.get(path).status_code == status
     except httpx.TransportError:
         return False
+
+
+ROOT = credentials("root;super_admin;")["Authorization"]
 
 
 @pytest.fixture
@@ -97,7 +102,7 @@ def test_it_serves_a_tenant_out_of_the_database(
     command: list[str], settings: Mapping[str, str], tmp_path: Path
 ) -> None:
     with serving(tmp_path / "log", command, settings) as client:
-        answer = client.get("/api/v1/tenants/me", headers={"Authorization": "Dev alice;viewer;acme"})
+        answer = client.get("/api/v1/tenants/me", headers=credentials("alice;viewer;acme"))
 
     assert (answer.status_code, answer.json()["slug"]) == (200, "acme")
 
@@ -106,7 +111,7 @@ def test_who_sends_half_a_body_does_not_hold_up_the_stop(settings: Mapping[str, 
     half = b"POST /api/v1/tenants HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\nContent-Type: application/json\r\n"
     with serving(tmp_path / "log", [VINC, "serve"], settings) as client, socket.socket() as line:
         line.connect((client.base_url.host, client.base_url.port))
-        line.sendall(half + b'Authorization: Dev root;super_admin;\r\n\r\n{"slug": ')
+        line.sendall(half + f'Authorization: {ROOT}\r\n\r\n{{"slug": '.encode())
         sleep(0.5)  # until it is read; `serving` then asks it to stop, and waits
         client.close()
 
@@ -114,7 +119,7 @@ def test_who_sends_half_a_body_does_not_hold_up_the_stop(settings: Mapping[str, 
 def test_one_structured_line_a_request_with_nothing_that_the_caller_sent(
     settings: Mapping[str, str], tmp_path: Path
 ) -> None:
-    sent = {"Authorization": "Dev canary-subject;viewer;acme", "X-Request-ID": "trace-1", "X-Other": "canary-header"}
+    sent = credentials("canary-subject;viewer;acme") | {"X-Request-ID": "trace-1", "X-Other": "canary-header"}
     with serving(tmp_path / "log", [VINC, "serve"], settings) as client:
         client.get("/api/v1/tenants/me?canary=query", headers=sent)
         client.get("/canary-path%0d%0aforged", headers={"X-Request-ID": "trace-2"})
@@ -146,7 +151,7 @@ def test_readiness_goes_and_comes_back_with_the_database(
             server.stop()
             assert wait_until(lambda: answers(client, "/health/ready", 503), 10)
             assert client.get("/health/live").status_code == 200
-            refused = client.get("/api/v1/tenants/me", headers={"Authorization": "Dev alice;viewer;acme"})
+            refused = client.get("/api/v1/tenants/me", headers=credentials("alice;viewer;acme"))
             assert (refused.status_code, "retry-after" in refused.headers) == (503, True)
             server = start_postgres(open_directory, die_with_parent=True)
             assert wait_until(lambda: answers(client, "/health/ready", 200), 10)

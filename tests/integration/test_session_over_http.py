@@ -39,6 +39,7 @@ from vinc_kernel.plugins.arrange import Plugin
 from vinc_kernel.settings import KernelSettings, ServiceSettings
 
 from ..conftest import OURS, database_settings
+from ..credentials import JWT, credentials
 from .things import NAMES, Name, Part, Thing, new
 
 router = APIRouter(prefix="/things")
@@ -220,9 +221,11 @@ def plugin() -> Plugin:
 async def caller(things_address: str, admin: psycopg.Connection) -> AsyncGenerator[httpx.AsyncClient]:
     """Somebody of the one tenant."""
     service = ServiceSettings.model_validate({"env": "test"})
-    settings = KernelSettings(service=service, database=database_settings(things_address, pool_size=1, max_overflow=0))
+    settings = KernelSettings(
+        service=service, jwt=JWT, database=database_settings(things_address, pool_size=1, max_overflow=0)
+    )
     app = create_app(settings, plugins=[plugin()])
-    headers = {"Authorization": "Dev somebody;viewer;acme"}
+    headers = credentials("somebody;viewer;acme")
     async with (
         app.lifespan(),
         httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test/api/v1", headers=headers) as client,
@@ -261,7 +264,7 @@ async def test_a_conflict_is_409_and_a_name_that_cannot_be_stored_is_422(caller:
 
 
 async def test_a_public_route_without_a_tenant_says_what_is_missing(caller: httpx.AsyncClient) -> None:
-    answer = await caller.get("/things/open", headers={"Authorization": "Dev somebody;viewer;"})
+    answer = await caller.get("/things/open", headers=credentials("somebody;viewer;"))
 
     assert answer.status_code == 400
     assert "X-Tenant-ID" in answer.json()["detail"]

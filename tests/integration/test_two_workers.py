@@ -26,6 +26,7 @@ import pytest
 from vinc_kernel.testing.servers import Servers, conninfo
 
 from ..contract.test_wiring import pretend_installed
+from ..credentials import credentials
 from ..pages import ROOT
 from .bouncer import bouncer
 from .serving import free_port, serving
@@ -127,7 +128,7 @@ class Caller:
         self.worker = holder(port, self.line.sock.getsockname()[1])
 
     def ask(self, method: str, path: str, tenant: str, body: Any = None, *, role: str = "wholesale_admin") -> Answer:
-        headers = {"Authorization": f"Dev alice;{role};{tenant}", "X-Tenant-ID": tenant}
+        headers = credentials(f"alice;{role};{tenant}") | {"X-Tenant-ID": tenant}
         if body is not None:
             headers["Content-Type"] = "application/json"
         self.line.request(method, f"/api/v1{path}", None if body is None else json.dumps(body), headers)

@@ -16,6 +16,7 @@ import pytest
 
 from vinc_kernel.testing.servers import Servers, once
 
+from ..credentials import credentials
 from .new_environment import ROOT, Environment, new_environment
 from .serving import free_port, serving
 
@@ -35,7 +36,7 @@ MIGRATIONS = {
         "versions/1be47d95c2a6_due.py",
     },
 }
-ADMIN = {"Authorization": "Dev alice;wholesale_admin;acme", "Content-Type": "application/json"}
+ADMIN = credentials("alice;wholesale_admin;acme") | {"Content-Type": "application/json"}
 
 
 @pytest.fixture(scope="session")

@@ -28,6 +28,7 @@ from vinc_kernel.plugins.arrange import Plugin
 from vinc_kernel.settings import DatabaseSettings, KernelSettings, ServiceSettings
 
 from ..conftest import OURS, THEIRS
+from ..credentials import JWT, credentials
 
 
 class Mood(enum.Enum):
@@ -150,7 +151,7 @@ def plugin_of(router: APIRouter) -> Plugin:
 @asynccontextmanager
 async def application(router: APIRouter, database: DatabaseSettings) -> AsyncGenerator[Application]:
     """Yield an application with these routes, which has started."""
-    settings = KernelSettings(service=ServiceSettings.model_validate({"env": "test"}), database=database)
+    settings = KernelSettings(service=ServiceSettings.model_validate({"env": "test"}), jwt=JWT, database=database)
     app = create_app(settings, plugins=[plugin_of(router)])
     try:
         async with app.lifespan():
@@ -167,5 +168,5 @@ async def calling(router: APIRouter, database: DatabaseSettings) -> AsyncGenerat
 
 
 def caller_of(app: Application, tenant: str = "acme") -> httpx.AsyncClient:
-    headers = {"Authorization": f"Dev somebody;viewer;{tenant}"}
+    headers = credentials(f"somebody;viewer;{tenant}")
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test/api/v1", headers=headers)

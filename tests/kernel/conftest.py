@@ -15,6 +15,7 @@ from vinc_kernel import Contribution, hooks
 from vinc_kernel.app import Application, create_app
 from vinc_kernel.plugins.arrange import Plugin
 from vinc_kernel.settings import KernelSettings, Sources, read_settings
+from vinc_kernel.testing.servers import TOKEN_SECRET
 
 
 class Serve(Protocol):
@@ -57,7 +58,9 @@ def serve(plugin_of: Callable[[str, Contribution], Plugin]) -> Serve:
 
 
 def settings_of(**environ: str) -> KernelSettings:
-    return read_settings(Sources({"VINC_ENV": "test", "VINC_LOG_LEVEL": "error", **environ}))[0]
+    return read_settings(
+        Sources({"VINC_ENV": "test", "VINC_JWT_TEST_SECRET": TOKEN_SECRET, "VINC_LOG_LEVEL": "error", **environ})
+    )[0]
 
 
 @pytest.fixture

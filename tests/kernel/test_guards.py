@@ -29,6 +29,8 @@ from vinc_kernel.app import Application, create_app
 from vinc_kernel.plugins.arrange import Plugin
 from vinc_kernel.settings import KernelSettings, ServiceSettings
 
+from ..credentials import JWT, credentials
+
 Client = Callable[[Any], httpx.AsyncClient]
 PluginOf = Callable[[str, Contribution], Plugin]
 ACME, GLOBEX = (
@@ -96,14 +98,14 @@ def tenants() -> Tenants:
 @pytest.fixture
 def app(plugin_of: PluginOf, tenants: Tenants) -> Application:
     made = create_app(
-        KernelSettings(service=ServiceSettings(env="test")), plugins=[plugin_of("things", contribution())]
+        KernelSettings(service=ServiceSettings(env="test"), jwt=JWT), plugins=[plugin_of("things", contribution())]
     )
     made.services.things[TenantDirectory] = tenants
     return made
 
 
 def sent(who: str | None, tenant: str | None = None) -> dict[str, str]:
-    return ({"Authorization": f"Dev {who}"} if who else {}) | ({"X-Tenant-ID": tenant} if tenant else {})
+    return (credentials(f"{who}") if who else {}) | ({"X-Tenant-ID": tenant} if tenant else {})
 
 
 @pytest.mark.parametrize(

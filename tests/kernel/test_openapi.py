@@ -28,12 +28,14 @@ from vinc_kernel.plugins.arrange import Plugin
 from vinc_kernel.rest import Asked, IfMatch, Input, Integer, Listing, Page, Resource, Tagged, Text, optional
 from vinc_kernel.settings import KernelSettings, ServiceSettings
 
+from ..credentials import JWT, credentials
+
 Client = Callable[[Any], httpx.AsyncClient]
 PluginOf = Callable[[str, Contribution], Plugin]
 
 
 def settings(**service: Any) -> KernelSettings:
-    return KernelSettings(service=ServiceSettings(env="test", **service))
+    return KernelSettings(service=ServiceSettings(env="test", **service), jwt=JWT)
 
 
 def books() -> Contribution:
@@ -253,8 +255,8 @@ async def test_a_tenant_is_shown_what_it_has(both: Application, client_of: Clien
     both.services.things[TenantDirectory] = OneTenant()
     api = client_of(both)
     everybody = await api.get("/openapi.json")
-    theirs = await api.get("/openapi.json", headers={"Authorization": "Dev a;writer;acme", "X-Tenant-ID": "acme"})
-    others = await api.get("/openapi.json", headers={"Authorization": "Dev a;writer;globex", "X-Tenant-ID": "acme"})
+    theirs = await api.get("/openapi.json", headers=credentials("a;writer;acme") | {"X-Tenant-ID": "acme"})
+    others = await api.get("/openapi.json", headers=credentials("a;writer;globex") | {"X-Tenant-ID": "acme"})
 
     assert set(theirs.json()["paths"]) == {"/api/v1/books/{number}", "/api/v1/books"}
     assert set(theirs.json()["components"]["schemas"]) == {"Problem", "books.Item"}

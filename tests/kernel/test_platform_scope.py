@@ -30,6 +30,8 @@ from vinc_kernel.app import Application, create_app
 from vinc_kernel.plugins.arrange import Plugin
 from vinc_kernel.settings import KernelSettings, ServiceSettings
 
+from ..credentials import JWT, credentials
+
 Client = Callable[[Any], httpx.AsyncClient]
 PluginOf = Callable[[str, Contribution], Plugin]
 MANAGE = Capability("things.manage", title="Manage", roles=["viewer"])
@@ -52,7 +54,7 @@ def contribution(router: APIRouter) -> Contribution:
 
 
 def made(plugin_of: PluginOf, router: APIRouter) -> Application:
-    settings = KernelSettings(service=ServiceSettings(env="test"))
+    settings = KernelSettings(service=ServiceSettings(env="test"), jwt=JWT)
     return create_app(settings, plugins=[plugin_of("things", contribution(router))])
 
 
@@ -87,7 +89,7 @@ async def test_only_platform_roles_come_in_whatever_tenant_they_name(
 
     app = made(plugin_of, router)
     app.services.things[TenantDirectory] = Nobody()
-    headers = ({"Authorization": f"Dev {who}"} if who else {}) | ({"X-Tenant-ID": tenant} if tenant else {})
+    headers = (credentials(f"{who}") if who else {}) | ({"X-Tenant-ID": tenant} if tenant else {})
     answer = await client_of(app).get("/things/all", headers=headers)
 
     assert answer.status_code == status, answer.text
@@ -101,7 +103,7 @@ async def test_a_guard_beside_it_counts_as_well(plugin_of: PluginOf, client_of: 
         return "all"
 
     app = made(plugin_of, router)
-    answer = await client_of(app).get("/things/all", headers={"Authorization": "Dev a;root;"})
+    answer = await client_of(app).get("/things/all", headers=credentials("a;root;"))
 
     assert (answer.status_code, "operator" in answer.text) == (403, True)
 
@@ -147,7 +149,7 @@ async def test_a_guard_alone_lets_in_platform_roles_alone(plugin_of: PluginOf, c
 
     api = client_of(made(plugin_of, router))
     for role, status in (("viewer", 403), ("super", 200)):
-        answer = await api.get("/things/all", headers={"Authorization": f"Dev a;{role};"})
+        answer = await api.get("/things/all", headers=credentials(f"a;{role};"))
         assert answer.status_code == status
 
 

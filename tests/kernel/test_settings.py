@@ -26,7 +26,8 @@ ROOT = Path(__file__).parents[2]
 SECRET = "canary-hunter2"
 PUBLIC_NAMES = {
     "VINC_ENV", "VINC_DEBUG", "VINC_API_V1_PREFIX", "VINC_TENANT_HEADER", "VINC_DOCS", "VINC_SECRET_KEY",
-    "VINC_CORS_ORIGINS", "VINC_CORS_CREDENTIALS",
+    "VINC_CORS_ORIGINS", "VINC_CORS_CREDENTIALS", "VINC_TRUSTED_PROXIES",
+    "VINC_JWT_ISSUERS", "VINC_JWT_AUDIENCE", "VINC_JWT_TEST_SECRET", "VINC_JWT_REFRESH_INTERVAL",
     "VINC_DATABASE_URL", "VINC_DATABASE_DIRECT_URL", "VINC_DATABASE_MIGRATION_URL",
     "VINC_DATABASE_ROLE_PREFIX", "VINC_DATABASE_START_TIMEOUT",
     "VINC_DB_POOL_SIZE", "VINC_DB_MAX_OVERFLOW", "VINC_DB_POOL_TIMEOUT", "VINC_DB_ANSWER_TIMEOUT", "VINC_DB_ECHO",
@@ -55,7 +56,7 @@ def test_the_example_of_a_dotenv_file_is_complete_and_says_the_defaults() -> Non
     assert named.keys() == PUBLIC_NAMES
     commented = set(re.findall(r"^# ?(VINC_[A-Z0-9_]+)=", text, flags=re.MULTILINE))
     told = {name: named[name] for name in commented if "URL" not in name and name != "VINC_PLUGINS_FILE"}
-    assert told == {name: defaults[name].replace("(none)", "") for name in told}
+    assert told == {name: re.sub(r"\(none\)|\(unset\)", "", defaults[name]) for name in told}
 
 
 def test_unset_means_production() -> None:

@@ -16,6 +16,8 @@ from vinc_kernel.errors import HookFailed
 from vinc_kernel.plugins.arrange import Plugin
 from vinc_kernel.settings import KernelSettings, PluginSettings, ServiceSettings
 
+from ..credentials import JWT
+
 PluginOf = Callable[[str, Contribution], Plugin]
 Does = Callable[[Context], Awaitable[None]]
 ACME = Tenant(id=UUID(int=7), slug="acme", name="Acme")
@@ -27,7 +29,7 @@ def app_of(plugin_of: PluginOf, **does: Does) -> App:
     for plugin, one in zip(plugins, does.values(), strict=True):
         vars(sys.modules[plugin.module])["made"] = hooks.tenant_created(one)
     timeout = PluginSettings.model_validate({"load_timeout": 0.5})
-    settings = KernelSettings(service=ServiceSettings(env="test"), plugins=timeout)
+    settings = KernelSettings(service=ServiceSettings(env="test"), jwt=JWT, plugins=timeout)
     return App(create_app(settings, plugins=plugins).services, "things")
 
 

@@ -27,6 +27,8 @@ from vinc_kernel.app import Application, create_app
 from vinc_kernel.plugins.arrange import Plugin
 from vinc_kernel.settings import KernelSettings, ServiceSettings
 
+from ..credentials import JWT, credentials
+
 Client = Callable[[Any], httpx.AsyncClient]
 PluginOf = Callable[[str, Contribution], Plugin]
 
@@ -70,7 +72,7 @@ def contribution(kind: type[TenantSettings] | None = Terms, asked: type[TenantSe
 
 
 def made(plugin_of: PluginOf, *contributions: Contribution) -> Application:
-    settings = KernelSettings(service=ServiceSettings(env="test"))
+    settings = KernelSettings(service=ServiceSettings(env="test"), jwt=JWT)
     names = ("things", "others")
     plugins = [plugin_of(name, one) for name, one in zip(names, contributions, strict=False)]
     return create_app(settings, plugins=plugins)
@@ -101,7 +103,7 @@ async def test_a_route_gets_what_the_active_tenant_has_set(
 ) -> None:
     app = made(plugin_of, contribution())
     app.services.things[TenantDirectory] = One(tenant(**stored))
-    answer = await client_of(app).get("/things/terms", headers={"Authorization": "Dev a;viewer;acme"})
+    answer = await client_of(app).get("/things/terms", headers=credentials("a;viewer;acme"))
 
     assert (answer.status_code, answer.json()) == (200, told)
 
@@ -109,7 +111,7 @@ async def test_a_route_gets_what_the_active_tenant_has_set(
 async def test_a_route_that_reads_them_needs_a_tenant(plugin_of: PluginOf, client_of: Client) -> None:
     app = made(plugin_of, contribution())
     app.services.things[TenantDirectory] = One(tenant())
-    answer = await client_of(app).get("/things/terms", headers={"Authorization": "Dev a;viewer;"})
+    answer = await client_of(app).get("/things/terms", headers=credentials("a;viewer;"))
 
     assert answer.status_code == 400
     assert "X-Tenant-ID" in answer.json()["detail"]

@@ -16,6 +16,7 @@ from ..errors import StartErrors, VincError
 from ..hookspecs import HOOKS
 from ..plugins.arrange import enabled
 from ..plugins.assemble import Assembling, Assembly, Member, assemble
+from ..plugins.check import commands_of
 from ..settings import Sources, read_settings
 from .command import complain
 
@@ -32,7 +33,7 @@ def contributed(member: Member, assembly: Assembly) -> dict[str, Any]:
         "provides": sorted(protocol.__name__ for protocol in made.provides),
         "settings": sorted(made.settings.model_fields) if made.settings else [],
         "tenant_settings": sorted(made.tenant_settings.model_fields) if made.tenant_settings else [],
-        "commands": sorted(str(getattr(command, "__name__", command)) for command in made.commands),
+        "commands": sorted(" ".join(words) for words, _ in commands_of(made)),
         "hooks": [name for name in HOOKS if assembly.hooks(name, member.plugin.name)],
     }
 

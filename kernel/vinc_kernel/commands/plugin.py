@@ -6,9 +6,10 @@ import argparse
 import asyncio
 import inspect
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..app import create_app
+from ..contracts import CommandGroup
 from ..errors import VincError
 from ..plugins.arrange import arrange
 from ..plugins.assemble import Member
@@ -16,6 +17,9 @@ from ..plugins.check import command_name
 from ..services import App
 from ..settings import KernelSettings, Sources
 from .signature import add_parameters, called, parameters_of
+
+if TYPE_CHECKING:
+    from .command import Commands
 
 CHOSEN = "chosen command"  # no parameter can have that name
 
@@ -57,14 +61,22 @@ def parser(member: Member) -> argparse.ArgumentParser:
     description = None if commands else "It has no commands."
     made = argparse.ArgumentParser(prog=f"vinc {member.plugin.name}", description=description)
     added = made.add_subparsers(metavar="COMMAND", required=True)
-    for function in commands:
-        text = inspect.getdoc(function) or ""
-        one = added.add_parser(
-            command_name(function), help=text.partition("\n")[0].replace("%", "%%"), description=text
-        )
-        one.set_defaults(**{CHOSEN: function})
-        add_parameters(one, function)
+    for part in commands:
+        if isinstance(part, CommandGroup):
+            group = added.add_parser(part.name, help=f"{', '.join(map(command_name, part.commands))}")
+            inner = group.add_subparsers(metavar="COMMAND", required=True)
+            for function in part.commands:
+                add_command(inner, function)
+        else:
+            add_command(added, part)
     return made
+
+
+def add_command(commands: Commands, function: Callable[..., Any]) -> None:
+    text = inspect.getdoc(function) or ""
+    one = commands.add_parser(command_name(function), help=text.partition("\n")[0].replace("%", "%%"), description=text)
+    one.set_defaults(**{CHOSEN: function})
+    add_parameters(one, function)
 
 
 def takes_app(function: Callable[..., Any]) -> bool:

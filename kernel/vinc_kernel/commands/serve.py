@@ -41,6 +41,8 @@ def run(args: Namespace, settings: KernelSettings, _: Sources) -> int:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=bool(settings.service.trusted_proxies),
+        forwarded_allow_ips=settings.service.trusted_proxies,
         lifespan="on",
         timeout_graceful_shutdown=SECONDS_TO_FINISH,
     )

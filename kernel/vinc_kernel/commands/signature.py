@@ -1,6 +1,7 @@
 """Make command-line arguments of a function's parameters: with a default an option, without one a position.
 
-One before a `/` that has a default is a position that may be left out.
+One before a `/` that has a default is a position that may be left out; one after a `*` that has none is an option that
+may not. An option that is `str | bool` may be given with a text or without.
 """
 
 from __future__ import annotations
@@ -31,14 +32,19 @@ def add_parameters(parser: argparse.ArgumentParser, function: Callable[..., Any]
 
 def add_parameter(parser: argparse.ArgumentParser, parameter: inspect.Parameter) -> None:
     kind = reader(parameter.annotation)
+    option = f"--{parameter.name.replace('_', '-')}"
     if parameter.default is inspect.Parameter.empty:
-        parser.add_argument(parameter.name, type=kind)
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY:
+            parser.add_argument(option, type=kind, required=True)
+        else:
+            parser.add_argument(parameter.name, type=kind)
         return
     if parameter.kind is inspect.Parameter.POSITIONAL_ONLY:
         parser.add_argument(parameter.name, type=kind, nargs="?", default=parameter.default)
         return
-    option = f"--{parameter.name.replace('_', '-')}"
-    if parameter.annotation is bool:
+    if parameter.annotation == str | bool:
+        parser.add_argument(option, nargs="?", const=True, default=parameter.default, metavar="VALUE")
+    elif parameter.annotation is bool:
         parser.add_argument(option, action=argparse.BooleanOptionalAction, default=parameter.default)
     else:
         parser.add_argument(option, type=kind, default=parameter.default, help="default: %(default)s")

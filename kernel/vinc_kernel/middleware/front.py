@@ -21,7 +21,7 @@ from ..routing import Index, Match, method_of, path_of
 from ..services import Services
 from ..settings import CorsSettings
 from .cors import ProblemCors
-from .identity import Identify, identity
+from .identity import Identity
 from .problems import problem_of, send_problem
 from .request_id import request_id
 from .single_headers import single_headers
@@ -42,7 +42,7 @@ class Steps:
     services: Services
     index: Index
     rights: Rights
-    identify: Identify
+    identity: Identity
     tenant_header: str
     cors: CorsSettings
     log: Log | None
@@ -128,7 +128,7 @@ class Front:
         if endpoint is not None:
             context.plugin, context.route = endpoint.plugin, endpoint.path
         self.single_headers(context, scope["headers"])
-        await identity(context, self.steps.identify, services.find(PrincipalDirectory))
+        await self.steps.identity(context, services.find(PrincipalDirectory))
         if endpoint is None:
             raise await self.nothing(context, match)
         requirement = endpoint.requirement

@@ -1,46 +1,101 @@
-"""Find out who asks. One replaceable step: `identify(context)`."""
+"""Find out who asks: a bearer token is verified once and remembered, and with each request it is asked who that is."""
 
 from __future__ import annotations
 
+import logging
 import re
-from collections.abc import Awaitable, Callable
+from collections import OrderedDict
+from dataclasses import dataclass
+from hashlib import sha256
 
 from ..context import Context, Principal, PrincipalDirectory
 from ..errors import Unauthorized
-from ..guards import CHALLENGE
+from ..guards import Rights
+from ..tokens.claims import Claims
+from ..tokens.refused import TokenRefused
+from ..tokens.trusted import Trusted
+from ..tokens.verify import Verified, verify
 
-Identify = Callable[[Context], Awaitable[Principal | None]]
-# `Dev <subject>;<role>;<tenant>,<tenant>`
-dev_credentials = re.compile(
-    r"Dev ([!-:<-~]{1,255});([a-z_]{1,64});((?:[a-z0-9-]{1,64}(?:,[a-z0-9-]{1,64})*)?)"
-).fullmatch
-
-
-async def identify_by_dev_header(context: Context) -> Principal | None:
-    """For `dev` and `test`: believe what the caller says of itself. Never in production."""
-    given = context.header(b"authorization")
-    if given is None:
-        return None
-    matched = dev_credentials(given.decode("latin-1"))
-    if matched is None:
-        message = "Write the credentials as: Dev <subject>;<role>;<tenant>,<tenant>"
-        raise Unauthorized(message, headers=CHALLENGE)
-    subject, role, tenants = matched.groups()
-    return Principal(subject=subject, role=role, tenants=frozenset(filter(None, tenants.split(","))))
+logger = logging.getLogger("vinc.identity")
+MOST_REMEMBERED = 10_000
+INVALID = {"WWW-Authenticate": 'Bearer error="invalid_token"'}  # RFC 6750, 3.1
+bearer = re.compile(rb"Bearer +([A-Za-z0-9._~+/-]+=*)", re.IGNORECASE).fullmatch  # RFC 6750, 2.1
 
 
-async def identify_nobody(context: Context) -> Principal | None:
-    """For `prod` until there is an issuer to trust: nobody is anybody, and credentials are refused."""
-    if context.header(b"authorization") is not None:
-        raise Unauthorized("These credentials are not valid here.", headers=CHALLENGE)
-    return None
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """A token that was verified, and whose it is."""
+
+    verified: Verified
+    principal: Principal
 
 
-async def identity(context: Context, identify: Identify, directory: PrincipalDirectory | None) -> None:
-    """Put the principal into the context; raise Unauthorized for credentials that are no good."""
-    principal = await identify(context)
-    if principal is not None and directory is not None:
-        principal = await directory.recognise(principal)
-        if principal is None:
-            raise Unauthorized("These credentials are not valid any more.", headers=CHALLENGE)
-    context.principal = principal
+class Identity:
+    """The step that puts the principal into the context.
+
+    Tokens are remembered by their hash alone, so that nothing which could be read out of memory is a token.
+    """
+
+    def __init__(self, trusted: Trusted, rights: Rights, size: int = MOST_REMEMBERED) -> None:
+        self.trusted, self.rights, self.size = trusted, rights, size
+        self.remembered: OrderedDict[bytes, Remembered] = OrderedDict()
+
+    async def __call__(self, context: Context, directory: PrincipalDirectory | None) -> None:
+        """Raises Unauthorized for credentials that are no good, and Unavailable where that cannot be found out."""
+        given = context.found.get(b"authorization")
+        if given is None:
+            return
+        try:
+            principal = await self.principal(given)
+            context.principal = await recognised(principal, directory)
+        except TokenRefused as refusal:
+            logger.info("credentials are refused: %s", refusal)
+            raise Unauthorized("These credentials are not valid.", headers=INVALID) from None
+
+    async def principal(self, given: bytes) -> Principal:
+        """Whose credentials these are; raises TokenRefused."""
+        matched = bearer(given)
+        if matched is None:
+            raise TokenRefused("they are no bearer token")
+        token = matched[1]
+        digest = sha256(token).digest()
+        found = self.remembered.get(digest)
+        if found is not None and found.verified.still_holds():
+            self.remembered.move_to_end(digest)
+            return found.principal
+        self.remembered.pop(digest, None)
+        verified = await verify(token, self.trusted.find)
+        principal = self.principal_of(verified.claims)
+        self.remembered[digest] = Remembered(verified, principal)
+        if len(self.remembered) > self.size:
+            self.remembered.popitem(last=False)
+        return principal
+
+    def principal_of(self, claims: Claims) -> Principal:
+        """The claim `role` counts, known or not; of several, and of the realm's, the known one that ranks highest."""
+        role = self.rights.highest(claims.realm_roles if claims.role is None else claims.role)
+        if claims.role is not None and len(claims.role) == 1:
+            role = self.rights.named(claims.role[0])
+        return Principal(
+            subject=claims.subject,
+            role=role,
+            tenants=claims.tenants,
+            issuer=claims.issuer,
+            email=claims.email,
+            kind="service" if claims.is_service else "person",
+            customers=claims.customers,
+            addresses=claims.addresses,
+            multi_tenant=claims.multi_tenant,
+            generation=claims.generation,
+            expires=claims.expires,
+        )
+
+
+async def recognised(principal: Principal, directory: PrincipalDirectory | None) -> Principal:
+    """The principal as the directory knows it; raises TokenRefused for one that may not come in."""
+    found = principal if principal.kind == "person" else None
+    if directory is not None:
+        found = await directory.recognise(principal)
+    if found is None:
+        raise TokenRefused("whose they are may not come in")
+    return found

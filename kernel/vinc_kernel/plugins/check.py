@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from ..context import MembershipDirectory, PrincipalDirectory, TenantDirectory
-from ..contracts import Contribution
+from ..contracts import CommandGroup, Contribution
 from ..endpoints import Endpoint, class_line, line_of
 from ..errors import StartError
 from .arrange import Plugin
@@ -66,8 +67,8 @@ def claims_of(plugin: Plugin, made: Contribution, endpoints: Iterable[Endpoint])
             known = ", ".join(directory.__name__ for directory in DIRECTORIES)
             raise refused(plugin, f"provides names {protocol.__name__}", made.where, f"it may name {known}")
         yield Claim("directory", protocol.__name__, made.where)
-    for command in made.commands:
-        yield Claim("command", f"{plugin.name} {command_name(command)}", line_of(command))
+    for words, command in commands_of(made):
+        yield Claim("command", " ".join((plugin.name, *words)), line_of(command))
 
 
 def own_tables(plugin: Plugin, tables: Iterable[str]) -> None:
@@ -81,6 +82,16 @@ def table_line(table: str) -> str:
     mapped = (manager.class_ for manager in managers())
     found = next((one for one in mapped if str(getattr(one, "__table__", "")) == table), None)
     return class_line(found) if found else ""
+
+
+def commands_of(made: Contribution) -> Iterator[tuple[tuple[str, ...], Callable[..., Any]]]:
+    """Every command with the words that call it, after those of the plugin."""
+    for part in made.commands:
+        if isinstance(part, CommandGroup):
+            for command in part.commands:
+                yield (part.name, command_name(command)), command
+        else:
+            yield (command_name(part),), part
 
 
 def command_name(command: object) -> str:

@@ -13,7 +13,7 @@ import pluggy
 from fastapi import APIRouter
 from pydantic import ValidationError
 
-from ..contracts import Capability, Contribution, Role
+from ..contracts import Capability, CommandGroup, Contribution, Role
 from ..database.base import Base
 from ..endpoints import line_of
 from ..errors import StartError
@@ -134,7 +134,7 @@ PARTS: dict[str, Callable[[object], bool]] = {
     "capabilities": lambda part: isinstance(part, Capability),
     "roles": lambda part: isinstance(part, Role),
     "provides": lambda part: isinstance(part, type),
-    "commands": callable,
+    "commands": lambda part: callable(part) or isinstance(part, CommandGroup),
 }
 
 

@@ -6,16 +6,14 @@ The standard parsers are lenient: of a doubled name the last one wins, NaN passe
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator
 from typing import Any
 from urllib.parse import parse_qsl, unquote_to_bytes
 
 from starlette.requests import Request
 from starlette.types import Scope
 
-DEEPEST = 64
+from ..strict_json import parse_json
 
 
 class StrictRequest(Request):
@@ -45,75 +43,6 @@ class StrictRequest(Request):
         if not hasattr(self, "_json"):
             self._json = parse_json(await self.body())
         return self._json
-
-
-def parse_json(body: bytes) -> Any:
-    """The value of a JSON text; raises json.JSONDecodeError where it is not strict JSON (RFC 8259)."""
-    try:
-        text = body.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise json.JSONDecodeError("the body is not UTF-8", "", error.start) from None
-    try:
-        value = decoder.decode(text)
-        if b"\\u" in body:
-            refuse_surrogates(value)
-        if text.count("[") + text.count("{") > DEEPEST:
-            refuse_depth(value)
-    except RecursionError:
-        raise json.JSONDecodeError("the body is nested too deep", "", 0) from None
-    except json.JSONDecodeError:
-        raise
-    except ValueError as error:
-        raise json.JSONDecodeError(str(error), "", 0) from None
-    return value
-
-
-def refuse_surrogates(value: Any) -> None:
-    try:
-        json.dumps(value, ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        message = "a text has half of a surrogate pair"
-        raise ValueError(message) from None
-
-
-def refuse_depth(value: Any) -> None:
-    level = [value]
-    for _ in range(DEEPEST):
-        level = [inner for part in level for inner in inside(part)]
-        if not level:
-            return
-    message = f"it is nested more than {DEEPEST} levels deep"
-    raise ValueError(message)
-
-
-def inside(part: Any) -> Iterable[Any]:
-    if isinstance(part, dict):
-        return part.values()
-    return part if isinstance(part, list) else ()
-
-
-def finite(text: str) -> float:
-    value = float(text)
-    if math.isinf(value):
-        message = "a number is out of range"
-        raise ValueError(message)
-    return value
-
-
-def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(pairs)
-    if len(made) != len(pairs):
-        message = "an object has two members of one name"
-        raise ValueError(message)
-    return made
-
-
-def refuse_constant(_: str) -> Any:
-    message = "NaN and Infinity are no JSON"
-    raise ValueError(message)
-
-
-decoder = json.JSONDecoder(object_pairs_hook=members, parse_constant=refuse_constant, parse_float=finite)
 
 
 def errors_of_address(scope: Scope, repeatable: frozenset[str]) -> list[dict[str, Any]]:

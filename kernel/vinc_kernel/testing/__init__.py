@@ -20,10 +20,15 @@ from .servers import Servers
 
 if TYPE_CHECKING:
     from ..app import Application
+    from .tokens import MakeToken
     from .walk import TwoTenants
 
-__all__ = ["Application", "ClientAs", "Database", "Servers", "TwoTenants"]
-LATE = {"Application": "vinc_kernel.app", "TwoTenants": "vinc_kernel.testing.walk"}
+__all__ = ["Application", "ClientAs", "Database", "MakeToken", "Servers", "TwoTenants"]
+LATE = {
+    "Application": "vinc_kernel.app",
+    "MakeToken": "vinc_kernel.testing.tokens",
+    "TwoTenants": "vinc_kernel.testing.walk",
+}
 NEEDED = ("pytest_asyncio", "httpx")
 
 

@@ -12,7 +12,7 @@ import psycopg
 from psycopg import Connection, sql
 
 from ..database.roles import Roles
-from .servers import Servers, conninfo
+from .servers import TOKEN_SECRET, Servers, conninfo
 
 # The kernel's own tables (`vinc_...`) say which revision a plugin's tables are at.
 TABLES = r"""
@@ -50,6 +50,7 @@ def environment(servers: Servers, database: str, redis: str = "") -> dict[str, s
     """The settings that point an application at this run's servers, by their public names."""
     return {
         "VINC_ENV": "test",
+        "VINC_JWT_TEST_SECRET": TOKEN_SECRET,
         "VINC_DATABASE_URL": servers.database(database, f"{servers.prefix}_app", servers.prefix),
         "VINC_DATABASE_MIGRATION_URL": "",
         "VINC_DATABASE_ROLE_PREFIX": servers.prefix,

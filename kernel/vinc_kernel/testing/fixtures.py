@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from httpx import AsyncClient
 
     from ..app import Application
+    from .tokens import MakeToken
     from .walk import TwoTenants
 
 DESCRIPTIONS = pytest.StashKey[dict[str, Any]]()
@@ -150,6 +151,14 @@ async def two_tenants(
             )
 
 
+@pytest.fixture
+def vinc_token() -> MakeToken:
+    """Make access tokens that VINC_ENV=test believes: `vinc_token("alice", "viewer", ["acme"])`."""
+    from .tokens import token
+
+    return token
+
+
 @pytest_asyncio.fixture
 async def client(vinc_app: Application) -> AsyncGenerator[AsyncClient]:
     """A client that nobody is signed in with."""
@@ -165,6 +174,7 @@ async def client_as(vinc_app: Application, vinc_database: Database) -> AsyncGene
     from ..context import TenantDirectory
     from .clients import client_of
     from .tenants import RememberedTenants
+    from .tokens import bearer
 
     directory = vinc_app.services.find(TenantDirectory)
     header = vinc_app.services.settings.service.tenant_header
@@ -175,7 +185,7 @@ async def client_as(vinc_app: Application, vinc_database: Database) -> AsyncGene
                 directory.add(tenant)
             else:
                 vinc_database.add_tenant(tenant)
-            made = client_of(vinc_app, {"Authorization": f"Dev {subject};{role};{tenant}", header: tenant})
+            made = client_of(vinc_app, bearer(subject, role, [tenant]) | {header: tenant})
             stack.push_async_callback(made.aclose)
             return made
 

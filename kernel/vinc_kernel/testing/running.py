@@ -30,8 +30,9 @@ def made(environ: Mapping[str, str], beside: Mapping[str, ModuleType]) -> Applic
     from ..plugins.arrange import arrange
     from ..settings import Sources, read_settings
     from . import tenants
+    from .servers import TOKEN_SECRET
 
-    sources = Sources({**os.environ, "VINC_ENV": "test", **environ})
+    sources = Sources({**os.environ, "VINC_ENV": "test", "VINC_JWT_TEST_SECRET": TOKEN_SECRET, **environ})
     settings, _ = read_settings(sources)
     plugins = [*arrange(settings), *(plugin_of(name, module) for name, module in beside.items())]
     if not any(plugin.name == TENANTS for plugin in plugins):

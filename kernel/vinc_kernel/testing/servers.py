@@ -23,6 +23,7 @@ from ..errors import VincError
 POSTGRES_SETTING = "VINC_TEST_DATABASE_URL"
 REDIS_SETTING = "VINC_TEST_REDIS_URL"
 NOTE = "vinc-servers.json"
+TOKEN_SECRET = "known to everybody, and of no use outside of tests"  # noqa: S105  production refuses any such secret
 
 
 class ServersNotStarted(VincError):

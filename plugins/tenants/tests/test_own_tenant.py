@@ -10,6 +10,7 @@ import pytest
 from httpx import AsyncClient
 
 from vinc_kernel.testing import ClientAs, Database
+from vinc_kernel.testing.tokens import bearer
 
 
 @pytest.fixture
@@ -169,7 +170,9 @@ async def test_a_tenant_is_listed_to_those_who_belong_to_it(
     ids = {slug: vinc_database.add_tenant(slug) for slug in ("acme", "globex", "initech")}
 
     async def seen(role: str, tenants: str, query: str = "") -> list[str]:
-        answer = await client.get(f"/tenants{query}", headers={"Authorization": f"Dev bob;{role};{tenants}"})
+        answer = await client.get(
+            f"/tenants{query}", headers=bearer("bob", role, tenants.split(",") if tenants else [])
+        )
         assert answer.status_code == 200, answer.text
         return [one["slug"] for one in answer.json()["items"]]
 

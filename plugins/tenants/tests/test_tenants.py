@@ -10,6 +10,7 @@ from psycopg.errors import CheckViolation
 
 from vinc_kernel import TenantDirectory
 from vinc_kernel.testing import Application, ClientAs, Database
+from vinc_kernel.testing.tokens import bearer
 
 
 @pytest.fixture
@@ -18,7 +19,7 @@ def acme(vinc_database: Database) -> UUID:
 
 
 def signed_in(tenants: str) -> dict[str, str]:
-    return {"Authorization": f"Dev alice;viewer;{tenants}"}
+    return bearer("alice", "viewer", tenants.split(",") if tenants else [])
 
 
 async def test_me_is_the_tenant_of_the_request_as_stored(client: AsyncClient, acme: UUID) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-from vinc_kernel import App, Contribution, Role, TenantDirectory, hooks
+from vinc_kernel import App, Contribution, TenantDirectory, hooks
 
 from .permissions import MANAGE, SWITCH
 from .settings import TenantsSettings
@@ -19,7 +19,6 @@ def contribute() -> Contribution:
         routers=[router],
         models=[Tenant, Receipt],
         capabilities=[MANAGE, SWITCH],
-        roles=[Role(name="super_admin", title="Super admin", rank=100, platform=True)],
         provides=[TenantDirectory],
         settings=TenantsSettings,
         commands=COMMANDS,

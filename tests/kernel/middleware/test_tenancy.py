@@ -31,6 +31,8 @@ from vinc_kernel.app import Application, create_app
 from vinc_kernel.plugins.arrange import Plugin
 from vinc_kernel.settings import KernelSettings, ServiceSettings
 
+from ...credentials import JWT, credentials
+
 Client = Callable[[Any], httpx.AsyncClient]
 PluginOf = Callable[[str, Contribution], Plugin]
 ACME = Tenant(id=UUID(int=0xABC), slug="acme", name="Acme", without=frozenset({"extra"}))
@@ -125,14 +127,14 @@ def tenants() -> Tenants:
 
 @pytest.fixture
 def app(plugin_of: PluginOf, tenants: Tenants) -> Application:
-    settings = KernelSettings(service=ServiceSettings(env="test"))
+    settings = KernelSettings(service=ServiceSettings(env="test"), jwt=JWT)
     made = create_app(settings, plugins=[plugin_of("things", things()), plugin_of("extra", extra())])
     made.services.things[TenantDirectory] = tenants
     return made
 
 
 def sent(who: str | None, tenant: str | None = None) -> dict[str, str]:
-    said = {"X-Request-ID": "same"} | ({"Authorization": f"Dev {who}"} if who else {})
+    said = {"X-Request-ID": "same"} | (credentials(f"{who}") if who else {})
     return said | ({"X-Tenant-ID": tenant} if tenant else {})
 
 

@@ -24,6 +24,7 @@ from vinc_kernel.database.base import Base
 from vinc_kernel.errors import VincError
 from vinc_kernel.plugins.open import open_plugins
 from vinc_kernel.settings import KernelSettings, Sources, read_settings
+from vinc_kernel.testing.servers import TOKEN_SECRET
 
 KERNEL = "vinc-kernel>=0.1"
 GOOD = """
@@ -107,7 +108,12 @@ class Workshop:
     @property
     def sources(self) -> Sources:
         return Sources(
-            {"VINC_ENV": "test", "VINC_PLUGINS_FILE": str(self.manifest), "VINC_PLUGIN_LOAD_TIMEOUT": "10"}
+            {
+                "VINC_ENV": "test",
+                "VINC_JWT_TEST_SECRET": TOKEN_SECRET,
+                "VINC_PLUGINS_FILE": str(self.manifest),
+                "VINC_PLUGIN_LOAD_TIMEOUT": "10",
+            }
             | self.environ
         )
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from starlette.types import ASGIApp, Message, Scope
 
+from ...credentials import credentials
+
 if TYPE_CHECKING:
     from tests.kernel.plugins.conftest import Workshop
 
@@ -61,7 +63,7 @@ router.routes.append(Mount("/kinds/app", sub))
 def contribute() -> Contribution:
     return Contribution(routers=[router])
 """
-ADA = {"Authorization": "Dev ada;viewer;"}
+ADA = credentials("ada;viewer;")
 HTTP = {
     "/kinds/typed/7": "7",
     "/kinds/inner/nested": '"nested"',

@@ -20,6 +20,7 @@ from vinc_kernel.testing.clients import client_of
 from vinc_kernel.testing.running import TENANTS, plugin_of, pointing_at, started
 from vinc_kernel.testing.tenants import RememberedTenants
 
+from ...credentials import credentials
 from . import shelf
 
 
@@ -37,7 +38,7 @@ class Shop:
     def client(self, tenant: str = "acme", *, subject: str = "alice", role: str = "viewer") -> AsyncClient:
         """Somebody of both tenants, who works in one of them."""
         self.id(tenant)
-        headers = {"Authorization": f"Dev {subject};{role};acme,other", "X-Tenant-ID": tenant}
+        headers = credentials(f"{subject};{role};acme,other") | {"X-Tenant-ID": tenant}
         return client_of(self.app, headers)
 
     def session(self, tenant: str = "acme", *, actor: UUID | None = None) -> Any:

@@ -41,7 +41,7 @@ async def test_without_a_body_what_is_missing_is_told(shop: Shop) -> None:
         (b'{"name": "a", "name": "b"}', "an object has two members of one name"),
         (b'{"name": ', "Expecting value"),
         (b'{"name": NaN}', "NaN and Infinity are no JSON"),
-        (b'{"name": "\xff"}', "the body is not UTF-8"),
+        (b'{"name": "\xff"}', "it is not UTF-8"),
     ],
 )
 async def test_what_is_no_strict_json_is_422_and_says_why(shop: Shop, body: bytes, told: str) -> None:

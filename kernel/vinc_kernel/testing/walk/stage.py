@@ -15,6 +15,7 @@ from ...endpoints import WEBSOCKET, Endpoint
 from ...guards import Requirement
 from ..clients import client_of
 from ..tenants import RememberedTenants
+from ..tokens import bearer
 from .answers import Answer, Caller, Question
 from .described import Described, NotDescribed, describe, shape_of
 from .overhear import Overheard
@@ -94,7 +95,7 @@ class Stage:
     def caller(self, role: str, tenant: str) -> Caller:
         """Somebody with this role in this tenant; in no tenant of their own, where it is empty."""
         if (role, tenant) not in self.callers:
-            headers = {"Authorization": f"Dev walker-{tenant};{role};{tenant}"}
+            headers = bearer(f"walker-{tenant}", role, [tenant] if tenant else [])
             if tenant:
                 headers[self.tenant_header] = tenant
             client = client_of(self.app, headers)

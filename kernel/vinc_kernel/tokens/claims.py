@@ -1,0 +1,138 @@
+"""Read the claims of an access token: strictly, and no more of them than is needed (RFC 7519, 4; RFC 9068, 2.2).
+
+Names and forms are Keycloak's: `typ` tells an access token from others, `azp` is the client, an attribute is a list, a
+single value or absent, and a number or a truth may be written as a text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from .refused import TokenRefused
+
+LONGEST_SUBJECT = 255  # RFC 7519 sets none; OpenID Connect Core, 2, says 255
+LONGEST_EMAIL = 320
+MOST_ELEMENTS = 1000
+MOST_DIGITS = 9
+LATEST = 2**53  # a double counts no further
+SERVICE = "service-account-"  # how Keycloak names the user of a client that acts for itself
+element = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}").fullmatch
+Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claims:
+    """What a verified token says. `role` is the claim of that name, `realm_roles` those of Keycloak's realm."""
+
+    issuer: str
+    subject: str
+    expires: int
+    client: str
+    email: str
+    role: tuple[str, ...] | None
+    realm_roles: tuple[str, ...]
+    tenants: frozenset[str]
+    customers: frozenset[str]
+    addresses: frozenset[str]
+    multi_tenant: bool
+    generation: int
+    is_service: bool
+
+
+def read(given: Json) -> Claims:
+    """The claims; raises TokenRefused for one of another form than it must have."""
+    subject, client = text(given, "sub", LONGEST_SUBJECT), optional_text(given, "azp")
+    if not subject or not subject.isprintable():
+        raise TokenRefused("sub is empty, or not printable")
+    tenants = elements(given, "allowed_wholesalers")
+    return Claims(
+        issuer=text(given, "iss", 1000),
+        subject=subject,
+        expires=moment(given, "exp"),
+        client=client,
+        email=optional_text(given, "email", LONGEST_EMAIL),
+        role=roles(given, "role") if given.get("role") is not None else None,
+        realm_roles=roles(section(given, "realm_access"), "roles"),
+        tenants=tenants,
+        customers=elements(given, "allowed_customers"),
+        addresses=elements(given, "allowed_addresses"),
+        multi_tenant=truth(given, "multi_tenant") or len(tenants) > 1,
+        generation=number(given, "vinc_generation"),
+        is_service=given.get("client_id") == subject
+        or (bool(client) and given.get("preferred_username") == SERVICE + client),
+    )
+
+
+def text(given: Json, name: str, longest: int) -> str:
+    value = given.get(name)
+    if not isinstance(value, str) or len(value) > longest or "\0" in value:
+        raise TokenRefused(f"{name} is missing, no text, or too long")
+    return value
+
+
+def optional_text(given: Json, name: str, longest: int = LONGEST_SUBJECT) -> str:
+    return "" if given.get(name) is None else text(given, name, longest)
+
+
+def moment(given: Json, name: str) -> int:
+    """A NumericDate in whole seconds (RFC 7519, 2)."""
+    value = given.get(name)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < LATEST:
+        raise TokenRefused(f"{name} is missing, or no time")
+    return int(value)
+
+
+def number(given: Json, name: str) -> int:
+    value = given.get(name)
+    if value is None:
+        return 0
+    written = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    if not isinstance(written, str) or not written.isascii() or not written.isdigit() or len(written) > MOST_DIGITS:
+        raise TokenRefused(f"{name} is no number")
+    return int(written)
+
+
+def truth(given: Json, name: str) -> bool:
+    value = given.get(name)
+    if value is None or isinstance(value, bool):
+        return bool(value)
+    if value not in {"true", "false"}:
+        raise TokenRefused(f"{name} is neither true nor false")
+    return bool(value == "true")
+
+
+def section(given: Json, name: str) -> Json:
+    value = given.get(name)
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise TokenRefused(f"{name} is no object")
+    return value
+
+
+def roles(given: Json, name: str) -> tuple[str, ...]:
+    """Names of roles, whatever they are: who reads them knows some."""
+    value = given.get(name)
+    listed = [value] if isinstance(value, str) else value
+    if listed is None:
+        return ()
+    if not isinstance(listed, list) or len(listed) > MOST_ELEMENTS or not all(isinstance(one, str) for one in listed):
+        raise TokenRefused(f"{name} is no list of texts")
+    return tuple(listed)
+
+
+def elements(given: Json, name: str) -> frozenset[str]:
+    """Ids: a list of texts, or one text with commas. An element of a list is never split (threats T15)."""
+    value = given.get(name)
+    if value is None:
+        return frozenset()
+    if isinstance(value, str):
+        value = [part for part in map(str.strip, value.split(",")) if part]
+    if not isinstance(value, list) or len(value) > MOST_ELEMENTS:
+        raise TokenRefused(f"{name} is no list of texts")
+    if not all(isinstance(one, str) and element(one) for one in value):
+        raise TokenRefused(f"{name} has an element that is no id")
+    return frozenset(value)

@@ -1,0 +1,127 @@
+"""The keys of one issuer: kept, and fetched anew all the time, so that nobody waits when they change.
+
+A key that is known stays so while the issuer is away. One that has left the issuer's set is forgotten, and with it
+everything that was verified by it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any
+
+from joserfc.errors import JoseError
+from joserfc.jwk import Key, RSAKey, import_key
+
+from ..errors import Unavailable
+from .algorithms import allowed
+from .issuer import Fetch, Issuer
+
+logger = logging.getLogger("vinc.tokens")
+SECONDS_TO_FETCH = 3.0
+SMALLEST_RSA = 2048  # bits; RFC 7518, 3.3
+MOST_KEYS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyingKey:
+    """A key, and the algorithms that it may be used with."""
+
+    key: Key
+    algorithms: frozenset[str]
+
+
+class Keys:
+    """One issuer's keys by their id (`kid`).
+
+    `edition` is another number once a key is gone: what was verified before must be verified anew.
+    """
+
+    def __init__(self, issuer: Issuer, fetch: Fetch, interval: float) -> None:
+        self.issuer, self.fetch, self.interval = issuer, fetch, interval
+        self.known: Mapping[str, VerifyingKey] = {}
+        self.edition = 0
+        self.is_away = False
+        self.looking: asyncio.Task[None] | None = None
+        self.next_look = float("-inf")
+
+    async def find(self, kid: str) -> VerifyingKey | None:
+        """The key with this id; None when the issuer has none. Raises Unavailable where the issuer cannot be asked."""
+        if kid not in self.known:
+            await self.look()
+        found = self.known.get(kid)
+        if found is None and self.is_away:
+            raise Unavailable("Whoever has signed these credentials cannot be asked for their keys just now.")
+        return found
+
+    async def look(self) -> None:
+        """Fetch them for somebody who misses one: once an interval, however many do."""
+        if self.looking is None and monotonic() >= self.next_look:
+            self.next_look = monotonic() + self.interval
+            self.looking = asyncio.create_task(self.refresh())
+            self.looking.add_done_callback(self.looked)
+        if self.looking is not None:
+            await asyncio.shield(self.looking)
+
+    def looked(self, _: asyncio.Task[None]) -> None:
+        self.looking = None
+
+    async def refresh(self) -> None:
+        """Fetch them; when that fails, those that are known stay."""
+        try:
+            async with asyncio.timeout(SECONDS_TO_FETCH):
+                given = await self.fetch()
+        except Exception as error:  # noqa: BLE001  a plugin's own fetch may raise anything; it is told, and asked again
+            self.tell_away(error)
+            return
+        found = verifying_keys(self.issuer, given)
+        if any(found.get(kid) != key for kid, key in self.known.items()):
+            self.edition += 1
+        self.known = {kid: self.known.get(kid, key) for kid, key in found.items()}
+        if self.is_away:
+            logger.warning("the keys of the issuer %s can be fetched again", self.issuer.url)
+        self.is_away = False
+
+    def tell_away(self, error: Exception) -> None:
+        if not self.is_away:
+            logger.warning(
+                "the keys of the issuer %s cannot be fetched (%s): those that are known are believed on",
+                self.issuer.url,
+                type(error).__name__,
+            )
+        self.is_away = True
+
+    def withdraw(self) -> None:
+        """Believe none of them any more."""
+        self.known, self.edition = {}, self.edition + 1
+
+
+def verifying_keys(issuer: Issuer, given: Mapping[str, Any]) -> dict[str, VerifyingKey]:
+    """The keys of a JWK set that may verify this issuer's tokens; the others are passed over (RFC 7517, 5)."""
+    listed = given.get("keys")
+    found: dict[str, VerifyingKey] = {}
+    for one in listed[:MOST_KEYS] if isinstance(listed, list) else ():
+        key = verifying_key(issuer, one)
+        if key is not None:
+            found[str(one["kid"])] = key
+    return found
+
+
+def verifying_key(issuer: Issuer, given: Any) -> VerifyingKey | None:
+    if not isinstance(given, dict) or not isinstance(given.get("kid"), str):
+        return None
+    if given.get("use", "sig") != "sig" or "verify" not in given.get("key_ops", ["verify"]):
+        return None
+    algorithms = allowed(issuer.algorithms, str(given.get("kty")), given.get("alg"))
+    if not algorithms:
+        return None
+    try:
+        key = import_key({name: value for name, value in given.items() if name not in {"use", "key_ops", "alg"}})
+    except (JoseError, ValueError, TypeError, KeyError):
+        logger.warning("a key of the issuer %s cannot be read and is passed over", issuer.url)
+        return None
+    is_short = isinstance(key, RSAKey) and key.public_key.key_size < SMALLEST_RSA
+    return None if is_short else VerifyingKey(key, algorithms)

@@ -1,0 +1,139 @@
+"""Verify an access token: RFC 8725 and RFC 9068, as far as Keycloak's tokens allow; the cryptography is joserfc's.
+
+Nothing in a token chooses how it is verified: its `iss` selects one of the issuers that are trusted, to the letter, and
+from there on that issuer's keys and algorithms count.
+"""
+
+from __future__ import annotations
+
+from base64 import urlsafe_b64encode
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from json import JSONDecodeError
+from time import time
+from typing import Any
+
+from joserfc import jws
+from joserfc.errors import JoseError
+from joserfc.util import urlsafe_b64decode
+
+from ..strict_json import parse_json
+from .claims import Claims, moment, read
+from .issuer import Issuer
+from .keys import Keys
+from .refused import TokenRefused
+
+LONGEST_TOKEN = 8192  # bytes
+DEEPEST = 5  # levels of the claims
+LEEWAY = 30  # seconds that two clocks may differ
+TYPES = frozenset({"JWT", "AT+JWT", "APPLICATION/AT+JWT"})  # RFC 9068, 2.1; Keycloak writes the first
+# They say how to verify, or whose key to take; no token of ours needs one (RFC 8725, 3.10).
+REFUSED = frozenset({"crit", "b64", "zip", "enc", "jwk", "jku", "x5u", "x5c"})
+Find = Callable[[str], Keys | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What a token says, and the keys that it was verified by, as they were."""
+
+    claims: Claims
+    keys: Keys
+    edition: int
+
+    def still_holds(self) -> bool:
+        """Whether it has not expired, and the issuer has withdrawn no key since."""
+        return time() < self.claims.expires + LEEWAY and self.keys.edition == self.edition
+
+
+async def verify(token: bytes, find: Find) -> Verified:
+    """What an access token says; `find` gives the keys of a trusted issuer, by its `iss`.
+
+    Raises TokenRefused, and Unavailable where the issuer must be asked and cannot.
+    """
+    signed = taken_apart(token)
+    header, given = header_of(signed), claims_of(signed)
+    keys = find(given["iss"]) if isinstance(given.get("iss"), str) else None
+    if keys is None:
+        raise TokenRefused("iss is nobody who is trusted")
+    key = await keys.find(header["kid"])
+    if key is None:
+        raise TokenRefused("the issuer has no such key")
+    edition = keys.edition
+    if header["alg"] not in key.algorithms:
+        raise TokenRefused("the algorithm is not allowed for this key")
+    try:
+        is_valid = jws.validate_compact(signed, key.key, algorithms=key.algorithms)
+    except (JoseError, ValueError, TypeError):
+        is_valid = False
+    if not is_valid:
+        raise TokenRefused("the signature is not valid")
+    claims = read(given)
+    check_purpose(given, keys.issuer, claims)
+    check_time(given, claims.expires)
+    return Verified(claims, keys, edition)
+
+
+def taken_apart(token: bytes) -> jws.CompactSignature:
+    if len(token) > LONGEST_TOKEN:
+        raise TokenRefused("it is too long")
+    signature = token.rpartition(b".")[2]
+    try:
+        signed = jws.extract_compact(token)
+    except (JoseError, ValueError, TypeError, RecursionError):
+        raise TokenRefused("it is no JWS in three parts") from None
+    # Of the last character some bits are not read: only one spelling of a signature is taken.
+    if len(signature) % 4 == 1 or rewritten(signature) != signature:
+        raise TokenRefused("the signature is not written as base64url")
+    return signed
+
+
+def rewritten(segment: bytes) -> bytes:
+    """The segment as an encoder would write it."""
+    try:
+        return urlsafe_b64encode(urlsafe_b64decode(segment)).rstrip(b"=")
+    except ValueError:
+        return b""
+
+
+def header_of(signed: jws.CompactSignature) -> Mapping[str, Any]:
+    header = signed.headers()
+    if not isinstance(header.get("alg"), str) or not isinstance(header.get("kid"), str):
+        raise TokenRefused("the header names no algorithm, or no key")
+    if REFUSED & header.keys():
+        raise TokenRefused("the header has a member that is not taken")
+    if str(header.get("typ", "JWT")).upper() not in TYPES:
+        raise TokenRefused("the header's typ is another one")
+    return header
+
+
+def claims_of(signed: jws.CompactSignature) -> Mapping[str, Any]:
+    try:
+        given = parse_json(signed.payload, DEEPEST)
+    except JSONDecodeError:
+        raise TokenRefused("the claims are no strict JSON") from None
+    if not isinstance(given, dict):
+        raise TokenRefused("the claims are no object")
+    return given
+
+
+def check_purpose(given: Mapping[str, Any], issuer: Issuer, claims: Claims) -> None:
+    """Raise TokenRefused for what is no access token, or one that is meant for somebody else."""
+    if given.get("typ") != "Bearer":
+        raise TokenRefused("it is no access token: typ is not Bearer")
+    audience = given.get("aud")
+    if audience != issuer.audience and not (isinstance(audience, list) and issuer.audience in audience):
+        raise TokenRefused("aud does not name our audience")
+    # A service account is a client of its own, and must be registered: whoever remembers principals says so.
+    if issuer.clients and claims.client not in issuer.clients and not claims.is_service:
+        raise TokenRefused("azp is not one of the clients")
+
+
+def check_time(given: Mapping[str, Any], expires: int) -> None:
+    """Raise TokenRefused for a token that has expired, or is of the future."""
+    now = time()
+    if now >= expires + LEEWAY:
+        raise TokenRefused("it has expired")
+    if moment(given, "iat") > now + LEEWAY:
+        raise TokenRefused("iat lies in the future")
+    if given.get("nbf") is not None and moment(given, "nbf") > now + LEEWAY:
+        raise TokenRefused("nbf lies in the future")

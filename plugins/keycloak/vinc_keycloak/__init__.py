@@ -1,0 +1,1 @@
+"""Keycloak as the identity provider."""
