@@ -29,6 +29,7 @@ from .routing import Index
 from .services import Services
 from .settings import KernelSettings, Sources, refuse_known_keys
 from .telemetry import request_log
+from .tokens.issuer import SignIn
 
 logger = logging.getLogger("vinc")
 MOST_DOCUMENTS = 32
@@ -80,22 +81,33 @@ class Application:
             for one in found
             if service.api_prefix and one.path in {service.api_prefix + path for path in AT_ROOT}
         ]
-        described = list(documents(service.api_prefix, self.openapi)) if service.docs else []
+        described = list(documents(service.api_prefix, self)) if service.docs else []
         return [*found, *at_root, *described]
 
     def openapi(self, without: frozenset[str] = frozenset()) -> bytes:
         """The OpenAPI document of all plugins but these, made when it is first asked for; a few are kept."""
+        schemes = openapi.credentials(self.sign_ins)
         if not self.parts:
-            self.parts = {one.plugin.name: openapi.part(one.plugin.name, one.endpoints) for one in self.assembly.ready}
+            self.parts = {
+                one.plugin.name: openapi.part(one.plugin.name, one.endpoints, list(schemes))
+                for one in self.assembly.ready
+            }
         without = frozenset(without & self.parts.keys())
         if without not in self.documents:
             parts = [part for name, part in self.parts.items() if name not in without]
             header = self.services.settings.service.tenant_header
-            self.documents[without] = openapi.join(parts, version=version(KERNEL), tenant_header=header)
+            self.documents[without] = openapi.join(
+                parts, version=version(KERNEL), tenant_header=header, schemes=schemes
+            )
             if len(self.documents) > MOST_DOCUMENTS:
                 self.documents.popitem(last=False)
         self.documents.move_to_end(without)
         return self.documents[without]
+
+    @property
+    def sign_ins(self) -> list[SignIn]:
+        """How people get tokens of the issuers that are trusted here."""
+        return [one.sign_in for one in self.services.trusted.issuers if one.sign_in is not None]
 
     async def live(self, receive: Receive, send: Send) -> None:
         """The lifespan protocol of ASGI; what stops the start is told in one line, not as a traceback."""
@@ -120,6 +132,7 @@ class Application:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(connections(self.services))
             await open_plugins(self.assembly, self.services, stack)
+            self.parts, self.documents = {}, OrderedDict()  # they say how to sign in, which plugins have told just now
             yield self.services
 
 

@@ -68,8 +68,8 @@ class Contribution:
     """Everything that a plugin adds and that is data; what it does is in its hooks.
 
     `provides` names the published protocols (`TenantDirectory`, `PrincipalDirectory`, `MembershipDirectory`) that the
-    plugin's lifespan offers by `app.provide(thing, Protocol)`. Each of `commands` becomes `vinc <plugin> <function>`; the
-    name of a CommandGroup stands in between.
+    plugin's lifespan offers by `app.provide(thing, Protocol)`. Each of `commands` becomes `vinc <plugin> <function>`;
+    those of a CommandGroup have its name in between.
     `tenant_settings` is what each tenant sets for itself; `optional_for_tenants` lets the plugin be turned off for one.
     """
 

@@ -6,7 +6,7 @@ So the names of schemas and operations never depend on which other plugins run.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from fastapi.openapi.utils import get_openapi
@@ -14,6 +14,7 @@ from fastapi.routing import APIRoute, RouteContext
 
 from .endpoints import Endpoint
 from .guards import Requirement
+from .tokens.issuer import SignIn
 
 TITLE, SCHEMA_AT = "Vinc", "#/components/schemas/"
 FAULT = {
@@ -44,11 +45,26 @@ RESPONSE = {
     "description": "A problem.",
     "content": {"application/problem+json": {"schema": {"$ref": f"{SCHEMA_AT}Problem"}}},
 }
+BEARER = "token"  # the name of a security scheme
 ANSWER = {"$ref": "#/components/responses/Problem"}
 
 
-def join(parts: Iterable[Mapping[str, Any]], *, version: str, tenant_header: str) -> bytes:
-    """The document of an application, from those of its plugins."""
+def credentials(sign_ins: Iterable[SignIn]) -> dict[str, dict[str, Any]]:
+    """The security schemes by which somebody brings an access token: one that they have, or by signing in."""
+    schemes: dict[str, dict[str, Any]] = {BEARER: {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
+    for number, one in enumerate(sign_ins, 1):
+        flow = {"tokenUrl": one.token_url, "scopes": {}}
+        flows = {"password": flow}
+        if one.flow == "code":
+            flows = {"authorizationCode": flow | {"authorizationUrl": one.authorization_url}}
+        schemes[f"sign-in-{number}"] = {"type": "oauth2", "flows": flows}
+    return schemes
+
+
+def join(
+    parts: Iterable[Mapping[str, Any]], *, version: str, tenant_header: str, schemes: Mapping[str, Mapping[str, Any]]
+) -> bytes:
+    """The document of an application, from those of its plugins; `schemes` are those of `credentials`."""
     paths: dict[str, Any] = {}
     schemas: dict[str, Any] = {"Problem": PROBLEM}
     for part in parts:
@@ -63,7 +79,7 @@ def join(parts: Iterable[Mapping[str, Any]], *, version: str, tenant_header: str
             "schemas": schemas,
             "responses": {"Problem": RESPONSE},
             "securitySchemes": {
-                "credentials": {"type": "apiKey", "in": "header", "name": "Authorization"},
+                **schemes,
                 "tenant": {"type": "apiKey", "in": "header", "name": tenant_header},
             },
         },
@@ -71,8 +87,8 @@ def join(parts: Iterable[Mapping[str, Any]], *, version: str, tenant_header: str
     return json.dumps(document, separators=(",", ":")).encode()
 
 
-def part(plugin: str, endpoints: Iterable[Endpoint]) -> dict[str, Any]:
-    """Paths and schemas of one plugin; its models are called `<plugin>.<Model>`."""
+def part(plugin: str, endpoints: Iterable[Endpoint], schemes: Sequence[str]) -> dict[str, Any]:
+    """Paths and schemas of one plugin; its models are called `<plugin>.<Model>`. `schemes` are those of credentials."""
     chosen = [one for one in endpoints if isinstance(one.route, APIRoute) and one.route.include_in_schema]
     document = get_openapi(title=plugin, version="1", routes=[RouteContext(one.route) for one in chosen])
     text = json.dumps(document).replace(f'"{SCHEMA_AT}', f'"{SCHEMA_AT}{plugin}.')
@@ -82,14 +98,14 @@ def part(plugin: str, endpoints: Iterable[Endpoint]) -> dict[str, Any]:
     needs = {(one.path_format, method.lower()): one.requirement for one in chosen for method in one.methods}
     for path, item in renamed["paths"].items():
         for method, operation in item.items():
-            describe(operation, needs[path, method])
+            describe(operation, needs[path, method], schemes)
     return {
         "paths": renamed["paths"],
         "schemas": {f"{plugin}.{name}": schema for name, schema in schemas.items() if name not in unused},
     }
 
 
-def describe(operation: dict[str, Any], needs: Requirement) -> None:
+def describe(operation: dict[str, Any], needs: Requirement, schemes: Sequence[str]) -> None:
     """Say which problems may come, and what a caller must bring."""
     responses = operation.setdefault("responses", {})
     if "HTTPValidationError" in json.dumps(responses.get("422", {})):
@@ -97,4 +113,5 @@ def describe(operation: dict[str, Any], needs: Requirement) -> None:
     responses.setdefault("4XX", ANSWER)
     responses.setdefault("5XX", ANSWER)
     if not needs.public:
-        operation["security"] = [{"credentials": [], **({"tenant": []} if needs.tenant else {})}]
+        tenant: dict[str, list[str]] = {"tenant": []} if needs.tenant else {}
+        operation["security"] = [{scheme: [], **tenant} for scheme in schemes]

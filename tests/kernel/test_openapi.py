@@ -16,7 +16,9 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from vinc_kernel import (
     Capability,
     Contribution,
+    Issuer,
     Role,
+    SignIn,
     Tenant,
     TenantDirectory,
     public,
@@ -127,8 +129,8 @@ def test_what_a_caller_must_bring_is_told(both: Application) -> None:
     paths = document(both)["paths"]
 
     assert "security" not in paths["/api/v1/books/{number}"]["get"]
-    assert paths["/api/v1/books"]["post"]["security"] == [{"credentials": [], "tenant": []}]
-    assert paths["/api/v1/films"]["get"]["security"] == [{"credentials": []}]
+    assert paths["/api/v1/books"]["post"]["security"] == [{"token": [], "tenant": []}]
+    assert paths["/api/v1/films"]["get"]["security"] == [{"token": []}]
 
 
 async def test_the_document_and_the_page_are_served_unless_switched_off(client_of: Client, plugin_of: PluginOf) -> None:
@@ -274,3 +276,26 @@ def test_only_a_few_documents_are_kept_and_names_of_nobody_make_none(both: Appli
 
     both.openapi(frozenset({"films"}))
     assert both.openapi(frozenset({"films"})) is both.openapi(frozenset({"films", "nobody"}))
+
+
+async def test_how_to_sign_in_is_told_and_swagger_ui_knows_it(both: Application, client_of: Client) -> None:
+    code = SignIn(
+        flow="code",
+        token_url="https://sso.example/token",
+        authorization_url="https://sso.example/auth",
+        client_id="web",
+    )
+    both.services.trusted.add(Issuer(url="https://sso.example", audience="vinc-api", sign_in=code), "books")
+    api = client_of(both)
+    schemes = (await api.get("/openapi.json")).json()["components"]["securitySchemes"]
+
+    assert schemes["token"] == {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+    assert schemes["sign-in-1"]["flows"]["authorizationCode"] == {
+        "authorizationUrl": "https://sso.example/auth",
+        "tokenUrl": "https://sso.example/token",
+        "scopes": {},
+    }
+    page, start = await api.get("http://test/docs"), await api.get("http://test/docs/start.js")
+    assert "connect-src 'self' https://sso.example;" in page.headers["content-security-policy"]
+    assert 'clientId: "web", usePkceWithAuthorizationCodeGrant: true' in start.text
+    assert (await api.get("http://test/docs/signed-in")).status_code == 200

@@ -162,7 +162,7 @@ def test_a_route_on_the_platform_says_that_it_needs_credentials_and_no_tenant(pl
 
     app = made(plugin_of, router)
 
-    assert b'"security":[{"credentials":[]}]' in app.openapi()
+    assert b'"security":[{"token":[]}]' in app.openapi()
 
 
 @pytest.mark.parametrize("reason", ["", "  ", None, 3])

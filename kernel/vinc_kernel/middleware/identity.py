@@ -19,6 +19,7 @@ from ..tokens.verify import Verified, verify
 logger = logging.getLogger("vinc.identity")
 MOST_REMEMBERED = 10_000
 INVALID = {"WWW-Authenticate": 'Bearer error="invalid_token"'}  # RFC 6750, 3.1
+is_bearer = re.compile(rb"Bearer(?: |$)", re.IGNORECASE).match
 bearer = re.compile(rb"Bearer +([A-Za-z0-9._~+/-]+=*)", re.IGNORECASE).fullmatch  # RFC 6750, 2.1
 
 
@@ -43,7 +44,7 @@ class Identity:
     async def __call__(self, context: Context, directory: PrincipalDirectory | None) -> None:
         """Raises Unauthorized for credentials that are no good, and Unavailable where that cannot be found out."""
         given = context.found.get(b"authorization")
-        if given is None:
+        if given is None or not is_bearer(given):  # other schemes are a public route's own business: a token endpoint's
             return
         try:
             principal = await self.principal(given)
@@ -56,7 +57,7 @@ class Identity:
         """Whose credentials these are; raises TokenRefused."""
         matched = bearer(given)
         if matched is None:
-            raise TokenRefused("they are no bearer token")
+            raise TokenRefused("it is not written as a token is")
         token = matched[1]
         digest = sha256(token).digest()
         found = self.remembered.get(digest)

@@ -9,12 +9,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
 
 from joserfc.errors import JoseError
-from joserfc.jwk import Key, RSAKey, import_key
+from joserfc.jwk import Key, import_key
 
 from ..errors import Unavailable
 from .algorithms import allowed
@@ -22,16 +22,18 @@ from .issuer import Fetch, Issuer
 
 logger = logging.getLogger("vinc.tokens")
 SECONDS_TO_FETCH = 3.0
-SMALLEST_RSA = 2048  # bits; RFC 7518, 3.3
+SHORTEST_MODULUS = 342  # characters of base64url: 2,048 bits (RFC 7518, 3.3)
 MOST_KEYS = 100
+RETRY_AFTER = "1"  # seconds: an issuer that is away is asked again by then
 
 
 @dataclass(frozen=True, slots=True)
 class VerifyingKey:
-    """A key, and the algorithms that it may be used with."""
+    """A key, and the algorithms that it may be used with. Two are the same when their thumbprints are (RFC 7638)."""
 
-    key: Key
+    key: Key = field(compare=False)
     algorithms: frozenset[str]
+    thumbprint: str
 
 
 class Keys:
@@ -54,7 +56,8 @@ class Keys:
             await self.look()
         found = self.known.get(kid)
         if found is None and self.is_away:
-            raise Unavailable("Whoever has signed these credentials cannot be asked for their keys just now.")
+            message = "Whoever has signed these credentials cannot be asked for their keys just now."
+            raise Unavailable(message, headers={"Retry-After": RETRY_AFTER})
         return found
 
     async def look(self) -> None:
@@ -80,7 +83,7 @@ class Keys:
         found = verifying_keys(self.issuer, given)
         if any(found.get(kid) != key for kid, key in self.known.items()):
             self.edition += 1
-        self.known = {kid: self.known.get(kid, key) for kid, key in found.items()}
+        self.known = found
         if self.is_away:
             logger.warning("the keys of the issuer %s can be fetched again", self.issuer.url)
         self.is_away = False
@@ -116,12 +119,11 @@ def verifying_key(issuer: Issuer, given: Any) -> VerifyingKey | None:
     if given.get("use", "sig") != "sig" or "verify" not in given.get("key_ops", ["verify"]):
         return None
     algorithms = allowed(issuer.algorithms, str(given.get("kty")), given.get("alg"))
-    if not algorithms:
+    if not algorithms or (given["kty"] == "RSA" and len(str(given.get("n"))) < SHORTEST_MODULUS):
         return None
     try:
         key = import_key({name: value for name, value in given.items() if name not in {"use", "key_ops", "alg"}})
     except (JoseError, ValueError, TypeError, KeyError):
         logger.warning("a key of the issuer %s cannot be read and is passed over", issuer.url)
         return None
-    is_short = isinstance(key, RSAKey) and key.public_key.key_size < SMALLEST_RSA
-    return None if is_short else VerifyingKey(key, algorithms)
+    return VerifyingKey(key, algorithms, key.thumbprint())

@@ -311,9 +311,7 @@ async def test_a_header_that_decides_is_given_once_and_well_formed(
     assert answer.json()["errors"][0]["in"] == "header"
 
 
-@pytest.mark.parametrize(
-    "given", ["Bearer", "Bearer abc", "Bearer a.b.c", "Basic YTpi", "Dev a;viewer;acme", "Bearer a b", ""]
-)
+@pytest.mark.parametrize("given", ["Bearer", "Bearer abc", "Bearer a.b.c", "Bearer a b"])
 async def test_credentials_that_are_no_good_are_401_also_on_a_public_route(
     serve: Serve, client_of: Client, given: str
 ) -> None:

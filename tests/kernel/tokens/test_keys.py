@@ -1,0 +1,169 @@
+"""An issuer's keys are fetched before they are missed, and seldom (threats T4, T9)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+
+from vinc_kernel import Issuer
+
+from .issuing import AUDIENCE, URL, Caller, Sso, published, rsa
+
+CallerOf = Callable[..., Caller]
+
+
+async def test_a_known_key_is_not_asked_for_again(caller: Caller, sso: Sso) -> None:
+    assert await caller.statuses([sso.token(sub=str(number)) for number in range(20)]) == [200] * 20
+    assert sso.fetched == 1
+
+
+async def test_a_thousand_unknown_keys_at_once_are_one_fetch(caller: Caller, sso: Sso) -> None:
+    known, stranger = sso.token(), rsa("stranger")
+    assert (await caller.ask(known)).status_code == 200
+    caller.app.services.trusted.find(URL).next_look = 0  # type: ignore[union-attr]  the interval is over
+
+    async def unknown(number: int) -> int:
+        return (await caller.ask(sso.token(key=stranger, header={"kid": str(number)}))).status_code
+
+    before = sso.fetched
+    found = await asyncio.gather(*map(unknown, range(1000)), *(caller.statuses([known]) for _ in range(50)))
+
+    assert found == [401] * 1000 + [[200]] * 50
+    assert sso.fetched - before == 1
+
+
+async def test_a_new_key_costs_no_request(caller: Caller, sso: Sso) -> None:
+    assert (await caller.ask(sso.token())).status_code == 200
+    caller.app.services.trusted.find(URL).next_look = 0  # type: ignore[union-attr]  the interval is over
+    old = sso.token(sub="old")
+    sso.keys.insert(0, rsa("b"))
+
+    assert await caller.statuses([sso.token(), old]) == [200, 200]
+
+
+async def test_a_key_that_hangs_holds_up_nobody_who_is_known(caller_of: CallerOf) -> None:
+    sso, hangs = Sso(), asyncio.Event()
+
+    async def jwks() -> Mapping[str, Any]:
+        if sso.fetched:
+            await hangs.wait()
+        return await sso.jwks()
+
+    caller = caller_of(Issuer(url=URL, audience=AUDIENCE, keys=jwks))
+    known = sso.token()
+    assert (await caller.ask(known)).status_code == 200
+    caller.app.services.trusted.find(URL).next_look = 0  # type: ignore[union-attr]  the interval is over
+    waiting = asyncio.create_task(caller.ask(sso.token(key=rsa("new"))))
+    await asyncio.sleep(0.05)
+
+    assert await caller.statuses([known, sso.token(sub="another")]) == [200, 200]
+    assert not waiting.done()
+    hangs.set()
+    assert (await waiting).status_code == 401
+
+
+async def test_an_issuer_that_is_away_does_not_matter_for_known_keys(caller_of: CallerOf) -> None:
+    sso, away = Sso(), False
+
+    async def jwks() -> Mapping[str, Any]:
+        if away:
+            raise OSError
+        return await sso.jwks()
+
+    caller = caller_of(Issuer(url=URL, audience=AUDIENCE, keys=jwks))
+    assert (await caller.ask(sso.token())).status_code == 200
+    keys = caller.app.services.trusted.find(URL)
+    assert keys is not None
+    away = True
+    await keys.refresh()
+    unknown = sso.token(key=rsa("new"))
+
+    assert (await caller.ask(sso.token(sub="another"))).status_code == 200
+    refused = await caller.ask(unknown)  # it may be a new key: nobody can say
+    assert (refused.status_code, "retry-after" in refused.headers) == (503, True)
+    away = False
+    await keys.refresh()
+    assert (await caller.ask(unknown)).status_code == 401
+
+
+async def test_an_issuer_that_was_never_there_is_503(caller_of: CallerOf, sso: Sso) -> None:
+    async def jwks() -> Mapping[str, Any]:
+        raise OSError
+
+    caller = caller_of(Issuer(url=URL, audience=AUDIENCE, keys=jwks))
+
+    assert (await caller.ask(sso.token())).status_code == 503
+
+
+async def test_what_was_verified_with_a_withdrawn_key_is_refused(caller: Caller, sso: Sso) -> None:
+    old = sso.token(exp=2**40)
+    sso.keys.append(rsa("b"))
+    assert await caller.statuses([old, old, sso.token(key=sso.keys[1])]) == [200, 200, 200]
+    keys = caller.app.services.trusted.find(URL)
+    assert keys is not None
+    sso.keys.pop(0)
+    await keys.refresh()
+
+    assert await caller.statuses([old, sso.token()]) == [401, 200]
+
+
+async def test_another_key_of_the_same_name_is_another_key(caller: Caller, sso: Sso) -> None:
+    old = sso.token()
+    assert (await caller.ask(old)).status_code == 200
+    sso.keys[0] = rsa("a")
+    keys = caller.app.services.trusted.find(URL)
+    assert keys is not None
+    await keys.refresh()
+
+    assert await caller.statuses([old, sso.token()]) == [401, 200]
+
+
+async def test_the_keys_are_fetched_again_all_the_time(caller_of: CallerOf, sso: Sso) -> None:
+    trusted = caller_of(sso.issuer(), VINC_JWT_REFRESH_INTERVAL="0.05").app.services.trusted
+    fresh = asyncio.create_task(trusted.keep_fresh())
+    await asyncio.sleep(0.5)
+    fresh.cancel()
+
+    assert 3 <= sso.fetched <= 11
+
+
+async def test_an_issuer_is_forgotten_with_its_plugin(caller: Caller, sso: Sso) -> None:
+    token = sso.token()
+    assert (await caller.ask(token)).status_code == 200
+    caller.app.services.forget("things")
+
+    assert await caller.statuses([token, sso.token()]) == [401, 401]
+
+
+async def test_tokens_are_remembered_by_their_hash_and_not_without_bound(caller: Caller, sso: Sso) -> None:
+    identity = caller.app.front.steps.identity
+    identity.size = 10
+    tokens = [sso.token(sub=f"subject-{number}") for number in range(30)]
+    await caller.statuses(tokens)
+
+    assert len(identity.remembered) == 10
+    assert not any(token.encode() in repr(vars(identity)).encode() for token in tokens)
+
+
+@pytest.mark.parametrize("algorithm", ["none", "HS256", "RS257", "dir"])
+def test_no_plugin_may_trust_by_a_shared_secret(caller_of: CallerOf, sso: Sso, algorithm: str) -> None:
+    with pytest.raises(ValueError, match=f"{algorithm} is no algorithm"):
+        caller_of(sso.issuer(algorithms=("RS256", algorithm)))
+
+
+async def test_the_settings_beat_what_a_plugin_says(caller_of: CallerOf, sso: Sso) -> None:
+    caller = caller_of(sso.issuer(), VINC_JWT_ISSUERS=URL)
+
+    assert caller.app.services.trusted.issuers == [Issuer(url=URL, audience=AUDIENCE)]
+
+
+def test_a_key_set_has_room_for_a_hundred_keys() -> None:
+    from vinc_kernel.tokens.keys import verifying_keys
+
+    key = published(rsa("a"))
+    given = {"keys": [key | {"kid": str(number)} for number in range(300)]}
+
+    assert len(verifying_keys(Issuer(url=URL, audience=AUDIENCE), given)) == 100
