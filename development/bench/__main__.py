@@ -12,6 +12,7 @@ from vinc_kernel.errors import VincError
 
 from .compare import Rounds
 from .failed import BenchFailed
+from .identity import identity
 from .load import tool
 from .pages import page, tenants
 from .read import read
@@ -25,6 +26,7 @@ Part = Callable[[Rounds, PostgresServer], Iterator[Line]]
 PARTS: Mapping[str, Part] = {
     "health": health,
     "guarded": guarded,
+    "identity": identity,
     "routes": many,
     "read": read,
     "ready": ready,

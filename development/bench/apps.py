@@ -2,27 +2,16 @@
 
 import gc
 import os
-from collections.abc import Mapping
 from importlib import import_module
 
 from fastapi import APIRouter, FastAPI
 
 from vinc_kernel.app import Application, create_app
-from vinc_kernel.context import Context, Principal
 from vinc_kernel.plugins.assemble import collector_paused
 from vinc_kernel.settings import Sources, read_settings
 from vinc_kernel.telemetry import configure
 
-from .generate import TENANT, TOKEN, plugin_names
-
-KNOWN: Mapping[bytes | None, Principal] = {
-    TOKEN.encode(): Principal(subject="somebody", role="viewer", tenants=frozenset([TENANT]))
-}
-
-
-async def identify(context: Context) -> Principal | None:
-    """The known principal, until identity exists."""
-    return KNOWN.get(context.header(b"authorization"))
+from .generate import plugin_names
 
 
 def generated() -> Application:
@@ -31,7 +20,7 @@ def generated() -> Application:
     settings, _ = read_settings(given)
     configure(settings.log)
     with collector_paused():
-        made = create_app(settings, given, identify=identify)
+        made = create_app(settings, given)
     gc.freeze()
     return made
 

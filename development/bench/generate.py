@@ -1,12 +1,13 @@
 """Write plugins to measure with: real distributions in a directory for sys.path, and the same routers for FastAPI."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from vinc_kernel.plugins.find import GROUP, KERNEL
 
+from .sso import AUDIENCE, TENANT, URL
+
 DIRECTORY = "directory"  # the plugin that knows the one tenant
-TENANT = "11111111-2222-4333-8444-555555555555"
-TOKEN = "Bearer known"  # noqa: S105  nobody's
 ROUTES = 20
 
 ROUTER = '''"""Made by ./dev bench."""
@@ -49,12 +50,14 @@ def contribute() -> Contribution:
 
     return Contribution(routers=[router], capabilities=[READ])
 '''
-TENANTS = f'''"""Made by ./dev bench: a directory with one tenant in it."""
+TENANTS = f'''"""Made by ./dev bench: a directory with one tenant in it, and the issuer of the tokens."""
 
+import json
+import os
 from contextlib import asynccontextmanager
 from uuid import UUID
 
-from vinc_kernel import App, Contribution, Tenant, TenantDirectory, hooks
+from vinc_kernel import App, Contribution, Issuer, Tenant, TenantDirectory, hooks
 
 TENANT = Tenant(id=UUID("{TENANT}"), slug="acme", name="Acme")
 KNOWN = {{TENANT.id: TENANT, TENANT.slug: TENANT}}
@@ -70,9 +73,14 @@ def contribute() -> Contribution:
     return Contribution(provides=[TenantDirectory])
 
 
+async def keys():
+    return json.loads(os.environ["BENCH_JWKS"])
+
+
 @hooks.lifespan
 @asynccontextmanager
 async def tenants(app: App):
+    app.trust(Issuer(url="{URL}", audience="{AUDIENCE}", keys=keys))
     app.provide(Tenants(), TenantDirectory)
     yield
 '''
@@ -167,8 +175,8 @@ def paths(count: int) -> list[str]:
     return [f"/{name}/things{index:02}/7" for name in plugin_names(count) for index in range(ROUTES)]
 
 
-def write_plugins(directory: Path, count: int, *, literal: bool = False) -> Path:
-    """So many guarded plugins and the directory of tenants; the path of a plugins.toml for them.
+def write_plugins(directory: Path, count: int, *, literal: bool = False, others: Sequence[str] = ()) -> Path:
+    """So many guarded plugins and the directory of tenants; the path of a plugins.toml for them, and for `others`.
 
     With `literal` each has one route that is a literal path, instead of twenty with a parameter.
     """
@@ -180,7 +188,7 @@ def write_plugins(directory: Path, count: int, *, literal: bool = False) -> Path
         distribution(directory, name, package, {"plugin.py": PLUGIN, "router.py": router})
     distribution(directory, DIRECTORY, "bench_directory", {"plugin.py": TENANTS})
     manifest = directory / "plugins.toml"
-    manifest.write_text("".join(f"[plugins.{name}]\n" for name in (*names, DIRECTORY)))
+    manifest.write_text("".join(f"[plugins.{name}]\n" for name in (*names, DIRECTORY, *others)))
     return manifest
 
 

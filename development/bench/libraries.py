@@ -2,6 +2,7 @@
 
 import dotenv
 import fastapi
+import joserfc.jws
 import packaging.requirements
 import pluggy
 import psycopg
@@ -18,6 +19,7 @@ from .bare import Health
 
 IMPORTED = (
     dotenv,
+    joserfc.jws,
     packaging.requirements,
     pluggy,
     psycopg,

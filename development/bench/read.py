@@ -8,13 +8,13 @@ import psycopg
 from vinc_kernel.embedded.postgres import SUPERUSER, PostgresServer
 
 from .compare import Outcome, Rounds, Side, compare
-from .generate import TENANT, TOKEN, write_rows
+from .generate import write_rows
 from .load import Target
 from .report import Line, at_most, ratio
 from .server import UVICORN, Server, environment, started, wait_until_listening
+from .sso import TENANT, signed_in
 from .yardsticks import CONNECTIONS, TABLE
 
-SIGNED_IN = {"Authorization": TOKEN, "X-Tenant-ID": TENANT}
 ROLE, DATABASE = "rows_app", "rows"
 GRANT = "grant select, insert, update, delete on rows_row to rows_app"
 
@@ -23,8 +23,8 @@ def read(rounds: Rounds, postgres: PostgresServer) -> Iterator[Line]:
     """A route with a guard and a repository, against psycopg alone and against FastAPI's usual way."""
     ids = prepared(postgres)
     one = [f"/api/v1/rows/{ids[0]}"]
-    constant, built = Target(one, SIGNED_IN), Target([f"/api/v1/rows/built/{ids[0]}"], SIGNED_IN)
-    writes = Target([f"/api/v1/rows/{each}" for each in ids], SIGNED_IN, "POST")
+    constant, built = Target(one, signed_in()), Target([f"/api/v1/rows/built/{ids[0]}"], signed_in())
+    writes = Target([f"/api/v1/rows/{each}" for each in ids], signed_in(), "POST")
     with servers(rounds, postgres) as (vinc, raw, usual):
 
         def against(other: Server, ours: Target, theirs: Target = constant) -> Outcome:

@@ -1,18 +1,19 @@
 """One request through the whole stack: a public route, and a guarded one."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from vinc_kernel.database.roles import Roles
 from vinc_kernel.embedded.postgres import SUPERUSER, PostgresServer
 
 from .compare import Outcome, Rounds, Side, compare
-from .generate import TENANT, TOKEN, write_plugins
+from .generate import write_plugins
 from .load import Target
+from .ready import migrate
 from .report import Line, ratio
 from .server import UVICORN, environment, started, wait_until_listening
-
-SIGNED_IN = {"Authorization": TOKEN, "X-Tenant-ID": TENANT}
+from .sso import signed_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,7 @@ class Pair:
     theirs: Sequence[str]
     manifest: Path
     target: Target
+    database: str = SUPERUSER
 
 
 def health(rounds: Rounds, postgres: PostgresServer) -> Iterator[Line]:
@@ -52,17 +54,26 @@ def health(rounds: Rounds, postgres: PostgresServer) -> Iterator[Line]:
 
 
 def guarded(rounds: Rounds, postgres: PostgresServer) -> Iterator[Line]:
-    """A route behind a capability, to the same one without any guard."""
+    """A route behind a capability, for somebody with a real token whom the plugin identity knows.
+
+    Beside the same one without any guard, and beside the same check written as a dependency of FastAPI.
+    """
     directory = rounds.scratch / "guarded"
     directory.mkdir()
-    pair = Pair(
+    bare = Pair(
         ours=["development.bench.apps:generated", "--factory"],
         theirs=["development.bench.bare:thing", "--factory"],
-        manifest=write_plugins(directory, 1, literal=True),
-        target=Target(["/api/v1/p000/thing"], SIGNED_IN),
+        manifest=write_plugins(directory, 1, literal=True, others=["identity"]),
+        target=Target(["/api/v1/p000/thing"], signed_in()),
+        database="guarded",
     )
-    yield ratio("guarded to bare unguarded, both logs on", measured(pair, ON, rounds, postgres), 0.9)
-    yield ratio("guarded to bare unguarded, both logs off", measured(pair, OFF, rounds, postgres))
+    environ = environment(directory, VINC_PLUGINS_FILE=str(bare.manifest))
+    migrate(environ, postgres, rounds.scratch, bare.database)
+    yield ratio("guarded to bare unguarded, both logs on", measured(bare, ON, rounds, postgres), 0.9)
+    yield ratio("guarded to bare unguarded, both logs off", measured(bare, OFF, rounds, postgres))
+    same = replace(bare, theirs=["development.bench.bare:guarded", "--factory"])
+    yield ratio("guarded to the check as a dependency, logs on", measured(same, ON, rounds, postgres), 1.05)
+    yield ratio("guarded to the check as a dependency, logs off", measured(same, OFF, rounds, postgres))
 
 
 def measured(pair: Pair, logs: Logs, rounds: Rounds, postgres: PostgresServer) -> Outcome:
@@ -70,7 +81,7 @@ def measured(pair: Pair, logs: Logs, rounds: Rounds, postgres: PostgresServer) -
         pair.manifest.parent,
         VINC_PLUGINS_FILE=str(pair.manifest),
         VINC_LOG_LEVEL=logs.level,
-        VINC_DATABASE_URL=postgres.url(SUPERUSER, SUPERUSER),
+        VINC_DATABASE_URL=postgres.url(SUPERUSER if pair.database == SUPERUSER else Roles().app, pair.database),
     )
     ours = [*UVICORN, *pair.ours, "--no-access-log"]
     theirs = [*UVICORN, *pair.theirs, *logs.options]

@@ -13,8 +13,8 @@ from .compare import Rounds, Side, compare
 from .generate import paths, write_plugins, write_stock
 from .load import Target
 from .report import Line, at_most, beside, ratio
-from .requests import SIGNED_IN
 from .server import OK, UVICORN, Server, ServerFailed, environment, started, wait_until_listening
+from .sso import signed_in
 
 PLUGINS = 250
 STOCK_ROUNDS = 3  # there is no target for it, and it is slow
@@ -73,7 +73,7 @@ def loads(big: Application, small: Application, rounds: Rounds, *, last: float, 
     yield from last_route(big, small, rounds, last)
     with big.serving() as lots:
         # The path is given twice, so that the load tool works as hard for one route as for all.
-        hot, every = Target(ALL[-1:] * 2, SIGNED_IN), Target(ALL, SIGNED_IN)
+        hot, every = Target(ALL[-1:] * 2, signed_in()), Target(ALL, signed_in())
         found = compare(Side(lots, every), Side(lots, hot), rounds)
         yield ratio(f"all 5,000 in turn to one hot route ({big.factory})", found, in_turn)
 
@@ -81,7 +81,7 @@ def loads(big: Application, small: Application, rounds: Rounds, *, last: float, 
 def last_route(big: Application, small: Application, rounds: Rounds, target: float | None = None) -> Iterator[Line]:
     """The route that an index which looks at one after the other finds last."""
     with small.serving() as few, big.serving() as lots:
-        ours, theirs = Target(ALL[-1:], SIGNED_IN), Target([LAST_OF_ONE], SIGNED_IN)
+        ours, theirs = Target(ALL[-1:], signed_in()), Target([LAST_OF_ONE], signed_in())
         found = compare(Side(lots, ours), Side(few, theirs), rounds)
         yield ratio(f"last of 250 x 20 routes to last of 1 x 20 ({big.factory})", found, target)
 
@@ -108,7 +108,7 @@ def starts(
 def first_request(server: Server) -> float:
     """Milliseconds of the first request, to the last route, with its connection."""
     begun = perf_counter()
-    status = server.status(ALL[-1], SIGNED_IN)
+    status = server.status(ALL[-1], signed_in())
     took = (perf_counter() - begun) * 1000
     if status != OK:
         raise ServerFailed(f"{server.name}: {ALL[-1]} answers {status}")

@@ -17,6 +17,7 @@ import psutil
 from vinc_kernel.embedded.process import dying_with
 
 from .failed import BenchFailed
+from .sso import jwks
 
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS_TO_START = 60
@@ -129,4 +130,10 @@ def free_port() -> int:
 def environment(*directories: Path, **more: str) -> dict[str, str]:
     """Ours without Vinc's settings, so that nobody's own are measured; these directories are on sys.path, too."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("VINC_")}
-    return {**kept, "PYTHONPATH": os.pathsep.join(map(str, (ROOT, *directories))), "VINC_ENV": "test", **more}
+    return {
+        **kept,
+        "PYTHONPATH": os.pathsep.join(map(str, (ROOT, *directories))),
+        "VINC_ENV": "test",
+        "BENCH_JWKS": jwks(),
+        **more,
+    }

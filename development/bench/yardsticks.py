@@ -22,7 +22,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import DateTime
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from .generate import TENANT
+from .sso import TENANT
 
 CONNECTIONS = 8
 SCOPE = "select set_config('vinc.tenant_id', %s, true)"

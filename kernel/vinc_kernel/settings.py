@@ -407,7 +407,8 @@ def complaints(
         for value in values.values():
             if isinstance(value, str) and len(value) > 1:
                 rule = rule.replace(value, "...")
-        lines.append(f"{name} ({source}): {rule}" if key else rule)
+        inside = "".join(f"{part}: " for part in fault["loc"][1:])
+        lines.append(f"{name} ({source}): {inside}{rule}" if key else rule)
     return lines
 
 

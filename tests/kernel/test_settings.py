@@ -246,3 +246,60 @@ def test_the_keys_are_masked_wherever_they_are_shown() -> None:
     assert settings.service.signing_keys == [f"{SECRET}1", f"{SECRET}2"]
     assert SECRET not in repr(settings) + str(settings) + repr(origins)
     assert {one.name: one.shown for one in origins}["VINC_SECRET_KEY"] == "**********,**********"
+
+
+@pytest.mark.parametrize(
+    ("issuers", "told"),
+    [
+        ("#", "write it as https://sso.example/realms/vinc"),
+        ("https://sso.example?x=1", "write it as https://sso.example/realms/vinc"),
+        ("https://user:canary-hunter2@sso.example", "write it as https://sso.example/realms/vinc"),
+        ('[{"issuer": "https://sso.example", "algorithms": ["HS256"]}]', "Input should be 'RS256'"),
+        ('[{"issuer": "https://sso.example", "algorithms": ["none"]}]', "Input should be 'RS256'"),
+        ('[{"issuer": "https://sso.example", "algorithms": []}]', "List should have at least 1 item"),
+        ('[{"issuer": "https://sso.example", "audience": "account"}]', "choose a name of your own"),
+        ('[{"issuer": "https://sso.example", "audiense": "x"}]', "0: audiense: Extra inputs are not permitted"),
+        ('[{"audience": "x"}]', "0: issuer: Field required"),
+    ],
+)
+def test_an_issuer_that_cannot_be_trusted_stops_the_start(issuers: str, told: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        given(VINC_JWT_ISSUERS=issuers)
+
+    assert str(refused.value).startswith("VINC_JWT_ISSUERS (environment): ")
+    assert told in str(refused.value)
+    assert SECRET not in str(refused.value)
+
+
+def test_account_is_everybodys_audience_and_so_nobodys() -> None:
+    with pytest.raises(SettingsError, match="choose a name of your own"):
+        given(VINC_JWT_AUDIENCE="account")
+
+
+@pytest.mark.parametrize(
+    ("environ", "name"),
+    [
+        ({"VINC_JWT_TEST_SECRET": "s" * 40}, "VINC_JWT_TEST_SECRET"),
+        ({"VINC_JWT_ISSUERS": "http://sso.example/realms/vinc"}, "VINC_JWT_ISSUERS"),
+        ({"VINC_DEBUG": "true"}, "VINC_DEBUG"),
+    ],
+)
+def test_what_is_for_tests_stops_production(environ: dict[str, str], name: str) -> None:
+    assert given(VINC_ENV="dev", **environ)
+    for production in ({}, {"VINC_ENV": "prod"}):
+        with pytest.raises(SettingsError, match=rf"^{name}: ") as refused:
+            given(**environ, **production)
+        assert "s" * 40 not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "issuer", ["https://sso.example", "http://127.0.0.1:8080/realms/vinc", "http://localhost:8080"]
+)
+def test_production_takes_keys_over_a_line_that_nobody_comes_between(issuer: str) -> None:
+    assert [one.issuer for one in given(VINC_JWT_ISSUERS=issuer).jwt.issuers] == [issuer]
+
+
+@pytest.mark.parametrize("proxies", ["*", "proxy.example", "10.0.0.0/99", "10.0.0.7/8"])
+def test_a_proxy_is_trusted_by_its_address(proxies: str) -> None:
+    with pytest.raises(SettingsError, match="write each as"):
+        given(VINC_TRUSTED_PROXIES=proxies)

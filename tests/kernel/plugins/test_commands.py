@@ -34,7 +34,7 @@ def contribute() -> Contribution:
 SURVIVED = sorted(BAD.keys() - {"dies"})
 COMMANDS = """
 from datetime import date
-from vinc_kernel import App, Contribution, hooks
+from vinc_kernel import App, CommandGroup, Contribution, hooks
 def hello(days: int = 7, loud: bool = False, name: str | None = None) -> None:
     '''Say hello, 100 % of the time.'''
     print(days, loud, name)
@@ -50,9 +50,14 @@ def opened(app: App, count: int = 1) -> None:
     print(type(app).__name__, count)
 def greet(name: str = "nobody", /, *, days: int = 7) -> None:
     print(name, days)
+def needs(*, email: str, secret: str | bool = False) -> None:
+    print(email, secret)
+def add(name: str) -> None:
+    '''Add a robot.'''
+    print("added", name)
 @hooks.contribute
 def contribute() -> Contribution:
-    return Contribution(commands=[hello, wait, loop, flag, opened, greet])
+    return Contribution(commands=[hello, wait, loop, flag, opened, greet, needs, CommandGroup("robot", [add, hello])])
 """
 
 
@@ -188,6 +193,11 @@ def test_loaded_tells_what_stops_the_start(workshop: Workshop) -> None:
         (["flag", "true", "x"], 0, "True x\n"),
         (["greet"], 0, "nobody 7\n"),
         (["greet", "Ada", "--days", "3"], 0, "Ada 3\n"),
+        (["needs", "--email", "a@b"], 0, "a@b False\n"),
+        (["needs", "--secret", "--email", "a@b"], 0, "a@b True\n"),
+        (["needs", "--secret", "x", "--email", "a@b"], 0, "a@b x\n"),
+        (["robot", "add", "r2"], 0, "added r2\n"),
+        (["robot", "hello", "--days", "1"], 0, "1 False None\n"),
     ],
 )
 def test_a_command_of_a_plugin_runs_by_its_signature(
@@ -199,7 +209,10 @@ def test_a_command_of_a_plugin_runs_by_its_signature(
     assert capsys.readouterr() == (said, "")
 
 
-@pytest.mark.parametrize("arguments", [["hello", "--days", "many"], ["nothing"], [], ["flag", "maybe", "x"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [["hello", "--days", "many"], ["nothing"], [], ["flag", "maybe", "x"], ["needs"], ["robot"], ["robot", "go"]],
+)
 def test_a_command_that_is_used_wrongly_is_a_usage_error(
     workshop: Workshop, capsys: pytest.CaptureFixture[str], arguments: list[str]
 ) -> None:
@@ -215,6 +228,7 @@ def test_the_help_of_a_command_is_its_docstring(workshop: Workshop) -> None:
     workshop.plugin("mine", COMMANDS)
 
     assert "Say hello, 100 % of the time." in workshop.vinc("mine", "--help").stdout
+    assert "Add a robot." in workshop.vinc("mine", "robot", "--help").stdout
 
 
 def test_a_command_of_a_plugin_that_does_not_run_is_refused(workshop: Workshop) -> None:
