@@ -7,21 +7,14 @@ Every name is public interface. A problem is told by name, source and rule, and 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar, get_args, get_origin
-from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
     Field,
     SecretBytes,
     SecretStr,
@@ -29,10 +22,20 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from .errors import SettingsError
+from .setting_types import (
+    Audience,
+    Issuers,
+    PathPrefix,
+    PostgresUrl,
+    ProxyAddress,
+    RedisUrl,
+    Seconds,
+    is_private_line,
+    web_origin,
+)
 
 DOTENV = Path(".env")
 FOR_DEVELOPMENT = "for development only, and known to everybody"
@@ -90,91 +93,18 @@ def items(text: str) -> Any:
     return [part.strip() for part in text.split(",") if part.strip()]
 
 
-def postgres_address(value: SecretStr) -> SecretStr:
-    from sqlalchemy.engine import make_url  # 0.2 s, which commands without an address need not wait for
-    from sqlalchemy.exc import ArgumentError
-
-    try:
-        driver = make_url(value.get_secret_value()).drivername
-    except (ArgumentError, ValueError):  # the latter for a port that is no number, with the text of what it found
-        driver = ""
-    if driver not in {"postgresql", "postgresql+psycopg", "postgres"}:
-        raise PydanticCustomError(OUR_RULE, "write it as postgresql+psycopg://user:password@host:5432/name")
-    return value
-
-
-def redis_address(value: SecretStr) -> SecretStr:
-    try:
-        url = urlsplit(value.get_secret_value())
-        known = url.scheme in {"redis", "rediss", "unix"} and (url.port is None or url.port > 0)
-    except ValueError:
-        known = False
-    if not known:
-        rule = "write it as redis://host:6379/0, rediss://host:6379/0 or unix:///path/to/socket"
-        raise PydanticCustomError(OUR_RULE, rule)
-    return value
-
-
-def path_prefix(value: str) -> str:
-    if value and (not value.startswith("/") or value.endswith("/") or "{" in value or "//" in value):
-        message = "write it as /api/v1: it begins with a slash and does not end with one"
-        raise ValueError(message)
-    return value
-
-
-def issuer_address(value: str) -> str:
-    """An `iss`: an address without a query (OpenID Connect Core, 2), to the letter as it stands in tokens."""
-    try:
-        url = urlsplit(value)
-        known = (
-            url.scheme in {"http", "https"} and bool(url.hostname) and not (url.query or url.fragment or url.username)
-        )
-    except ValueError:
-        known = False
-    if not known:
-        raise PydanticCustomError(OUR_RULE, "write it as https://sso.example/realms/vinc, just as it stands in tokens")
-    return value
-
-
-def audience_of_ours(value: str) -> str:
-    if value == "account":
-        rule = (
-            "account is in every token of a Keycloak, whoever it is meant for: choose a name of your own, like vinc-api"
-        )
-        raise PydanticCustomError(OUR_RULE, rule)
-    return value
-
-
-def proxy_address(value: str) -> str:
-    try:
-        ip_network(value)
-    except ValueError:
-        rule = "write each as 10.0.0.7 or 10.0.0.0/24: whoever else may come from there could say any address"
-        raise PydanticCustomError(OUR_RULE, rule) from None
-    return value
-
-
-web_origin = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#@\s]+").fullmatch
-OUR_RULE = "vinc_rule"  # of an error whose text is ours, and holds nothing of the value
-PostgresUrl = Annotated[SecretStr, AfterValidator(postgres_address)]
-RedisUrl = Annotated[SecretStr, AfterValidator(redis_address)]
-Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-
-
 class ServiceSettings(Settings):
     """What this installation is, and how it looks from outside."""
 
     env: Literal["dev", "test", "prod"] = Field("prod", validation_alias="VINC_ENV")
     debug: bool = Field(default=False, validation_alias="VINC_DEBUG")
-    api_prefix: Annotated[str, AfterValidator(path_prefix)] = Field("/api/v1", validation_alias="VINC_API_V1_PREFIX")
+    api_prefix: PathPrefix = Field("/api/v1", validation_alias="VINC_API_V1_PREFIX")
     tenant_header: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9-]{0,63}$")] = Field(
         "X-Tenant-ID", validation_alias="VINC_TENANT_HEADER"
     )
     docs: bool = Field(default=True, validation_alias="VINC_DOCS")
     secret_keys: list[SecretStr] = Field([], validation_alias="VINC_SECRET_KEY")
-    trusted_proxies: list[Annotated[str, AfterValidator(proxy_address)]] = Field(
-        [], validation_alias="VINC_TRUSTED_PROXIES"
-    )
+    trusted_proxies: list[ProxyAddress] = Field([], validation_alias="VINC_TRUSTED_PROXIES")
 
     @property
     def signing_keys(self) -> list[str]:
@@ -236,29 +166,6 @@ class RedisSettings(Settings):
     socket_timeout: Seconds = Field(0.5, validation_alias="VINC_REDIS_SOCKET_TIMEOUT")
 
 
-# Of JWS (RFC 7518, 3.1; RFC 9864, 2.2), those whose verifier holds no secret.
-Algorithm = Literal[
-    "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "Ed25519"
-]  # fmt: skip
-Audience = Annotated[str, Field(pattern=r"^[!-~]{1,255}$"), AfterValidator(audience_of_ours)]
-
-
-class ListedIssuer(BaseModel):
-    """One whose access tokens are believed: `issuer` is their `iss`, `clients` narrows their `azp`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-    issuer: Annotated[str, AfterValidator(issuer_address)]
-    audience: Audience | None = None
-    algorithms: Annotated[list[Algorithm], Field(min_length=1)] = ["RS256"]
-    clients: list[str] = []
-    jwks_url: Annotated[str, AfterValidator(issuer_address)] | None = None
-
-
-def named_issuer(value: Any) -> Any:
-    return {"issuer": value} if isinstance(value, str) else value
-
-
 class JwtSettings(Settings):
     """Whose access tokens are believed. An issuer is its address, or a JSON object with more about it.
 
@@ -266,9 +173,7 @@ class JwtSettings(Settings):
     not among them.
     """
 
-    issuers: list[Annotated[ListedIssuer, BeforeValidator(named_issuer)]] = Field(
-        [], validation_alias="VINC_JWT_ISSUERS"
-    )
+    issuers: Issuers = Field([], validation_alias="VINC_JWT_ISSUERS")
     audience: Audience = Field("vinc-api", validation_alias="VINC_JWT_AUDIENCE")
     test_secret: Annotated[SecretStr, Field(min_length=SHORTEST_SECRET)] | None = Field(
         None, validation_alias="VINC_JWT_TEST_SECRET"
@@ -457,17 +362,6 @@ def not_for_production(service: ServiceSettings, jwt: JwtSettings) -> list[str]:
             rule = "its keys would come without TLS, and could be anybody's: write https"
             lines.append(f"VINC_JWT_ISSUERS: {one.issuer}: {rule}")
     return lines
-
-
-def is_private_line(address: str) -> bool:
-    """Whether nobody can come between: TLS, or this machine."""
-    url = urlsplit(address)
-    host = url.hostname or ""
-    try:
-        is_loopback = ip_address(host).is_loopback
-    except ValueError:
-        is_loopback = host == "localhost"
-    return url.scheme == "https" or is_loopback
 
 
 def refuse_known_keys(service: ServiceSettings) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from functools import partial
 
-from ..settings import JwtSettings, ListedIssuer
+from ..setting_types import ListedIssuer
+from ..settings import JwtSettings
 from .algorithms import TYPES
 from .fetch import Fetcher
 from .for_tests import issuer_of_tests
