@@ -16,9 +16,9 @@ from ..pages import page, rows, section
 
 PROMISED = {
     "vinc_kernel": """
-        App BadRequest Base Cached Capability Check Conflict Context Contribution Forbidden MembershipDirectory NotFound
-        OrmSession Principal PrincipalDirectory Problem Role Session Settings StartError Tenant TenantDirectory
-        TenantOwned TenantSettings Unauthorized VincError current_principal get_tenant_id hooks logger
+        App BadRequest Base Cached Capability Check CommandGroup Conflict Context Contribution Forbidden Issuer MembershipDirectory
+        NotFound OrmSession Principal PrincipalDirectory Problem Role Session Settings SignIn StartError Tenant
+        TenantDirectory TenantOwned TenantSettings Unauthorized VincError current_principal get_tenant_id hooks logger
         platform_only platform_session provided public require_capabilities require_roles signed_in
     """,
     "vinc_kernel.rest": """
@@ -26,14 +26,14 @@ PROMISED = {
         delete_one optional update_one uuid7
     """,
     "vinc_kernel.migrations": "all_rows create_index_concurrently data protect unprotect",
-    "vinc_kernel.testing": "Application ClientAs Database Servers TwoTenants",
+    "vinc_kernel.testing": "Application ClientAs Database MakeToken Servers TwoTenants",
 }
 FACES: dict[str, ModuleType] = {
     face.__name__: face for face in (vinc_kernel, vinc_kernel.rest, vinc_kernel.migrations, vinc_kernel.testing)
 }
 FIXTURES = """
     client client_as two_tenants vinc_app vinc_database vinc_environment vinc_make_app vinc_plugins vinc_second_app
-    vinc_servers vinc_worker vinc_worker_database
+    vinc_servers vinc_token vinc_worker vinc_worker_database
 """
 
 

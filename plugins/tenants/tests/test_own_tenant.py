@@ -9,8 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 from httpx import AsyncClient
 
-from vinc_kernel.testing import ClientAs, Database
-from vinc_kernel.testing.tokens import bearer
+from vinc_kernel.testing import ClientAs, Database, MakeToken
 
 
 @pytest.fixture
@@ -165,14 +164,13 @@ async def test_an_id_is_read_in_its_own_form_or_not_at_all(admin: AsyncClient, a
 
 
 async def test_a_tenant_is_listed_to_those_who_belong_to_it(
-    client: AsyncClient, client_as: ClientAs, vinc_database: Database
+    client: AsyncClient, vinc_token: MakeToken, vinc_database: Database
 ) -> None:
     ids = {slug: vinc_database.add_tenant(slug) for slug in ("acme", "globex", "initech")}
 
     async def seen(role: str, tenants: str, query: str = "") -> list[str]:
-        answer = await client.get(
-            f"/tenants{query}", headers=bearer("bob", role, tenants.split(",") if tenants else [])
-        )
+        said = vinc_token("bob", role, tenants.split(",") if tenants else [])
+        answer = await client.get(f"/tenants{query}", headers={"Authorization": f"Bearer {said}"})
         assert answer.status_code == 200, answer.text
         return [one["slug"] for one in answer.json()["items"]]
 

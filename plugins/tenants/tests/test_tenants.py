@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from uuid import UUID
 
 import pytest
@@ -9,8 +10,9 @@ from httpx import AsyncClient
 from psycopg.errors import CheckViolation
 
 from vinc_kernel import TenantDirectory
-from vinc_kernel.testing import Application, ClientAs, Database
-from vinc_kernel.testing.tokens import bearer
+from vinc_kernel.testing import Application, ClientAs, Database, MakeToken
+
+SignedIn = Callable[..., dict[str, str]]
 
 
 @pytest.fixture
@@ -18,11 +20,13 @@ def acme(vinc_database: Database) -> UUID:
     return vinc_database.add_tenant("acme")
 
 
-def signed_in(tenants: str) -> dict[str, str]:
-    return bearer("alice", "viewer", tenants.split(",") if tenants else [])
+@pytest.fixture
+def signed_in(vinc_token: MakeToken) -> SignedIn:
+    """The credentials of a viewer in these tenants."""
+    return lambda *tenants: {"Authorization": f"Bearer {vinc_token('alice', 'viewer', tenants)}"}
 
 
-async def test_me_is_the_tenant_of_the_request_as_stored(client: AsyncClient, acme: UUID) -> None:
+async def test_me_is_the_tenant_of_the_request_as_stored(client: AsyncClient, acme: UUID, signed_in: SignedIn) -> None:
     answer = await client.get("/tenants/me", headers=signed_in("acme") | {"X-Tenant-ID": "acme"})
 
     assert answer.status_code == 200
@@ -31,14 +35,18 @@ async def test_me_is_the_tenant_of_the_request_as_stored(client: AsyncClient, ac
     assert stored["created_at"].endswith("Z")
 
 
-async def test_a_tenant_is_selected_by_id_by_slug_and_by_being_the_only_one(client: AsyncClient, acme: UUID) -> None:
+async def test_a_tenant_is_selected_by_id_by_slug_and_by_being_the_only_one(
+    client: AsyncClient, acme: UUID, signed_in: SignedIn
+) -> None:
     asked = [signed_in("acme"), signed_in(str(acme)), signed_in("acme") | {"X-Tenant-ID": str(acme)}]
 
     assert [(await client.get("/tenants/me", headers=headers)).json()["slug"] for headers in asked] == ["acme"] * 3
 
 
 @pytest.mark.parametrize("tenant", ["nowhere", "globex", "0199f3c8-0000-7000-8000-000000000000", "ACME", "a'; --"])
-async def test_an_unknown_tenant_is_a_problem(client: AsyncClient, client_as: ClientAs, tenant: str) -> None:
+async def test_an_unknown_tenant_is_a_problem(
+    client: AsyncClient, client_as: ClientAs, tenant: str, signed_in: SignedIn
+) -> None:
     client_as("viewer", "globex")
     answer = await client.get("/tenants/me", headers=signed_in("acme") | {"X-Tenant-ID": tenant})
 
