@@ -48,7 +48,7 @@ def thing() -> FastAPI:
 
 
 def guarded() -> FastAPI:
-    """The same route behind the same check, as a dependency: joserfc, and a cache of the tokens that it has verified."""
+    """The same route behind the same check as a dependency: joserfc, and a cache of the tokens that it has verified."""
     app = FastAPI()
     keys = KeySet.import_key_set(json.loads(os.environ["BENCH_JWKS"]))
     rules = jwt.JWTClaimsRegistry(

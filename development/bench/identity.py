@@ -8,6 +8,7 @@ import time
 from base64 import urlsafe_b64encode
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from hashlib import sha256
 from http.client import HTTPConnection
 from itertools import count, repeat
 from statistics import median
@@ -103,7 +104,7 @@ async def asked(step: Identity, directory: PrincipalDirectory, headers: Sequence
 async def verified(step: Identity, headers: Sequence[bytes]) -> float:
     begun = time.process_time()
     for header in headers:
-        await step.principal(header)
+        await step.verified(header, sha256(header).digest())
     return (time.process_time() - begun) / len(headers) * 1e6
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from typing import Any
 
 DEEPEST = 64
+CONTAINERS = (dict, list)
 
 
 def parse_json(body: bytes, deepest: int = DEEPEST) -> Any:
@@ -24,7 +25,7 @@ def parse_json(body: bytes, deepest: int = DEEPEST) -> Any:
         value = decoder.decode(text)
         if b"\\u" in body:
             refuse_surrogates(value)
-        if text.count("[") + text.count("{") > deepest:
+        if isinstance(value, CONTAINERS) and text.count("[") + text.count("{") > deepest:
             refuse_depth(value, deepest)
     except RecursionError:
         raise json.JSONDecodeError("it is nested too deep", "", 0) from None
@@ -46,7 +47,7 @@ def refuse_surrogates(value: Any) -> None:
 def refuse_depth(value: Any, deepest: int) -> None:
     level = [value]
     for _ in range(deepest):
-        level = [inner for part in level for inner in inside(part)]
+        level = [inner for part in level for inner in inside(part) if isinstance(inner, CONTAINERS)]
         if not level:
             return
     message = f"it is nested more than {deepest} levels deep"
@@ -54,9 +55,7 @@ def refuse_depth(value: Any, deepest: int) -> None:
 
 
 def inside(part: Any) -> Iterable[Any]:
-    if isinstance(part, dict):
-        return part.values()
-    return part if isinstance(part, list) else ()
+    return part.values() if isinstance(part, dict) else part
 
 
 def finite(text: str) -> float:

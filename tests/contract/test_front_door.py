@@ -16,9 +16,9 @@ from ..pages import page, rows, section
 
 PROMISED = {
     "vinc_kernel": """
-        App BadRequest Base Cached Capability Check CommandGroup Conflict Context Contribution Forbidden Issuer MembershipDirectory
-        NotFound OrmSession Principal PrincipalDirectory Problem Role Session Settings SignIn StartError Tenant
-        TenantDirectory TenantOwned TenantSettings Unauthorized VincError current_principal get_tenant_id hooks logger
+        App BadRequest Base Cached Capability Check CommandGroup Conflict Context Contribution Forbidden Issuer
+        MembershipDirectory NotFound OrmSession Principal PrincipalDirectory Problem Role Session Settings SignIn
+        StartError Tenant TenantDirectory TenantOwned TenantSettings Unauthorized VincError current_principal get_tenant_id hooks logger
         platform_only platform_session provided public require_capabilities require_roles signed_in
     """,
     "vinc_kernel.rest": """

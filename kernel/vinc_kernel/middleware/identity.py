@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections import OrderedDict
-from dataclasses import dataclass
 from hashlib import sha256
 
 from ..context import Context, Principal, PrincipalDirectory
@@ -14,21 +12,11 @@ from ..guards import Rights
 from ..tokens.claims import Claims
 from ..tokens.refused import TokenRefused
 from ..tokens.trusted import Trusted
-from ..tokens.verify import Verified, verify
+from ..tokens.verify import Proof, verify
 
 logger = logging.getLogger("vinc.identity")
 MOST_REMEMBERED = 10_000
 INVALID = {"WWW-Authenticate": 'Bearer error="invalid_token"'}  # RFC 6750, 3.1
-is_bearer = re.compile(rb"Bearer(?: |$)", re.IGNORECASE).match
-bearer = re.compile(rb"Bearer +([A-Za-z0-9._~+/-]+=*)", re.IGNORECASE).fullmatch  # RFC 6750, 2.1
-
-
-@dataclass(frozen=True, slots=True)
-class Remembered:
-    """A token that was verified, and whose it is."""
-
-    verified: Verified
-    principal: Principal
 
 
 class Identity:
@@ -39,35 +27,46 @@ class Identity:
 
     def __init__(self, trusted: Trusted, rights: Rights, size: int = MOST_REMEMBERED) -> None:
         self.trusted, self.rights, self.size = trusted, rights, size
-        self.remembered: OrderedDict[bytes, Remembered] = OrderedDict()
+        self.remembered: OrderedDict[bytes, tuple[Principal, Proof]] = OrderedDict()
 
     async def __call__(self, context: Context, directory: PrincipalDirectory | None) -> None:
         """Raises Unauthorized for credentials that are no good, and Unavailable where that cannot be found out."""
         given = context.found.get(b"authorization")
-        if given is None or not is_bearer(given):  # other schemes are a public route's own business: a token endpoint's
+        if given is None:
             return
         try:
-            principal = await self.principal(given)
+            digest = sha256(given).digest()
+            principal = self.known(digest) or await self.verified(given, digest)
+            if principal is None:
+                return
             context.principal = await recognised(principal, directory)
         except TokenRefused as refusal:
             logger.info("credentials are refused: %s", refusal)
             raise Unauthorized("These credentials are not valid.", headers=INVALID) from None
 
-    async def principal(self, given: bytes) -> Principal:
-        """Whose credentials these are; raises TokenRefused."""
-        matched = bearer(given)
-        if matched is None:
-            raise TokenRefused("it is not written as a token is")
-        token = matched[1]
-        digest = sha256(token).digest()
+    def known(self, digest: bytes) -> Principal | None:
+        """Whose credentials have this hash, if they were verified before and still hold."""
         found = self.remembered.get(digest)
-        if found is not None and found.verified.still_holds():
-            self.remembered.move_to_end(digest)
-            return found.principal
-        self.remembered.pop(digest, None)
-        verified = await verify(token, self.trusted.find)
-        principal = self.principal_of(verified.claims)
-        self.remembered[digest] = Remembered(verified, principal)
+        if found is None:
+            return None
+        principal, proof = found
+        if not proof.holds():
+            del self.remembered[digest]
+            return None
+        self.remembered.move_to_end(digest)
+        return principal
+
+    async def verified(self, given: bytes, digest: bytes) -> Principal | None:
+        """Whose credentials these are; None for another scheme, which is a public route's own business.
+
+        Raises TokenRefused.
+        """
+        scheme, _, token = given.partition(b" ")  # RFC 6750, 2.1
+        if scheme.lower() != b"bearer":
+            return None
+        claims, proof = await verify(token.lstrip(b" "), self.trusted.find)
+        principal = self.principal_of(claims)
+        self.remembered[digest] = principal, proof
         if len(self.remembered) > self.size:
             self.remembered.popitem(last=False)
         return principal

@@ -23,7 +23,7 @@ element = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}").fullmatch
 Json = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Claims:
     """What a verified token says. `role` is the claim of that name, `realm_roles` those of Keycloak's realm."""
 

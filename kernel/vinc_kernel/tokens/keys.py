@@ -15,6 +15,7 @@ from typing import Any
 
 from joserfc.errors import JoseError
 from joserfc.jwk import Key, import_key
+from joserfc.jws import JWSRegistry
 
 from ..errors import Unavailable
 from .algorithms import allowed
@@ -34,6 +35,7 @@ class VerifyingKey:
     key: Key = field(compare=False)
     algorithms: frozenset[str]
     thumbprint: str
+    registry: JWSRegistry = field(compare=False)  # joserfc's list of the same algorithms
 
 
 class Keys:
@@ -126,4 +128,4 @@ def verifying_key(issuer: Issuer, given: Any) -> VerifyingKey | None:
     except (JoseError, ValueError, TypeError, KeyError):
         logger.warning("a key of the issuer %s cannot be read and is passed over", issuer.url)
         return None
-    return VerifyingKey(key, algorithms, key.thumbprint())
+    return VerifyingKey(key, algorithms, key.thumbprint(), JWSRegistry(algorithms=algorithms))

@@ -6,7 +6,6 @@ from there on that issuer's keys and algorithms count.
 
 from __future__ import annotations
 
-from base64 import urlsafe_b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from json import JSONDecodeError
@@ -15,7 +14,6 @@ from typing import Any
 
 from joserfc import jws
 from joserfc.errors import JoseError
-from joserfc.util import urlsafe_b64decode
 
 from ..strict_json import parse_json
 from .claims import Claims, moment, read
@@ -32,21 +30,20 @@ REFUSED = frozenset({"crit", "b64", "zip", "enc", "jwk", "jku", "x5u", "x5c"})
 Find = Callable[[str], Keys | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Verified:
-    """What a token says, and the keys that it was verified by, as they were."""
+@dataclass(slots=True)
+class Proof:
+    """How long a token holds: until it expires, and as long as its issuer has withdrawn no key."""
 
-    claims: Claims
+    until: int
     keys: Keys
     edition: int
 
-    def still_holds(self) -> bool:
-        """Whether it has not expired, and the issuer has withdrawn no key since."""
-        return time() < self.claims.expires + LEEWAY and self.keys.edition == self.edition
+    def holds(self) -> bool:
+        return time() < self.until and self.keys.edition == self.edition
 
 
-async def verify(token: bytes, find: Find) -> Verified:
-    """What an access token says; `find` gives the keys of a trusted issuer, by its `iss`.
+async def verify(token: bytes, find: Find) -> tuple[Claims, Proof]:
+    """What an access token says, and how long; `find` gives the keys of a trusted issuer, by its `iss`.
 
     Raises TokenRefused, and Unavailable where the issuer must be asked and cannot.
     """
@@ -62,7 +59,7 @@ async def verify(token: bytes, find: Find) -> Verified:
     if header["alg"] not in key.algorithms:
         raise TokenRefused("the algorithm is not allowed for this key")
     try:
-        is_valid = jws.validate_compact(signed, key.key, algorithms=key.algorithms)
+        is_valid = jws.validate_compact(signed, key.key, registry=key.registry)
     except (JoseError, ValueError, TypeError):
         is_valid = False
     if not is_valid:
@@ -70,29 +67,16 @@ async def verify(token: bytes, find: Find) -> Verified:
     claims = read(given)
     check_purpose(given, keys.issuer, claims)
     check_time(given, claims.expires)
-    return Verified(claims, keys, edition)
+    return claims, Proof(claims.expires + LEEWAY, keys, edition)
 
 
 def taken_apart(token: bytes) -> jws.CompactSignature:
     if len(token) > LONGEST_TOKEN:
         raise TokenRefused("it is too long")
-    signature = token.rpartition(b".")[2]
     try:
-        signed = jws.extract_compact(token)
+        return jws.extract_compact(token)
     except (JoseError, ValueError, TypeError, RecursionError):
         raise TokenRefused("it is no JWS in three parts") from None
-    # Of the last character some bits are not read: only one spelling of a signature is taken.
-    if len(signature) % 4 == 1 or rewritten(signature) != signature:
-        raise TokenRefused("the signature is not written as base64url")
-    return signed
-
-
-def rewritten(segment: bytes) -> bytes:
-    """The segment as an encoder would write it."""
-    try:
-        return urlsafe_b64encode(urlsafe_b64decode(segment)).rstrip(b"=")
-    except ValueError:
-        return b""
 
 
 def header_of(signed: jws.CompactSignature) -> Mapping[str, Any]:
