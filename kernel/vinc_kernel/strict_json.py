@@ -13,6 +13,7 @@ from typing import Any
 
 DEEPEST = 64
 CONTAINERS = (dict, list)
+NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 
 def parse_json(body: bytes, deepest: int = DEEPEST) -> Any:
@@ -25,7 +26,7 @@ def parse_json(body: bytes, deepest: int = DEEPEST) -> Any:
         value = decoder.decode(text)
         if b"\\u" in body:
             refuse_surrogates(value)
-        if isinstance(value, CONTAINERS) and text.count("[") + text.count("{") > deepest:
+        if may_be_deeper(body, deepest):
             refuse_depth(value, deepest)
     except RecursionError:
         raise json.JSONDecodeError("it is nested too deep", "", 0) from None
@@ -44,8 +45,18 @@ def refuse_surrogates(value: Any) -> None:
         raise ValueError(message) from None
 
 
+def may_be_deeper(body: bytes, deepest: int) -> bool:
+    """Whether brackets are left when the innermost are taken out so often; brackets in texts may deceive it."""
+    brackets = body.translate(None, NO_BRACKETS)
+    for _ in range(deepest):
+        if not brackets:
+            return False
+        brackets = brackets.replace(b"{}", b"").replace(b"[]", b"")
+    return bool(brackets)
+
+
 def refuse_depth(value: Any, deepest: int) -> None:
-    level = [value]
+    level = [value] if isinstance(value, CONTAINERS) else []
     for _ in range(deepest):
         level = [inner for part in level for inner in inside(part) if isinstance(inner, CONTAINERS)]
         if not level:

@@ -73,9 +73,8 @@ class Identity:
 
     def principal_of(self, claims: Claims) -> Principal:
         """The claim `role` counts, known or not; of several, and of the realm's, the known one that ranks highest."""
-        role = self.rights.highest(claims.realm_roles if claims.role is None else claims.role)
-        if claims.role is not None and len(claims.role) == 1:
-            role = self.rights.named(claims.role[0])
+        is_one = not claims.is_realms and len(claims.roles) == 1
+        role = self.rights.named(claims.roles[0]) if is_one else self.rights.highest(claims.roles)
         return Principal(
             subject=claims.subject,
             role=role,

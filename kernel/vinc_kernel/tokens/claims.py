@@ -25,15 +25,15 @@ Json = Mapping[str, Any]
 
 @dataclass(slots=True, kw_only=True)
 class Claims:
-    """What a verified token says. `role` is the claim of that name, `realm_roles` those of Keycloak's realm."""
+    """What a verified token says. `roles` are those of the claim `role`, or else those of Keycloak's realm."""
 
     issuer: str
     subject: str
     expires: int
     client: str
     email: str
-    role: tuple[str, ...] | None
-    realm_roles: tuple[str, ...]
+    roles: tuple[str, ...]
+    is_realms: bool
     tenants: frozenset[str]
     customers: frozenset[str]
     addresses: frozenset[str]
@@ -48,14 +48,15 @@ def read(given: Json) -> Claims:
     if not subject or not subject.isprintable():
         raise TokenRefused("sub is empty, or not printable")
     tenants = elements(given, "allowed_wholesalers")
+    is_realms = given.get("role") is None
     return Claims(
         issuer=text(given, "iss", 1000),
         subject=subject,
         expires=moment(given, "exp"),
         client=client,
         email=optional_text(given, "email", LONGEST_EMAIL),
-        role=roles(given, "role") if given.get("role") is not None else None,
-        realm_roles=roles(section(given, "realm_access"), "roles"),
+        roles=roles(section(given, "realm_access"), "roles") if is_realms else roles(given, "role"),
+        is_realms=is_realms,
         tenants=tenants,
         customers=elements(given, "allowed_customers"),
         addresses=elements(given, "allowed_addresses"),
@@ -116,12 +117,13 @@ def section(given: Json, name: str) -> Json:
 def roles(given: Json, name: str) -> tuple[str, ...]:
     """Names of roles, whatever they are: who reads them knows some."""
     value = given.get(name)
-    listed = [value] if isinstance(value, str) else value
-    if listed is None:
+    if value is None:
         return ()
-    if not isinstance(listed, list) or len(listed) > MOST_ELEMENTS or not all(isinstance(one, str) for one in listed):
+    if isinstance(value, str):
+        return (value,)
+    if not isinstance(value, list) or len(value) > MOST_ELEMENTS or not all(isinstance(one, str) for one in value):
         raise TokenRefused(f"{name} is no list of texts")
-    return tuple(listed)
+    return tuple(value)
 
 
 def elements(given: Json, name: str) -> frozenset[str]:

@@ -83,7 +83,7 @@ def header_of(signed: jws.CompactSignature) -> Mapping[str, Any]:
     header = signed.headers()
     if not isinstance(header.get("alg"), str) or not isinstance(header.get("kid"), str):
         raise TokenRefused("the header names no algorithm, or no key")
-    if REFUSED & header.keys():
+    if not REFUSED.isdisjoint(header):
         raise TokenRefused("the header has a member that is not taken")
     if str(header.get("typ", "JWT")).upper() not in TYPES:
         raise TokenRefused("the header's typ is another one")
