@@ -72,6 +72,21 @@ def test_doubled_credentials_are_400_in_either_order(server: tuple[int, io.Strin
     assert status_of(port, f"Authorization: {other}", f"authorization: {GOOD}") == 400
 
 
+@pytest.mark.parametrize(
+    "said", ["baggage: tenant.id=acme,enduser.id=root", "X-Tenant-ID: globex", "tracestate: a=acme"]
+)
+def test_what_only_the_caller_says_is_not_logged_as_tenant(server: tuple[int, io.StringIO], said: str) -> None:
+    port, log = server
+    log.truncate(0)
+    log.seek(0)
+
+    assert status_of(port, said) == 200
+    (line,) = map(json.loads, log.getvalue().splitlines())
+    assert line["tenant"] == "vinc"
+    assert "globex" not in str(line)
+    assert "acme" not in str(line)
+
+
 @pytest.mark.parametrize("value", ["a" * 65, "ac\xe9me", "a" * 60_000])
 def test_an_oversized_or_foreign_tenant_is_400(server: tuple[int, io.StringIO], value: str) -> None:
     port, _ = server

@@ -23,11 +23,13 @@ class Web:
     def __init__(self) -> None:
         self.answers: dict[str, Answer] = {}
         self.asked: list[str] = []
+        self.headers: list[set[str]] = []
         web = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 web.asked.append(self.path)
+                web.headers.append({name.lower() for name in self.headers})
                 status, headers, content = web.answers.get(self.path, (404, {}, b""))
                 self.send_response(status)
                 for name, value in headers.items():
@@ -84,6 +86,20 @@ async def test_or_where_the_settings_say(caller_of: CallerOf, web: Web) -> None:
         401,
     ]
     assert web.asked == ["/certs"]
+    await caller.app.services.trusted.fetcher.close()
+
+
+async def test_nothing_of_the_request_is_passed_on_to_the_issuer(
+    caller_of: CallerOf, client_of: Any, web: Web, here: Sso
+) -> None:
+    web.says("/certs", {"keys": [published(here.keys[0])]})
+    listed = json.dumps([{"issuer": here.url, "jwks_url": f"{web.url}/certs"}])
+    caller = caller_of(VINC_JWT_ISSUERS=listed)
+    sent = {"baggage": "tenant.id=acme", "traceparent": f"00-{'a' * 32}-{'b' * 16}-01", "X-Request-ID": "r1"}
+    answer = await client_of(caller.app).get("/things/who", headers=sent | {"Authorization": f"Bearer {here.token()}"})
+
+    assert answer.status_code == 200
+    assert web.headers == [{"host", "accept", "accept-encoding", "connection", "user-agent"}]
     await caller.app.services.trusted.fetcher.close()
 
 
