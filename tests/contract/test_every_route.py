@@ -92,7 +92,7 @@ async def test_no_poisoned_parameter_is_a_5xx(vinc_app: Application, client_as: 
     api = client_as("wholesale_admin", "acme")
     for method, path, operation in operations(vinc_app):
         for text in TEXTS:
-            sent = text.encode("utf-8", "surrogatepass")[:2000]
+            sent = text.encode("utf-8", "surrogatepass")[:500]
             quoted = "".join(f"%{byte:02x}" for byte in sent)
             query = "&".join(f"{name}={quoted}" for place, name in parameters(operation) if place == "query")
             answer = await api.request(method, f"http://test{filled(path, quoted)}?{query or quoted}")

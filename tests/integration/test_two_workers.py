@@ -86,7 +86,7 @@ def installation(vinc_servers: Servers, vinc_worker: str) -> Iterator[Installati
     with TemporaryDirectory(prefix="vinc-two-") as folder:
         path = Path(folder)
         pretend_installed(EXAMPLE, path)
-        (path / "plugins.toml").write_text("[plugins.health]\n[plugins.tenants]\n[plugins.invoices]\n")
+        (path / "plugins.toml").write_text("[plugins.health]\n[plugins.identity]\n[plugins.tenants]\n[plugins.invoices]\n")
         kept = {name: value for name, value in os.environ.items() if not name.startswith("VINC_")}
         direct = vinc_servers.database(prefix, f"{prefix}_app", "secret")
         settings = {

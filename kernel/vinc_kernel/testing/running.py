@@ -16,27 +16,27 @@ if TYPE_CHECKING:
     from ..plugins.arrange import Plugin
     from .servers import Servers
 
-TENANTS = "tenants"
-
+TENANTS, IDENTITY = "tenants", "identity"
 REDIS_DATABASES = 16  # Valkey's and Redis' default
 
 
 def made(environ: Mapping[str, str], beside: Mapping[str, ModuleType]) -> Application:
     """The application that these settings describe, not started, with these plugins `beside` the installed ones.
 
-    Somebody stands in where no plugin knows tenants.
+    Others stand in where no plugin knows tenants, or the role of the platform.
     """
     from ..app import create_app
     from ..plugins.arrange import arrange
     from ..settings import Sources, read_settings
-    from . import tenants
+    from . import roles, tenants
     from .servers import TOKEN_SECRET
 
     sources = Sources({**os.environ, "VINC_ENV": "test", "VINC_JWT_TEST_SECRET": TOKEN_SECRET, **environ})
     settings, _ = read_settings(sources)
     plugins = [*arrange(settings), *(plugin_of(name, module) for name, module in beside.items())]
-    if not any(plugin.name == TENANTS for plugin in plugins):
-        plugins.append(plugin_of(TENANTS, tenants))
+    for name, stand_in in ((TENANTS, tenants), (IDENTITY, roles)):
+        if not any(plugin.name == name for plugin in plugins):
+            plugins.append(plugin_of(name, stand_in))
     return create_app(settings, sources, plugins=plugins)
 
 

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from .. import hookspecs as hooks
 from ..context import Tenant, TenantDirectory
-from ..contracts import Contribution, Role
+from ..contracts import Contribution
 from ..database.uuid7 import uuid7
 from ..services import App
 
@@ -38,8 +38,7 @@ class RememberedTenants:
 
 @hooks.contribute
 def contribute() -> Contribution:
-    platform = Role(name="super_admin", title="Super admin", rank=100, platform=True)
-    return Contribution(provides=[TenantDirectory], roles=[platform])
+    return Contribution(provides=[TenantDirectory])
 
 
 @hooks.lifespan

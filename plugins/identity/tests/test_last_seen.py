@@ -1,0 +1,139 @@
+"""When principals were seen: noted in memory, and written in one statement."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from time import time
+
+import pytest
+
+from vinc_identity.directory import StoredPrincipals
+from vinc_identity.service import last_seen
+from vinc_identity.service.beside import every
+from vinc_kernel import App, VincError
+from vinc_kernel.testing import Database
+
+from .conftest import SignIn, row_of
+
+PEOPLE = [f"person{number}" for number in range(20)]
+UPDATES = "select coalesce(sum(n_tup_upd), 0) from pg_stat_user_tables where relname = 'identity_principal'"
+COUNTED = """
+create table if not exists identity_counted (statements int);
+truncate identity_counted;
+create or replace function counted() returns trigger language plpgsql security definer
+as 'begin insert into identity_counted values (1); return null; end';
+create trigger counted after update on identity_principal for each statement execute function counted();
+"""
+UNCOUNTED = "drop trigger counted on identity_principal; drop function counted; drop table identity_counted"
+
+
+def seen_at(database: Database, subject: str = "alice") -> datetime | None:
+    (found,) = row_of(database, subject, "last_seen")
+    return found if found is None else datetime.fromisoformat(str(found))
+
+
+async def test_who_was_seen_is_written_in_one_statement(app: App, sign_in: SignIn, vinc_database: Database) -> None:
+    people = [sign_in(one) for one in PEOPLE]
+    for one in people:
+        await one.id()
+    assert seen_at(vinc_database, PEOPLE[0]) is None
+    vinc_database.admin.execute(COUNTED)
+    try:
+        await last_seen.write(app)
+        counted = vinc_database.admin.execute("select count(*) from identity_counted").fetchall()
+    finally:
+        vinc_database.admin.execute(UNCOUNTED)
+
+    assert counted == [(1,)]
+    for subject in PEOPLE:
+        seen = seen_at(vinc_database, subject)
+        assert seen is not None
+        assert abs(datetime.now(UTC) - seen) < timedelta(seconds=10)
+
+
+async def test_what_was_written_is_not_written_again(
+    app: App, sign_in: SignIn, stored: StoredPrincipals, vinc_database: Database
+) -> None:
+    principal = await sign_in().id()
+    await last_seen.write(app)
+    vinc_database.admin.execute("update identity_principal set last_seen = null")
+    await last_seen.write(app)
+
+    assert seen_at(vinc_database) is None
+    assert principal not in stored.seen
+
+
+async def test_a_later_moment_that_another_worker_has_written_stays(
+    app: App, sign_in: SignIn, vinc_database: Database
+) -> None:
+    await sign_in().id()
+    vinc_database.admin.execute("update identity_principal set last_seen = '2100-01-01T00:00:00Z'")
+    await last_seen.write(app)
+
+    assert seen_at(vinc_database) == datetime(2100, 1, 1, tzinfo=UTC)
+
+
+async def test_what_cannot_be_written_is_written_with_the_next(
+    app: App, sign_in: SignIn, stored: StoredPrincipals, vinc_database: Database
+) -> None:
+    """The latest moment counts, also of those who are seen again meanwhile."""
+    alice, bob = await sign_in().id(), await sign_in("bob", email="bob@acme.example").id()
+    stored.emails[bob] = "robert@acme.example"
+    vinc_database.admin.execute("alter table identity_principal rename to identity_away")
+    try:
+        with pytest.raises(VincError):
+            await last_seen.write(app)
+    finally:
+        vinc_database.admin.execute("alter table identity_away rename to identity_principal")
+    later = time() + 100
+    stored.seen[alice] = later
+    await last_seen.write(app)
+
+    assert seen_at(vinc_database) == datetime.fromtimestamp(later, UTC)
+    assert seen_at(vinc_database, "bob") is not None
+    assert row_of(vinc_database, "bob", "email") == ("robert@acme.example",)
+
+
+async def test_a_new_address_is_written_with_it(app: App, sign_in: SignIn, vinc_database: Database) -> None:
+    """Else an operator would not find them any more to disable them."""
+    await sign_in(email="alice@acme.example").id()
+    await sign_in(email="Alice.Smith@acme.example").id()
+    await sign_in(email=None).id()
+    await last_seen.write(app)
+
+    assert row_of(vinc_database, "alice", "email") == ("alice.smith@acme.example",)
+
+
+async def test_who_is_refused_was_not_seen(
+    app: App, sign_in: SignIn, stored: StoredPrincipals, vinc_database: Database
+) -> None:
+    alice = sign_in()
+    await alice.id()
+    await last_seen.write(app)
+    vinc_database.admin.execute("update identity_principal set disabled = true, last_seen = null")
+    stored.known.clear()  # what is written behind its back
+    assert (await alice.me()).status_code == 401
+    await last_seen.write(app)
+
+    assert seen_at(vinc_database) is None
+
+
+async def test_work_beside_the_requests_goes_on_after_a_failure_and_ends_with_the_block(app: App) -> None:
+    import asyncio
+
+    done: list[int] = []
+    enough = asyncio.Event()
+
+    async def work(_: App) -> None:
+        done.append(1)
+        if len(done) == 1:
+            raise ValueError("no")
+        enough.set()
+
+    async with every(0.01, work, app, what="a test"):
+        await asyncio.wait_for(enough.wait(), 5)
+    number = len(done)
+    await asyncio.sleep(0.05)
+
+    assert number >= 2
+    assert len(done) == number

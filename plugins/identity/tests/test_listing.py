@@ -1,0 +1,95 @@
+"""The platform looks through principals, page by page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from vinc_identity.service import last_seen
+from vinc_kernel import App
+
+from .conftest import ISSUER, Caller, SignIn
+
+PEOPLE = ("carol", "alice", "bob")
+
+
+@pytest.fixture(autouse=True)
+async def people(sign_in: SignIn, boss: Caller) -> list[str]:
+    """Their ids, in the order in which they came; the super admin came first."""
+    ids = [str(await boss.id())]
+    return ids + [str(await sign_in(one, email=f"{one}@acme.example").id()) for one in PEOPLE]
+
+
+async def listed(boss: Caller, query: str = "") -> list[str]:
+    answer = await boss.ask("GET", f"/identity/principals{query}")
+    assert answer.status_code == 200, answer.text
+    return [one["subject"] for one in answer.json()["items"]]
+
+
+async def test_all_are_listed_in_the_order_in_which_they_came(boss: Caller) -> None:
+    assert await listed(boss) == ["boss", *PEOPLE]
+
+
+async def test_one_is_shown_as_stored(boss: Caller, people: list[str]) -> None:
+    answer = await boss.ask("GET", f"/identity/principals/{people[2]}")
+    shown: dict[str, Any] = answer.json()
+
+    assert answer.status_code == 200
+    assert shown.pop("created_at").endswith("Z")
+    assert shown == {
+        "id": people[2],
+        "issuer": ISSUER,
+        "subject": "alice",
+        "kind": "person",
+        "email": "alice@acme.example",
+        "disabled": False,
+        "provider": "confirmed",
+        **dict.fromkeys(("name", "role", "tenant", "expires_at", "last_seen")),
+    }
+
+
+async def test_pages_follow_each_other(boss: Caller) -> None:
+    seen, address = [], "/identity/principals?limit=1&order_by=-email"
+    while address:
+        page = (await boss.ask("GET", address)).json()
+        seen += [one["subject"] for one in page["items"]]
+        address = (page["next"] or "").removeprefix("/api/v1")
+
+    assert seen == ["carol", "bob", "alice", "boss"]
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("?email=bob@acme.example", ["bob"]),
+        ("?subject=alice&subject=bob", ["alice", "bob"]),
+        (f"?issuer={ISSUER}&order_by=email", ["boss", "alice", "bob", "carol"]),
+        ("?issuer=urn:elsewhere", []),
+        ("?kind=service", []),
+        ("?disabled=true", ["alice"]),
+        ("?disabled=false&kind=person", ["boss", "carol", "bob"]),
+        ("?last_seen_from=2000-01-01T00:00:00Z", ["boss", *PEOPLE]),
+        ("?last_seen_before=2000-01-01T00:00:00Z", []),
+        ("?order_by=-created_at", ["bob", "alice", "carol", "boss"]),
+    ],
+)
+async def test_the_list_is_filtered_and_ordered(
+    boss: Caller, people: list[str], app: App, query: str, found: list[str]
+) -> None:
+    await boss.ask("POST", f"/identity/principals/{people[2]}/disable")
+    await last_seen.write(app)
+
+    assert await listed(boss, query) == found
+
+
+@pytest.mark.parametrize("query", ["?name=bob", "?order_by=subject", "?limit=0", "?disabled=1", "?cursor=x"])
+async def test_what_cannot_be_asked_is_refused(boss: Caller, query: str) -> None:
+    answer = await boss.ask("GET", f"/identity/principals{query}")
+
+    assert answer.status_code in {400, 422}
+
+
+@pytest.mark.parametrize(("principal", "status"), [("0199f3c8-0000-7000-8000-000000000000", 404), ("alice", 422)])
+async def test_one_that_is_not_there_is_not_shown(boss: Caller, principal: str, status: int) -> None:
+    assert (await boss.ask("GET", f"/identity/principals/{principal}")).status_code == status

@@ -1,0 +1,124 @@
+"""Who comes in, and as whom."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from time import time
+from uuid import UUID
+
+import pytest
+from httpx import AsyncClient
+
+from vinc_identity.directory import StoredPrincipals
+from vinc_kernel import Principal
+from vinc_kernel.testing import Application, Database
+
+from .conftest import ELSEWHERE, ISSUER, SignIn, row_of
+
+
+async def test_me_is_the_principal_as_understood(sign_in: SignIn, vinc_database: Database) -> None:
+    acme = vinc_database.add_tenant("acme")
+    vinc_database.add_tenant("globex")
+    expires = int(time()) + 600
+    claims = {"email": "Alice@Acme.example", "allowed_customers": "b,a", "allowed_addresses": ["x"], "exp": expires}
+    alice = sign_in("alice", "supplier_admin", ("globex", "acme"), **claims)
+    me = (await alice.ask("GET", "/identity/me", headers={"X-Tenant-ID": "acme"})).json()
+
+    assert UUID(me.pop("id")) == row_of(vinc_database, "alice", "id")[0]
+    assert datetime.fromisoformat(me.pop("until")) == datetime.fromtimestamp(expires, UTC)
+    assert me == {
+        "issuer": ISSUER,
+        "subject": "alice",
+        "kind": "person",
+        "email": "Alice@Acme.example",
+        "role": "wholesale_admin",
+        "tenants": ["acme", "globex"],
+        "customers": ["a", "b"],
+        "addresses": ["x"],
+        "multi_tenant": True,
+        "tenant": {"id": str(acme), "slug": "acme"},
+    }
+
+
+async def test_me_without_a_tenant_role_or_address_says_so(sign_in: SignIn) -> None:
+    me = (await sign_in(exp=2**53 - 1).me()).json()
+
+    assert (me["tenant"], me["role"], me["email"], me["tenants"], me["multi_tenant"]) == (None, None, None, [], False)
+    assert me["until"] == "9999-12-31T23:59:59Z"
+
+
+async def test_me_in_a_tenant_of_others_is_403(sign_in: SignIn, vinc_database: Database) -> None:
+    vinc_database.add_tenant("globex")
+    answer = await sign_in(tenants=("acme",)).ask("GET", "/identity/me", headers={"X-Tenant-ID": "globex"})
+
+    assert answer.status_code == 403
+
+
+async def test_nobody_is_401(client: AsyncClient) -> None:
+    answers = [await client.get("/identity/me"), await client.post("/identity/sessions/end")]
+
+    assert [one.status_code for one in answers] == [401, 401]
+
+
+async def test_somebody_who_comes_for_the_first_time_many_times_at_once_is_remembered_once(
+    sign_in: SignIn, vinc_app: Application, vinc_second_app: Application, vinc_database: Database
+) -> None:
+    directories: list[StoredPrincipals] = [one.services.find(StoredPrincipals) for one in (vinc_app, vinc_second_app)]
+    came = Principal(subject="alice", role="", issuer=ISSUER, email="A@b.example", generation=4)
+    found = await asyncio.gather(*(one.recognise(came) for one in directories for _ in range(10)))
+
+    assert len({one.id for one in found if one}) == 1
+    assert None not in found
+    assert row_of(vinc_database, "alice", "kind, email, generation, confirmed") == ("person", "a@b.example", 4, 4)
+
+
+async def test_one_subject_of_two_issuers_is_two_principals(stored: StoredPrincipals) -> None:
+    """Threats T6."""
+    ours = await stored.recognise(Principal(subject="alice", role="", issuer=ISSUER))
+    theirs = await stored.recognise(Principal(subject="alice", role="", issuer=ELSEWHERE))
+
+    assert ours is not None
+    assert theirs is not None
+    assert ours.id != theirs.id
+
+
+async def test_the_same_token_is_answered_with_the_same_principal_and_another_with_its_own(
+    stored: StoredPrincipals,
+) -> None:
+    given, other = (Principal(subject="alice", role=role, issuer=ISSUER) for role in ("viewer", "agent"))
+    first, again, third = [await stored.recognise(one) for one in (given, given, other)]
+
+    assert first is again
+    assert third is not None
+    assert first is not None
+    assert (first.role, third.role, first.id) == ("viewer", "agent", third.id)
+
+
+async def test_whoever_is_made_anew_at_the_provider_is_somebody_else(sign_in: SignIn, vinc_database: Database) -> None:
+    """Threats T13: a new `sub`, the same address."""
+    before = await sign_in("first", email="alice@acme.example").id()
+    after = await sign_in("second", email="alice@acme.example").id()
+
+    assert before != after
+
+
+async def test_a_token_without_a_subject_is_401_and_remembered_of_nobody(
+    sign_in: SignIn, vinc_database: Database
+) -> None:
+    """Threats T13."""
+    answer = await sign_in(sub=None).me()
+
+    assert answer.status_code == 401
+    assert vinc_database.admin.execute("select count(*) from identity_principal").fetchall() == [(0,)]
+
+
+@pytest.mark.parametrize("role", ["wholesaler_admin", "supplier_admin", "wholesale_admin"])
+async def test_aliases_are_one_role(sign_in: SignIn, role: str) -> None:
+    assert (await sign_in(role=role).me()).json()["role"] == "wholesale_admin"
+
+
+async def test_of_several_roles_the_highest_counts(sign_in: SignIn) -> None:
+    realm = {"roles": ["viewer", "offline_access", "supplier_helpdesk", "agent", "reseller"]}
+
+    assert (await sign_in(realm_access=realm).me()).json()["role"] == "wholesaler_helpdesk"

@@ -1,0 +1,249 @@
+"""Operators make super admins, and say who may still come in."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from vinc_identity.commands import people as commands
+from vinc_identity.contracts import Profile, ProviderUnavailable, ProviderUser
+from vinc_identity.errors import Refused
+from vinc_identity.service import telling
+from vinc_kernel import App
+from vinc_kernel.testing import Database
+
+from .conftest import FakeProvider, SignIn, due_again, row_of
+
+EMAIL = "root@vinc.example"
+Printed = pytest.CaptureFixture[str]
+
+
+async def create(app: App, printed: Printed, **more: object) -> str:
+    """What the command prints."""
+    printed.readouterr()
+    await commands.create_super_admin(app, **{"email": EMAIL, "name": "Root", **more})  # type: ignore[arg-type]  # each of its type, or wrong on purpose
+    return printed.readouterr().out
+
+
+@pytest.fixture
+def alice(provider: FakeProvider) -> ProviderUser:
+    """Somebody whom the provider knows, with a tenant."""
+    profile = Profile(email="alice@acme.example", name="Alice", role="viewer", tenants=("acme",), customers=("c",))
+    made = provider.users["alice"] = ProviderUser(subject="alice", profile=profile)
+    return made
+
+
+async def test_a_super_admin_is_made_and_gets_a_link_once(
+    app: App, provider: FakeProvider, vinc_database: Database, capsys: Printed
+) -> None:
+    first = await create(app, capsys, email="Root@VINC.example")
+    second = await create(app, capsys)
+    (made,) = provider.users.values()
+
+    assert "made the super admin root@vinc.example" in first
+    assert first.count(f"https://sign.in/{made.subject}") == 1
+    assert made.profile == Profile(email=EMAIL, name="Root", role="super_admin")
+    assert "there is already" in second
+    assert "https" not in second
+    assert f"vinc identity invite {EMAIL}" in second
+    assert (provider.invited, provider.calls, provider.passwords) == ([made.subject], [], {})
+    assert row_of(vinc_database, made.subject, "kind, email, name, disabled") == ("person", EMAIL, "Root", False)
+    await commands.invite(app, EMAIL)
+    assert capsys.readouterr().out.count("https://sign.in/") == 1
+
+
+async def test_where_the_provider_sends_mails_it_says_so(app: App, provider: FakeProvider, capsys: Printed) -> None:
+    provider.mails = True
+
+    assert "a mail was sent" in await create(app, capsys)
+
+
+async def test_a_super_admin_comes_in_as_one(app: App, sign_in: SignIn, capsys: Printed) -> None:
+    await create(app, capsys)
+    boss = sign_in("user-0", "super_admin", email=EMAIL)
+
+    assert (await boss.ask("GET", "/identity/principals")).json()["items"][0]["email"] == EMAIL
+
+
+async def test_a_temporary_password_is_set_and_printed_only_when_it_was_made_here(
+    app: App, provider: FakeProvider, capsys: Printed
+) -> None:
+    given = await create(app, capsys, temp_password="Chosen-by-me-1")
+    of_operator = dict(provider.passwords)
+    made = await create(app, capsys, temp_password=True)
+    password, temporary = provider.passwords["user-0"]
+
+    assert of_operator == {"user-0": ("Chosen-by-me-1", True)}
+    assert "Chosen-by-me-1" not in given
+    assert made.count(password) == 1
+    assert (len(password), temporary, provider.invited) == (20, True, [])
+    assert all(any(test(one) for one in password) for test in (str.isupper, str.islower, str.isdigit))
+
+
+async def test_two_passwords_are_two(app: App, provider: FakeProvider, capsys: Printed) -> None:
+    seen = set()
+    for _ in range(3):
+        await create(app, capsys, temp_password=True)
+        seen.add(provider.passwords["user-0"])
+
+    assert len(seen) == 3
+
+
+async def test_somebody_who_is_there_is_promoted_and_keeps_the_rest(
+    app: App, provider: FakeProvider, alice: ProviderUser, capsys: Printed
+) -> None:
+    first = await create(app, capsys, email=alice.profile.email, name="Alice Smith")
+    second = await create(app, capsys, email=alice.profile.email, name="Somebody Else")
+
+    assert "made a super admin of alice@acme.example" in first
+    assert "there is already" in second
+    assert provider.users["alice"].profile == replace(alice.profile, role="super_admin", name="Alice Smith")
+    assert (provider.calls, provider.invited) == ([("update", "alice", "super_admin")], [])
+
+
+async def test_one_who_is_not_activated_cannot_come_in_until_enabled(
+    app: App, provider: FakeProvider, vinc_database: Database, capsys: Printed
+) -> None:
+    told = await create(app, capsys, activate=False)
+    again = await create(app, capsys, activate=False)
+
+    assert f"the user is disabled: vinc identity enable {EMAIL}" in told
+    assert f"the user is disabled: vinc identity enable {EMAIL}" in again
+    assert provider.calls == [("disable", "user-0"), ("end", "user-0", 1), ("update", "user-0", "super_admin")]
+    assert (provider.invited, provider.users["user-0"].enabled) == ([], False)
+    assert row_of(vinc_database, "user-0", "disabled") == (True,)
+    await commands.enable(app, EMAIL)
+    assert provider.users["user-0"].enabled
+    await create(app, capsys, activate=False)
+    assert provider.users["user-0"].enabled  # twice is harmless
+
+
+async def test_one_who_was_at_work_is_out_before_becoming_a_super_admin_who_is_not_active(
+    app: App, provider: FakeProvider, alice: ProviderUser, sign_in: SignIn, capsys: Printed
+) -> None:
+    working = sign_in()
+    await working.id()
+    await create(app, capsys, email=alice.profile.email, activate=False)
+
+    assert (await working.me()).status_code == 401
+    assert [call[0] for call in provider.calls] == ["disable", "end", "update"]
+
+
+async def test_without_the_provider_nothing_is_half_done_that_a_second_run_does_not_end(
+    app: App, provider: FakeProvider, vinc_database: Database, capsys: Printed
+) -> None:
+    provider.away = True
+    with pytest.raises(ProviderUnavailable):
+        await create(app, capsys, activate=False)
+    provider.away = False
+    asked = 0
+
+    async def fail_later() -> None:
+        nonlocal asked
+        asked += 1
+        provider.away = asked > 3  # find and create answer, and then nothing does
+
+    provider.before = fail_later
+    with pytest.raises(Refused, match="try again later"):
+        await create(app, capsys, activate=False)
+    assert {one.profile.role for one in provider.users.values()} == {""}
+    provider.before, provider.away = None, False
+    due_again(vinc_database)
+    await create(app, capsys, activate=False)
+    await telling.tell_all(app)
+    (made,) = provider.users.values()
+
+    assert (made.profile.role, made.enabled) == ("super_admin", False)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        *(("email", value) for value in ("", "root", "root@", "@vinc.example", "a b@vinc.example", "x" * 300)),
+        *(("name", value) for value in ("", "  ", "a\nb", "x" * 201)),
+        *(("temp_password", value) for value in ("", "  ")),
+    ],
+)
+async def test_what_is_wrong_is_said_in_one_line_before_anything_is_done(
+    app: App, provider: FakeProvider, capsys: Printed, field: str, value: str
+) -> None:
+    with pytest.raises(Refused) as caught:
+        await create(app, capsys, **{field: value})
+
+    assert "\n" not in str(caught.value)
+    assert provider.users == {}
+
+
+async def test_without_any_provider_the_line_says_what_to_enable(app: App, sign_in: SignIn, capsys: Printed) -> None:
+    app.services.forget("provider")
+    with pytest.raises(Refused, match="vinc plugins enable keycloak"):
+        await create(app, capsys)
+    with pytest.raises(Refused, match="neither here nor"):
+        await commands.disable(app, "nobody@acme.example")
+
+
+async def test_people_are_named_by_id_and_by_address_and_listed(
+    app: App, sign_in: SignIn, provider: FakeProvider, capsys: Printed
+) -> None:
+    alice = sign_in(email="Alice@Acme.example")
+    principal = await alice.id()
+    seen = []
+    for command, person in (
+        (commands.disable, "ALICE@acme.example"),
+        (commands.enable, str(principal)),
+        (commands.end_sessions, "alice@acme.example"),
+    ):
+        await command(app, person)
+        seen += [(await one.me()).status_code for one in (alice, sign_in())]
+    told = capsys.readouterr().out.splitlines()
+    await commands.list(app)
+    (head, row) = capsys.readouterr().out.splitlines()
+
+    assert seen == [401, 401, 401, 200, 401, 200]
+    assert [line.partition(f"{principal} ")[2] for line in told] == [
+        "is disabled",
+        "is enabled",
+        "has no session any more",
+    ]
+    assert head.split()[:3] == ["person", "id", "state"]
+    assert row.split()[:3] == ["alice@acme.example", str(principal), "enabled"]
+
+
+async def test_what_the_provider_does_not_know_yet_is_said(
+    app: App, sign_in: SignIn, provider: FakeProvider, capsys: Printed
+) -> None:
+    principal = await sign_in().id()
+    provider.away = True
+    await commands.disable(app, str(principal))
+
+    assert "could not be told yet" in capsys.readouterr().out
+
+
+async def test_somebody_who_never_came_can_be_disabled_by_address(
+    app: App, sign_in: SignIn, provider: FakeProvider, alice: ProviderUser
+) -> None:
+    await commands.disable(app, alice.profile.email)
+
+    assert not provider.users["alice"].enabled
+    assert (await sign_in().me()).status_code == 401
+
+
+async def test_an_address_of_several_people_names_none(app: App, sign_in: SignIn, vinc_database: Database) -> None:
+    """Threats T13: a user who was made anew has the address of the one before."""
+    ids = {str(await sign_in(one, email="alice@acme.example").id()) for one in ("first", "second")}
+    with pytest.raises(Refused) as caught:
+        await commands.disable(app, "alice@acme.example")
+
+    assert all(one in str(caught.value) for one in ids)
+    assert row_of(vinc_database, "first", "disabled") == (False,)
+
+
+@pytest.mark.parametrize("person", ["0199f3c8-0000-7000-8000-000000000000", "nobody@acme.example", "", "alice"])
+async def test_nobody_is_refused_in_one_line(app: App, person: str) -> None:
+    for command in (commands.disable, commands.enable, commands.end_sessions):
+        with pytest.raises(Refused) as caught:
+            await command(app, person)
+        assert "\n" not in str(caught.value)
+    with pytest.raises(Refused):
+        await commands.invite(app, person)

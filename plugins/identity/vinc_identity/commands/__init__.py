@@ -1,0 +1,1 @@
+"""`vinc identity ...`: what operators do with principals."""

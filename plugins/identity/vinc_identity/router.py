@@ -1,0 +1,94 @@
+"""Principals over HTTP: oneself for everybody who is signed in, all of them for the platform."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Request
+
+from vinc_kernel import (
+    App,
+    Context,
+    NotFound,
+    Principal,
+    Session,
+    current_principal,
+    platform_only,
+    platform_session,
+    provided,
+    signed_in,
+)
+from vinc_kernel.rest import Asked, Page
+
+from . import repository
+from .directory import administered
+from .repository import LISTING
+from .schemas import Me, PrincipalOut, SessionsEnded, Stored
+from .service import changes, telling
+from .service.shown import id_of, me, shown
+
+router = APIRouter(prefix="/identity", tags=["identity"], dependencies=[signed_in])
+Running = Annotated[App, provided(App)]
+Caller = Annotated[Principal, Depends(current_principal)]
+
+
+@router.get("/me")
+async def read_me(caller: Caller, request: Request) -> Me:
+    """The caller as understood: who, with which role, in which tenants, and until when."""
+    context: Context = request.scope["vinc"]
+    return me(caller, context.tenant)
+
+
+@router.post("/sessions/end")
+async def end_own_sessions(app: Running, caller: Caller) -> SessionsEnded:
+    """End all of the caller's sessions, this one too; they sign in anew."""
+    async with app.session() as db:
+        await changes.end_sessions(app, db, id_of(caller))
+    stored = await telling.told(app, id_of(caller))
+    return SessionsEnded(provider=stored.provider(administered(app)))
+
+
+@router.get("/principals")
+async def list_principals(
+    app: Running,
+    db: Annotated[Session, platform_session("look through principals")],
+    asked: Annotated[Asked, LISTING.asked],
+) -> Page[PrincipalOut]:
+    """Everybody who has come in, or was registered; `email` is written in small letters."""
+    issuer = administered(app)
+    return await repository.page(db, asked, lambda **columns: shown(issuer, Stored(**columns)))
+
+
+@router.get("/principals/{principal_id}")
+async def read_principal(
+    principal_id: UUID, app: Running, db: Annotated[Session, platform_session("look at a principal")]
+) -> PrincipalOut:
+    """One principal."""
+    found = await repository.one(db, principal_id)
+    if found is None:
+        raise NotFound
+    return shown(administered(app), found)
+
+
+# These commit before the identity provider is asked, so they open the session themselves.
+@router.post("/principals/{principal_id}/disable", dependencies=[platform_only])
+async def disable_principal(principal_id: UUID, app: Running, caller: Caller) -> PrincipalOut:
+    """Let nobody in as this principal any more, on any worker; their sessions end."""
+    async with app.platform_session("disable a principal", principal=caller) as db:
+        await changes.disable(app, db, principal_id, caller)
+    return shown(administered(app), await telling.told(app, principal_id))
+
+
+@router.post("/principals/{principal_id}/enable", dependencies=[platform_only])
+async def enable_principal(principal_id: UUID, app: Running, caller: Caller) -> PrincipalOut:
+    """Let the principal in again; they sign in anew."""
+    async with app.platform_session("enable a principal", principal=caller) as db:
+        await changes.enable(app, db, principal_id)
+    return shown(administered(app), await telling.told(app, principal_id))
+
+
+@router.post("/principals/{principal_id}/end-sessions", dependencies=[platform_only])
+async def end_sessions(principal_id: UUID, app: Running, caller: Caller) -> PrincipalOut:
+    """End all of the principal's sessions; they sign in anew."""
+    async with app.platform_session("end a principal's sessions", principal=caller) as db:
+        await changes.end_sessions(app, db, principal_id)
+    return shown(administered(app), await telling.told(app, principal_id))

@@ -1,0 +1,1 @@
+"""The rules of principals, one matter a file."""
