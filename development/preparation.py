@@ -7,7 +7,7 @@ import subprocess
 import sys
 import sysconfig
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -48,10 +48,16 @@ class Preparation:
         self.child.wait()
 
 
-def start(state: Path, given: Mapping[str, str], running: servers.Servers, environ: Mapping[str, str]) -> Preparation:
-    """Start it. What was done before for this database is left out, except for migrating."""
+def start(
+    state: Path,
+    given: Mapping[str, str],
+    running: servers.Servers,
+    environ: Mapping[str, str],
+    also: Sequence[list[str]] = (),
+) -> Preparation:
+    """Start it. What was done before for this database is left out, except for migrating, and what is `also` to be."""
     before = read_mark(state)
-    mark = {"database": identity(given, running), "inputs": inputs()}
+    mark = {"database": identity(given, running), "inputs": inputs(), "also": json.dumps(also)}
     migrator = servers.migration_url(given, running)
     commands: list[list[str]] = []
     if migrator is None:
@@ -64,6 +70,7 @@ def start(state: Path, given: Mapping[str, str], running: servers.Servers, envir
         admin = servers.admin_url(running)
         commands = [["db", "init", "--admin-url", admin]] if admin else []
         commands += [["db", "upgrade"], ["tenants", "demo"]]
+    commands += also
     told = {**environ, servers.MIGRATION_URL: migrator} if migrator else environ
     words = [sys.executable, "-m", "development.prepare", str(state / LISTED), json.dumps(commands)]
     child = subprocess.Popen(

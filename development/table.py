@@ -1,45 +1,42 @@
 """What `./dev up` prints when everything runs."""
 
 from collections.abc import Mapping, Sequence
-from shlex import quote
+from dataclasses import dataclass
 from typing import Any
 
-from .servers import DATABASE_URL, MIGRATION_URL, REDIS_URL, Servers, environment, migration_url
+from .servers import DATABASE_URL, REDIS_URL, Servers
 from .service import Address
 
 
-def table(
-    address: Address,
-    given: Mapping[str, str],
-    running: Servers,
-    plugins: Sequence[Mapping[str, Any]],
-    *,
-    seconds: float,
-) -> str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ready:
+    """What runs, for how many seconds it was waited, and `more` rows of the table."""
+
+    address: Address
+    given: Mapping[str, str]
+    running: Servers
+    plugins: Sequence[Mapping[str, Any]]
+    seconds: float
+    more: Sequence[tuple[str, Sequence[str]]] = ()
+
+
+def table(ready: Ready) -> str:
     """Where everything is, and how to stop it."""
+    address, given, running = ready.address, ready.given, ready.running
     prefix = given.get("VINC_API_V1_PREFIX", "/api/v1")
     rows = [
         ("URL", [f"{address.url}{prefix}"]),
         ("Docs", [f"{address.url}/docs"]),
-        ("Plugins", [plugin(each) for each in plugins]),
+        ("Plugins", [plugin(each) for each in ready.plugins]),
         ("Databases", [postgres(running), valkey(running)]),
-        ("Commands", commands(given, running)),
+        *ready.more,
+        ("Commands", ["./dev vinc --help"]),
         ("Stop", ["Ctrl-C"]),
     ]
     lines = [
         f"  {label if number == 0 else '':<11}{value}" for label, values in rows for number, value in enumerate(values)
     ]
-    return "\n".join(["", f"  Vinc is ready, after {seconds:.1f} s", "", *lines, "", ""])
-
-
-def commands(given: Mapping[str, str], running: Servers) -> list[str]:
-    """What another terminal needs, so that `vinc` means this installation."""
-    environ = {"VINC_ENV": given.get("VINC_ENV", "dev")}
-    if running.postgres:
-        environ[DATABASE_URL] = environment(given, running)[DATABASE_URL]
-        environ[MIGRATION_URL] = migration_url(given, running) or ""
-    exports = " ".join(f"{name}={quote(value)}" for name, value in environ.items())
-    return [f". .venv/bin/activate; export {exports}", "vinc --help"]
+    return "\n".join(["", f"  Vinc is ready, after {ready.seconds:.1f} s", "", *lines, "", ""])
 
 
 def plugin(told: Mapping[str, Any]) -> str:

@@ -10,9 +10,9 @@ from pathlib import Path
 from vinc_kernel.commands.arguments import port, workers
 from vinc_kernel.errors import VincError
 
-from . import preparation, servers, service
+from . import demo, keycloak, preparation, servers, service, vinc
 from .state import Refused, Stopped, Wish, held, say, state_directory
-from .table import table
+from .table import Ready, table
 
 SECONDS_TO_BE_READY = 60
 
@@ -22,6 +22,7 @@ def parsed(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--host", default="127.0.0.1", help="where the service listens (%(default)s)")
     parser.add_argument("--port", type=port, default=8000, help="0 is any free one (%(default)s)")
     parser.add_argument("--workers", type=workers, default=1, help="how many processes serve (%(default)s)")
+    parser.add_argument("--keycloak", action="store_true", help="sign in at a real Keycloak, which is fetched once")
     parser.add_argument("--reload", action="store_true", help="start anew when a file changes")
     return parser.parse_args(argv)
 
@@ -49,10 +50,20 @@ def run(options: argparse.Namespace, state: Path, stack: ExitStack, wish: Wish, 
     service.end_left(state)
     address = service.free(options.host, options.port)
     given = servers.settings()
+    keeper = keycloak.launch(state, stack) if options.keycloak else None
     running = servers.start(state, given, stack)
     wish.check()
     environ = servers.environment(given, running)
-    prepared = preparation.start(state, given, running, environ)
+    provider = keycloak.complete(keeper, state, stack, wish) if keeper else None
+    commands: Sequence[list[str]] = ()
+    has_demo = provider is None and demo.is_enabled(given)
+    if provider:
+        environ |= keycloak.settings(provider, address, given)
+        commands = keycloak.COMMANDS
+    elif has_demo:
+        environ = demo.settings(address, given) | environ
+        commands = demo.COMMANDS
+    prepared = preparation.start(state, given, running, environ, commands)
     stack.callback(prepared.stop)
     if not prepared.is_known:  # else both go on at once: nothing is to be migrated, and it is looked at all the same
         prepared.finish(wish)
@@ -61,11 +72,18 @@ def run(options: argparse.Namespace, state: Path, stack: ExitStack, wish: Wish, 
     served = service.start(state, [*words, *(["--reload"] if options.reload else [])], environ)
     stack.callback(served.stop)
     plugins = prepared.finish(wish)
+    if provider:
+        keycloak.give_password(environ)
     states = wait_until_ready(served, address, wish)
     shown = [plugin | {"state": states.get(plugin["name"], "not enabled")} for plugin in plugins]
-    sys.stdout.write(table(address, given, running, shown, seconds=time.monotonic() - started))
+    more = keycloak.rows(provider, address, given) if provider else demo.rows(address, given) if has_demo else []
+    seconds = time.monotonic() - started
+    ready = Ready(address=address, given=given, running=running, plugins=shown, seconds=seconds, more=more)
+    sys.stdout.write(table(ready))
     sys.stdout.flush()
-    stay(served, running, wish)
+    migrator = servers.migration_url(given, running)
+    stack.enter_context(vinc.known(state, environ | ({servers.MIGRATION_URL: migrator} if migrator else {})))
+    stay(served, running, provider, wish)
 
 
 def wait_until_ready(served: service.Service, address: service.Address, wish: Wish) -> dict[str, str]:
@@ -81,11 +99,13 @@ def wait_until_ready(served: service.Service, address: service.Address, wish: Wi
     return states
 
 
-def stay(served: service.Service, running: servers.Servers, wish: Wish) -> None:
+def stay(served: service.Service, running: servers.Servers, provider: keycloak.Keycloak | None, wish: Wish) -> None:
     while True:
         wish.check()
         refuse_if_ended(served)
         running.refuse_if_ended()
+        if provider:
+            provider.refuse_if_ended()
         time.sleep(0.1)
 
 

@@ -18,8 +18,6 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from ..credentials import credentials
-
 ROOT = Path(__file__).parents[2]
 SECONDS = 120  # a machine that does other things as well
 URL = re.compile(r"URL +(http://\S+)")
@@ -206,14 +204,26 @@ def test_dev_leaves_a_directory_alone_that_is_no_virtual_environment(checkout: C
 
 
 def test_up_serves_the_demo_tenants_and_says_where(served: tuple[Checkout, Up]) -> None:
-    _, up = served
-    headers = credentials("ada;wholesale_admin;acme") | {"X-Tenant-ID": "acme"}
-    tenant = up.get("/tenants/me", headers)
+    checkout, up = served
+    printed = checkout.dev("vinc", "devissuer", "token", "--email", "admin@acme.example")
+    assert printed.returncode == 0, printed.stderr
+    headers = {"Authorization": f"Bearer {printed.stdout.strip()}", "X-Tenant-ID": "acme"}
+    tenant, me = up.get("/tenants/me", headers), up.get("/identity/me", headers)
 
     assert isinstance(tenant, dict)
     assert tenant["slug"] == "acme"
-    assert re.search(r"Plugins +health +\S+ +ready\n +tenants +\S+ +ready", up.said)
-    assert "/docs" in up.said
+    assert isinstance(me, dict)
+    assert (me["email"], me["role"], me["tenants"]) == ("admin@acme.example", "wholesale_admin", ["acme"])
+    for plugin in ("devissuer", "health", "identity", "tenants"):
+        assert re.search(rf" {plugin} +\S+ +ready\n", up.said)
+    for account in ("super@vinc.example", "reseller@globex.example", "admin2@acme.example", "/docs, Authorize"):
+        assert account in up.said
+
+
+def test_vinc_needs_what_up_runs(checkout: Checkout) -> None:
+    run = checkout.dev("vinc", "plugins")
+
+    assert (run.returncode, run.stderr) == (1, "dev: nothing runs in this checkout: ./dev up starts it\n")
 
 
 def test_up_refuses_a_second_one_in_the_same_checkout(served: tuple[Checkout, Up]) -> None:

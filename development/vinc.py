@@ -1,0 +1,48 @@
+"""`./dev vinc ...`: the command `vinc`, with the settings of the `./dev up` that runs in this checkout."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from .service import VINC
+from .state import Refused, state_directory
+
+SETTINGS = "settings.json"
+
+
+@contextmanager
+def known(state: Path, environ: Mapping[str, str]) -> Generator[None]:
+    """Keep the settings in the state directory, for nobody else to read, until the block ends."""
+    path = state / SETTINGS
+    path.touch(mode=0o600)
+    path.write_text(json.dumps({name: value for name, value in environ.items() if name.startswith("VINC_")}))
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Its exit code; 1 and one line on stderr where no `./dev up` runs."""
+    try:
+        environ = settings(state_directory())
+    except Refused as error:
+        sys.stderr.write(f"dev: {error}\n")
+        return 1
+    return subprocess.run([VINC, *arguments], env={**os.environ, **environ}, check=False).returncode
+
+
+def settings(state: Path) -> dict[str, str]:
+    try:
+        found: dict[str, str] = json.loads((state / SETTINGS).read_text())
+    except FileNotFoundError:
+        raise Refused("nothing runs in this checkout: ./dev up starts it") from None
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

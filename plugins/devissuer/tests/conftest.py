@@ -1,0 +1,86 @@
+"""An issuer whose hashes are cheap and counted, and people with passwords."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from argon2 import PasswordHasher
+from httpx import AsyncClient, Response
+
+from vinc_devissuer.service.issuer import DevIssuer
+from vinc_identity.contracts import IdentityProvider, Profile, ProviderUser
+from vinc_kernel import App
+from vinc_kernel.testing import Application, Database
+
+ALICE, PASSWORD = "alice@acme.example", "correct horse battery"
+INTERVAL = 0.1  # seconds between two looks at an issuer's keys
+
+
+class CountingHasher(PasswordHasher):
+    """It costs next to nothing, and counts."""
+
+    def __init__(self) -> None:
+        super().__init__(time_cost=1, memory_cost=8, parallelism=1)
+        self.verified = 0
+
+    def verify(self, *given: Any) -> Any:
+        self.verified += 1
+        return super().verify(*given)
+
+
+@pytest.fixture
+def vinc_environment() -> Mapping[str, str]:
+    return {"VINC_JWT_REFRESH_INTERVAL": str(INTERVAL)}
+
+
+@pytest.fixture
+def app(vinc_app: Application) -> App:
+    """The application, as this plugin sees it."""
+    return App(vinc_app.services, "devissuer")
+
+
+@pytest.fixture
+def hasher() -> CountingHasher:
+    return CountingHasher()
+
+
+@pytest.fixture
+def issuer(app: App, hasher: CountingHasher) -> DevIssuer:
+    found = app.get(DevIssuer)
+    found.passwords.hasher = hasher
+    return found
+
+
+@pytest.fixture
+def users(app: App, issuer: DevIssuer) -> IdentityProvider:
+    found: IdentityProvider = app.get(IdentityProvider)
+    return found
+
+
+@pytest_asyncio.fixture
+async def alice(users: IdentityProvider, vinc_database: Database) -> ProviderUser:
+    """A viewer in the tenant acme, which is there, with a password."""
+    vinc_database.add_tenant("acme")
+    made = await users.create(Profile(email="Alice@ACME.example ", name="Alice", role="viewer", tenants=["acme"]))
+    await users.set_password(made.subject, PASSWORD)
+    return made
+
+
+async def ask(client: AsyncClient, grant: str, **fields: str) -> Response:
+    return await client.post("/devissuer/token", data={"grant_type": grant, **fields})
+
+
+async def sign_in(client: AsyncClient, password: str = PASSWORD, email: str = ALICE, **fields: str) -> Response:
+    return await ask(client, "password", username=email, password=password, **fields)
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+async def me(client: AsyncClient, token: str) -> int:
+    """How a route that needs a tenant answers to this token."""
+    return (await client.get("/tenants/me", headers=bearer(token))).status_code

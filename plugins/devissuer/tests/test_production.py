@@ -1,0 +1,72 @@
+"""There is no development issuer in production, whatever production is called (threat T16)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from vinc_devissuer.settings import DevissuerSettings
+from vinc_kernel import StartError, VincError
+from vinc_kernel.testing import Application
+
+MakeApp = Callable[[], Application]
+OPTIONAL = "[plugins.tenants]\n[plugins.identity]\nrequired = false\n[plugins.devissuer]\nrequired = false\n"
+UNSET = ["", "prod"]  # an empty value is none
+UNKNOWN = ["production", "Prod", "PROD", " prod", "live", "Test"]
+
+
+@pytest.fixture
+def spelling(request: pytest.FixtureRequest) -> str:
+    """What VINC_ENV is set to."""
+    return str(getattr(request, "param", "prod"))
+
+
+@pytest.fixture
+def vinc_environment(spelling: str) -> Mapping[str, str]:
+    return {"VINC_ENV": spelling, "VINC_JWT_TEST_SECRET": "", "VINC_SECRET_KEY": "k" * 40}
+
+
+@pytest.mark.parametrize("spelling", UNSET, indirect=True)
+async def test_production_does_not_start_with_it(vinc_make_app: MakeApp) -> None:
+    with pytest.raises(StartError, match="vinc plugins disable devissuer") as refused:
+        async with vinc_make_app().lifespan():
+            pass
+
+    assert (refused.value.plugin, refused.value.where) == ("devissuer", "VINC_ENV")
+
+
+@pytest.mark.parametrize("spelling", UNKNOWN, indirect=True)
+async def test_nothing_starts_with_a_word_that_is_not_known(vinc_make_app: MakeApp) -> None:
+    with pytest.raises(VincError, match="VINC_ENV"):
+        vinc_make_app()
+
+
+async def test_where_it_is_optional_production_starts_without_it(
+    vinc_make_app: MakeApp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "plugins.toml").write_text(OPTIONAL)
+    monkeypatch.setenv("VINC_PLUGINS_FILE", str(tmp_path / "plugins.toml"))
+    async with vinc_make_app().lifespan() as services:
+        assert services.states["devissuer"].state == "quarantined"
+        assert services.trusted.issuers == []
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "localhost",
+        "ftp://localhost",
+        "http://localhost/",
+        "http://a/?b",
+        "http://u:p@a",
+        "http://A/b",
+        "http://a\n",
+    ],
+)
+def test_an_address_that_would_have_to_be_normalised_is_refused(url: str) -> None:
+    with pytest.raises(ValidationError, match="write it as"):
+        DevissuerSettings(url=url)

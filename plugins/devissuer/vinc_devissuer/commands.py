@@ -1,0 +1,65 @@
+"""`vinc devissuer ...`: what developers do with the development issuer; none of it in production."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from vinc_kernel import App
+
+from . import repository
+from .errors import Refused
+from .service import demo as demonstration
+from .service.grants import normalised
+from .service.issuer import DevIssuer, refuse_production
+from .service.tokens import SCOPES, Granted, access_token
+
+
+def running(app: App) -> DevIssuer:
+    """The issuer of this application; raises StartError in production, where there is none."""
+    refuse_production(app)
+    return app.get(DevIssuer)
+
+
+async def token(app: App, *, email: str) -> None:
+    """Print an access token of an account: curl -H "Authorization: Bearer $(vinc devissuer token --email ...)".
+
+    It needs no password, as whoever may call this has the database.
+    """
+    issuer = running(app)
+    async with app.session() as db:
+        found = await repository.named(db, "email", normalised(email))
+    if found is None:
+        raise Refused("there is no account with this address: vinc devissuer users shows them")
+    if not found.enabled:
+        raise Refused("this account is disabled, and gets no tokens")
+    print(await access_token(issuer, Granted(account=found, scope=" ".join(SCOPES))))
+
+
+async def rotate_keys(app: App, *, now: bool = False) -> None:
+    """Add a key, which signs in a minute, and drop those whose tokens have expired; with --now all others at once."""
+    kid, dropped = await running(app).keys.rotate(now=now)
+    print(f"added the key {kid}, dropped {dropped}")
+
+
+async def demo(app: App) -> None:
+    """Add the demo accounts that are not there, all with the same password, which it prints."""
+    added = await demonstration.add(running(app))
+    for email in added:
+        print(f"added {email}")
+    print(f"{len(added)} accounts added; the password of all demo accounts is {demonstration.PASSWORD}")
+
+
+async def users(app: App) -> None:
+    """List the accounts: address or client id, id, role, tenants, and whether it gets tokens."""
+    running(app)
+    async with app.session() as db:
+        found = await repository.every(db)
+    rows = [("account", "id", "role", "tenants", "state")]
+    for one in found:
+        state = "enabled" if one.enabled else "disabled"
+        rows.append((one.email or one.client_id or "", str(one.id), one.role, ",".join(one.tenants), state))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        print("  ".join(value.ljust(width) for value, width in zip(row, widths, strict=True)).rstrip())
+
+
+COMMANDS: Sequence[Callable[..., Any]] = [token, rotate_keys, demo, users]

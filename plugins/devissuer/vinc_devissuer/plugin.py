@@ -1,0 +1,49 @@
+"""A development issuer: it stands in for a real identity provider, and never in production."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from vinc_kernel import App, Contribution, Issuer, SignIn, hooks
+
+from .settings import DevissuerSettings
+
+
+@hooks.contribute
+def contribute() -> Contribution:
+    from .commands import COMMANDS
+    from .models import Failure, Invite, Key, SignInSession, User  # commands that need no routes don't pay for them
+    from .router import router
+
+    return Contribution(
+        routers=[router],
+        models=[Key, User, SignInSession, Invite, Failure],
+        settings=DevissuerSettings,
+        commands=COMMANDS,
+    )
+
+
+@hooks.lifespan
+@asynccontextmanager
+async def issue(app: App) -> AsyncGenerator[None]:
+    from argon2 import PasswordHasher
+
+    from vinc_identity.contracts import IdentityProvider
+
+    from .service.issuer import CLIENT, issuer_of, refuse_production
+    from .service.passwords import Passwords
+    from .service.provider import StoredUsers
+
+    refuse_production(app)
+    issuer = issuer_of(app, Passwords(PasswordHasher()))
+    users: IdentityProvider = StoredUsers(issuer)
+    app.provide(issuer)
+    app.provide(users, IdentityProvider)
+    app.trust(
+        Issuer(
+            url=issuer.url,
+            audience=issuer.audience,
+            keys=issuer.keys.published,
+            sign_in=SignIn(flow="password", token_url=f"{app.api_prefix}/devissuer/token", client_id=CLIENT),
+        )
+    )
+    yield

@@ -1,0 +1,118 @@
+"""The development issuer over HTTP: discovery, keys, tokens, and the page on which a password is chosen."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+
+from vinc_kernel import provided, public
+
+from . import forms, pages
+from .errors import FormRefused, TokenRefused
+from .service import invites
+from .service.grants import grant
+from .service.issuer import DevIssuer
+from .service.keys import ALGORITHM
+from .service.passwords import LONGEST, SHORTEST
+from .service.tokens import SCOPES
+
+router = APIRouter(prefix="/devissuer", tags=["devissuer"])
+Running = Annotated[DevIssuer, provided(DevIssuer)]
+NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}  # RFC 6749, 5.1
+CHALLENGE = {"WWW-Authenticate": 'Basic realm="devissuer"'}  # RFC 6749, 5.2
+GRANTS = ["password", "refresh_token", "client_credentials"]
+
+
+def taking(*names: str) -> dict[str, Any]:
+    """How OpenAPI describes a form, which FastAPI would read with a parser of its own."""
+    schema = {"type": "object", "properties": {name: {"type": "string"} for name in names}, "required": [names[0]]}
+    return {"requestBody": {"required": True, "content": {"application/x-www-form-urlencoded": {"schema": schema}}}}
+
+
+@router.get(
+    "/.well-known/openid-configuration",
+    dependencies=[public("clients find the issuer's addresses before anybody signs in")],
+)
+async def discovery(issuer: Running) -> dict[str, Any]:
+    """Where everything is (OpenID Connect Discovery 1.0, 3). There is no authorization endpoint."""
+    return {
+        "issuer": issuer.url,
+        "token_endpoint": f"{issuer.url}/token",
+        "jwks_uri": f"{issuer.url}/jwks",
+        "grant_types_supported": GRANTS,
+        "response_types_supported": [],
+        "scopes_supported": list(SCOPES),
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": [ALGORITHM],
+        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
+    }
+
+
+@router.get("/jwks", dependencies=[public("whoever verifies a token needs the public keys")])
+async def jwks(issuer: Running) -> dict[str, Any]:
+    """The public keys (RFC 7517, 5)."""
+    await issuer.keys.ensure()
+    return dict(await issuer.keys.published())
+
+
+@router.post(
+    "/token",
+    response_class=JSONResponse,
+    dependencies=[public("a token is had for a password, a refresh token or a client's secret")],
+    openapi_extra=taking("grant_type", "username", "password", "refresh_token", "client_id", "client_secret", "scope"),
+)
+async def token(request: Request, issuer: Running) -> Response:
+    """Tokens for a password, a refresh token, or a client's own secret (RFC 6749, 4.3, 6 and 4.4)."""
+    try:
+        given = await forms.fields_with_client(request)
+        answer = await grant(issuer, given, request.client.host if request.client else "")
+    except FormRefused as refused:
+        return refusal(TokenRefused("invalid_request", str(refused)))
+    except TokenRefused as refused:
+        return refusal(refused)
+    return JSONResponse(answer, headers=NO_STORE)
+
+
+def refusal(refused: TokenRefused) -> Response:
+    """An answer of RFC 6749, 5.2, and not a problem document: clients know no other."""
+    told = {"error": refused.error, "error_description": refused.description}
+    if refused.page:
+        told["error_uri"] = refused.page
+    if refused.error != "invalid_client":
+        return JSONResponse(told, status_code=400, headers=NO_STORE)
+    return JSONResponse(told, status_code=401, headers=NO_STORE | CHALLENGE)
+
+
+@router.get(
+    "/password",
+    response_class=HTMLResponse,
+    dependencies=[public("whoever has the link chooses a password, and cannot sign in before that")],
+)
+async def show_password(issuer: Running, token: str = "") -> Response:
+    """The page that an invitation links to."""
+    found = await invites.invited(issuer, token)
+    return pages.form(token, found.email) if found else pages.invalid()
+
+
+@router.post(
+    "/password",
+    response_class=HTMLResponse,
+    dependencies=[public("the token in the form is the proof, and good for one use")],
+    openapi_extra=taking("token", "password", "again"),
+)
+async def choose_password(request: Request, issuer: Running) -> Response:
+    """Set the password that was chosen on the page."""
+    try:
+        given = await forms.fields(request)
+    except FormRefused as refused:
+        return pages.unreadable(str(refused))
+    token, password = given.get("token", ""), given.get("password", "")
+    found = await invites.invited(issuer, token)
+    if found is None:
+        return pages.invalid()
+    if not SHORTEST <= len(password) <= LONGEST:
+        return pages.form(token, found.email, wrong=f"A password has {SHORTEST} to {LONGEST} characters.")
+    if given.get("again") != password:
+        return pages.form(token, found.email, wrong="The two are not the same: write it once more.")
+    return pages.done() if await invites.choose(issuer, token, password) else pages.invalid()

@@ -1,0 +1,1 @@
+"""The rules of the development issuer, one subject a file."""

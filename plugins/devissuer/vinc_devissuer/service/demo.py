@@ -1,0 +1,41 @@
+"""The accounts of `./dev up`: one for each role in each of the two demo tenants."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from vinc_identity.contracts import Profile
+
+from .. import repository
+from .issuer import DevIssuer
+from .provider import demo_values
+
+PASSWORD = "vinc-demo-password"  # noqa: S105  known to everybody, and never in production
+TENANTS = {"acme": "Acme", "globex": "Globex"}
+ROLES = {
+    "admin": "wholesale_admin",
+    "helpdesk": "wholesaler_helpdesk",
+    "agentadmin": "agent_admin",
+    "agent": "agent",
+    "reseller": "reseller",
+    "viewer": "viewer",
+}
+
+
+def profiles() -> Iterator[Profile]:
+    """Who they are."""
+    yield Profile(email="super@vinc.example", name="Super admin", role="super_admin")
+    for slug, tenant in TENANTS.items():
+        for who, role in ROLES.items():
+            name = f"{tenant} {role.replace('_', ' ')}"
+            yield Profile(email=f"{who}@{slug}.example", name=name, role=role, tenants=[slug])
+    yield Profile(email="admin2@acme.example", name="Admin of both", role="wholesale_admin", tenants=[*TENANTS])
+
+
+async def add(issuer: DevIssuer) -> list[str]:
+    """Add those that are not there; returns their addresses."""
+    # One hash for all: everybody knows the password, so that a salt of its own protects nobody, and costs 50 ms.
+    hashed = await issuer.passwords.hash(PASSWORD)
+    async with issuer.app.session() as db:
+        made = await repository.add(db, [demo_values(one, hashed) for one in profiles()])
+    return sorted(one.email for one in made if one.email)

@@ -1,0 +1,56 @@
+"""The issuer of one application: what its rules are passed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from vinc_kernel import App, StartError
+
+from ..settings import DevissuerSettings
+from .keys import SigningKeys
+from .passwords import Passwords
+
+CLIENT = "vinc-docs"  # the public client of Swagger UI, curl and tests: it has no secret
+CURE = (
+    "take it out of plugins.toml, or run: vinc plugins disable devissuer; and enable keycloak, or another plugin that "
+    "signs people in"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DevIssuer:
+    """`url` is the `iss` of its tokens and the beginning of its addresses; `audience` whom they are meant for."""
+
+    app: App
+    url: str
+    audience: str
+    token_life: timedelta
+    session_life: timedelta
+    keys: SigningKeys
+    passwords: Passwords
+
+
+def issuer_of(app: App, passwords: Passwords) -> DevIssuer:
+    """The issuer of this application.
+
+    Its address is set, and never the one that a request names (threat T6).
+    """
+    settings = app.settings(DevissuerSettings)
+    token_life = timedelta(minutes=settings.access_minutes)
+    return DevIssuer(
+        app=app,
+        url=settings.url or f"http://localhost{app.api_prefix}/devissuer",
+        audience=app.audience,
+        token_life=token_life,
+        session_life=timedelta(hours=settings.refresh_hours),
+        keys=SigningKeys(app, token_life),
+        passwords=passwords,
+    )
+
+
+def refuse_production(app: App) -> None:
+    """Raise StartError in production: whoever reads this code knows the demo accounts and their password."""
+    if app.env == "prod":
+        what = "it is for development and tests, and VINC_ENV is prod, as it is when it is not set"
+        raise StartError(what, plugin="devissuer", phase="lifespan", where="VINC_ENV", cure=CURE)

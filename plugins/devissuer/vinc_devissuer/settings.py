@@ -1,0 +1,32 @@
+"""What an operator sets: VINC_DEVISSUER__URL and the like in the environment, or `url` in plugins.toml."""
+
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from vinc_kernel import Settings
+
+# It is compared to the letter, and addresses are made of it: nothing that would have to be normalised first.
+issuer_address = re.compile(
+    r"https?://[a-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9._~-]+)*|https?://\[[0-9a-f:]+\](:[0-9]{1,5})?(/[A-Za-z0-9._~-]+)*"
+).fullmatch
+
+
+def issuer_url(text: str) -> str:
+    """An address as OpenID Connect Discovery 1.0, 3, wants it: without a query, a fragment or a slash at its end."""
+    if not issuer_address(text):
+        message = "write it as http://localhost:8000/api/v1/devissuer, without a slash at its end"
+        raise ValueError(message)
+    return text
+
+
+class DevissuerSettings(Settings):
+    """The issuer's address as clients reach it, and how long its tokens live.
+
+    Access and ID tokens live `access_minutes`; a session, in which they are renewed, ends after `refresh_hours`.
+    """
+
+    url: Annotated[str, AfterValidator(issuer_url)] | None = None
+    access_minutes: Annotated[int, Field(ge=1, le=60)] = 5
+    refresh_hours: Annotated[int, Field(ge=1, le=720)] = 12
