@@ -110,6 +110,7 @@ def settings(keycloak: Keycloak, address: Address, given: Mapping[str, str]) -> 
         "VINC_PLUGINS_FILE": str(plugins_file(keycloak, given)),
         "VINC_KEYCLOAK__SERVER_URL": keycloak.url,
         "VINC_KEYCLOAK__REALM": REALM,
+        "VINC_KEYCLOAK__TIMEOUT": "60",  # its first realm takes its time
         "VINC_KEYCLOAK__CLIENT": CLIENT,
         "VINC_KEYCLOAK__ADMIN_USERNAME": "admin",
         "VINC_KEYCLOAK__ADMIN_PASSWORD": keycloak.password,

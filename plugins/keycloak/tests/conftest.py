@@ -1,0 +1,64 @@
+"""Settings of this plugin, and servers that are no Keycloak."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from ssl import SSLContext
+
+from vinc_kernel.settings import Sources, read_one
+from vinc_keycloak.settings import KeycloakSettings
+
+GIVEN = {
+    "VINC_KEYCLOAK_SERVER_URL": "https://login.example",
+    "VINC_KEYCLOAK_ADMIN_USERNAME": "root",
+    "VINC_KEYCLOAK_ADMIN_PASSWORD": "canary-of-a-password",
+}
+Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+def settings(**more: str) -> KeycloakSettings:
+    """The plugin's settings as the kernel reads them; what is empty is not set."""
+    made, _ = read_one(KeycloakSettings, Sources({**GIVEN, **more}), prefix="VINC_KEYCLOAK__")
+    return made
+
+
+@asynccontextmanager
+async def server(answer: Answer, ssl: SSLContext | None = None) -> AsyncGenerator[str]:
+    """The address of a server that does this with each connection."""
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await answer(reader, writer)
+        except ConnectionError:
+            pass
+        finally:
+            writer.close()
+
+    listening = await asyncio.start_server(handle, "127.0.0.1", 0, ssl=ssl)
+    port = listening.sockets[0].getsockname()[1]
+    try:
+        yield f"{'https' if ssl else 'http'}://127.0.0.1:{port}"
+    finally:
+        listening.close()
+
+
+def answering(*answers: tuple[int, str]) -> Answer:
+    """Give one answer after the other, and the last one on and on; bodies are JSON, or call themselves so."""
+    left = list(answers)
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while head := await reader.readuntil(b"\r\n\r\n"):
+            length = next((line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")), b":0")
+            await reader.readexactly(int(length.partition(b":")[2]))
+            status, body = left.pop(0) if len(left) > 1 else left[0]
+            told = f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}"
+            writer.write(told.encode())
+            await writer.drain()
+
+    async def until_closed(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await answer(reader, writer)
+        except asyncio.IncompleteReadError:
+            return
+
+    return until_closed

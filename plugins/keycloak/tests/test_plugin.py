@@ -1,0 +1,58 @@
+"""The plugin starts without a Keycloak, and says whose tokens are believed."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from vinc_identity.contracts import IdentityProvider
+from vinc_kernel import StartError
+from vinc_kernel.app import Application
+from vinc_kernel.testing.running import started
+from vinc_keycloak.service.provider import KeycloakProvider
+
+from .conftest import GIVEN
+
+ISSUER = "http://127.0.0.1:1/realms/vinc"
+
+
+IN_PRODUCTION = {"VINC_ENV": "prod", "VINC_SECRET_KEY": "k" * 40, "VINC_JWT_TEST_SECRET": ""}
+
+
+@pytest.fixture
+def more() -> dict[str, str]:
+    """Settings beside the usual ones."""
+    return {}
+
+
+@pytest.fixture
+def vinc_environment(tmp_path: Path, more: dict[str, str]) -> Mapping[str, str]:
+    names = ("health", "tenants", "identity", "keycloak")
+    (tmp_path / "plugins.toml").write_text("".join(f"[plugins.{name}]\n" for name in names))
+    file = {"VINC_PLUGINS_FILE": str(tmp_path / "plugins.toml")}
+    return {**GIVEN, "VINC_KEYCLOAK_SERVER_URL": "http://127.0.0.1:1", **file, **more}
+
+
+async def test_it_starts_and_is_ready_without_a_keycloak(vinc_app: Application) -> None:
+    provider = vinc_app.services.find(IdentityProvider)
+    keys = vinc_app.services.trusted.find(ISSUER)
+
+    assert isinstance(provider, KeycloakProvider)
+    assert provider.issuer == ISSUER
+    assert keys
+    assert (keys.issuer.audience, keys.issuer.jwks_url) == ("vinc-api", f"{ISSUER}/protocol/openid-connect/certs")
+    assert keys.issuer.sign_in
+    assert (keys.issuer.sign_in.flow, keys.issuer.sign_in.client_id) == ("code", "vinc-web")
+    assert not [check for check in vinc_app.services.checks if check.name == "keycloak"]
+
+
+@pytest.mark.parametrize("more", [{**IN_PRODUCTION, "VINC_KEYCLOAK__PASSWORD_GRANT": "true"}])
+async def test_passwords_are_not_for_production(vinc_make_app: Callable[[], Application]) -> None:
+    with pytest.raises(StartError, match="VINC_KEYCLOAK__PASSWORD_GRANT"):
+        async with started(vinc_make_app()):
+            pass
+
+
+@pytest.mark.parametrize("more", [IN_PRODUCTION])
+async def test_it_is_for_production(vinc_app: Application) -> None:
+    assert vinc_app.services.find(IdentityProvider)

@@ -1,0 +1,47 @@
+"""`vinc keycloak ...`: what operators do with Keycloak."""
+
+from collections.abc import Sequence
+
+from vinc_kernel import App
+
+from .service.drift import Difference
+from .settings import KeycloakSettings
+
+DRIFT = 3  # the exit code of every command that finds something
+
+
+async def bootstrap(app: App, *, check: bool = False) -> int:
+    """Make realm, client, roles, mappers and user profile as they should be; with --check only tell what is not.
+
+    What is right stays as it is, and so does what others have added. --check exits with 3 where something differs.
+    """
+    from .service.bootstrap import differing  # python-keycloak takes 0.2 s to import
+    from .service.connection import admin
+    from .service.grants import refuse_passwords_in_production
+
+    settings = app.settings(KeycloakSettings)
+    refuse_passwords_in_production(app)
+    found: list[Difference] = []
+    async with admin(settings) as line:
+        async for one in differing(line, app.audience, write=not check):
+            found.append(one)
+            if not check:
+                print(f"{one.what}: {one.found} -> {one.wanted}")
+    if not check:
+        print(f"{len(found)} things changed" if found else "nothing had to be changed")
+        return 0
+    print_table(found)
+    return DRIFT if found else 0
+
+
+def print_table(found: Sequence[Difference]) -> None:
+    if not found:
+        print("everything is as it should be")
+        return
+    rows = [("what", "is", "should be"), *((one.what, one.found, one.wanted) for one in found)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+COMMANDS = (bootstrap,)

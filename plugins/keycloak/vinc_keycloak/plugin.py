@@ -1,0 +1,47 @@
+"""Keycloak as the identity provider. The application starts without it: tokens with known keys are believed on."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from vinc_identity.contracts import IdentityProvider
+from vinc_kernel import App, Contribution, Issuer, SignIn, hooks
+
+from .settings import KeycloakSettings
+
+
+@hooks.contribute
+def contribute() -> Contribution:
+    from .commands import COMMANDS
+
+    return Contribution(settings=KeycloakSettings, commands=COMMANDS)
+
+
+@hooks.lifespan
+@asynccontextmanager
+async def provider(app: App) -> AsyncGenerator[None]:
+    from .service.connection import admin
+    from .service.grants import refuse_passwords_in_production
+    from .service.provider import KeycloakProvider
+
+    settings = app.settings(KeycloakSettings)
+    refuse_passwords_in_production(app)
+    async with admin(settings) as line:
+        app.provide(KeycloakProvider(line, app.audience), IdentityProvider)
+        app.trust(issuer(settings, app.audience))
+        yield
+
+
+def issuer(settings: KeycloakSettings, audience: str) -> Issuer:
+    """Whose tokens are believed. Browsers go to its public address, this service fetches keys from the other one."""
+    connect = f"{settings.issuer_url}/protocol/openid-connect"
+    return Issuer(
+        url=settings.issuer_url,
+        audience=audience,
+        jwks_url=f"{settings.server_url}/realms/{settings.realm}/protocol/openid-connect/certs",
+        sign_in=SignIn(
+            flow="code",
+            authorization_url=f"{connect}/auth",
+            token_url=f"{connect}/token",
+            client_id=settings.client,
+        ),
+    )
