@@ -19,6 +19,7 @@ from .changes.changes import Changes
 from .context import Context, Principal, Tenant, asking, current_context
 from .database.scope import Scope
 from .errors import BadRequest, ConnectionAbsent, Forbidden, HookFailed, Problem, StartError
+from .setting_types import is_private_line
 from .settings import KernelSettings, Settings
 from .tenant_settings import TenantSettings
 from .tokens.issuer import Issuer
@@ -233,8 +234,17 @@ class App:
     def trust(self, issuer: Issuer) -> None:
         """Believe the access tokens of this issuer, as long as the plugin is open; VINC_JWT_ISSUERS beats it.
 
-        Raises ValueError for an algorithm that is not taken.
+        Raises ValueError for an algorithm that is not taken, and in production StartError for keys without TLS.
         """
+        address = issuer.jwks_url or issuer.url
+        if self.env == "prod" and issuer.keys is None and not is_private_line(address):
+            raise StartError(
+                "its keys would come without TLS, and could be anybody's",
+                plugin=self.plugin,
+                phase="lifespan",
+                where=address,
+                cure="let it be reached by https",
+            )
         self.services.trusted.add(issuer, self.plugin)
 
     def provide(self, thing: object, kind: type | None = None) -> None:

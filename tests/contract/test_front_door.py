@@ -18,15 +18,16 @@ PROMISED = {
     "vinc_kernel": """
         App BadRequest Base Cached Capability Check CommandGroup Conflict Context Contribution Forbidden Issuer
         MembershipDirectory NotFound OrmSession Principal PrincipalDirectory Problem Role Session Settings SignIn
-        StartError Tenant TenantDirectory TenantOwned TenantSettings Unauthorized VincError current_principal get_tenant_id hooks logger
-        platform_only platform_session provided public require_capabilities require_roles signed_in
+        StartError Tenant TenantDirectory TenantOwned TenantSettings Unauthorized VincError current_principal
+        get_tenant_id hooks logger platform_only platform_session provided public require_capabilities require_roles
+        signed_in
     """,
     "vinc_kernel.rest": """
         Asked Day IfMatch Input Integer Json Listing Moment Money Page PreconditionFailed Recorded Resource Tagged Text
         delete_one optional update_one uuid7
     """,
     "vinc_kernel.migrations": "all_rows create_index_concurrently data protect unprotect",
-    "vinc_kernel.testing": "Application ClientAs Database MakeToken Servers TwoTenants",
+    "vinc_kernel.testing": "Application ClientAs Database MakeToken Servers TwoTenants plugin_settings",
 }
 FACES: dict[str, ModuleType] = {
     face.__name__: face for face in (vinc_kernel, vinc_kernel.rest, vinc_kernel.migrations, vinc_kernel.testing)

@@ -16,7 +16,14 @@ import pytest
 
 from ..pages import ROOT, page
 
-FOLDERS = {"health": "plugins/health", "invoices": "examples/acme-invoices", "tenants": "plugins/tenants"}
+FOLDERS = {
+    "devissuer": "plugins/devissuer",
+    "health": "plugins/health",
+    "identity": "plugins/identity",
+    "invoices": "examples/acme-invoices",
+    "keycloak": "plugins/keycloak",
+    "tenants": "plugins/tenants",
+}
 NOTHING: dict[str, Any] = {
     "state": "ready",
     "why": "",
@@ -91,7 +98,6 @@ def test_tenants_adds_exactly_this() -> None:
         ],
         "tables": ["tenants_receipt", "tenants_tenant"],
         "capabilities": ["tenants.manage", "tenants.switch"],
-        "roles": ["super_admin"],
         "provides": ["TenantDirectory"],
         "settings": ["purge_after"],
         "commands": ["close", "create", "demo", "list", "purge", "reactivate", "show", "suspend"],
@@ -114,6 +120,101 @@ def test_invoices_adds_exactly_this() -> None:
         "settings": ["printer_url"],
         "tenant_settings": ["days"],
         "commands": ["remind"],
+        "hooks": ["contribute", "lifespan"],
+    }
+
+
+def test_identity_adds_exactly_this() -> None:
+    assert added()["identity"] == {
+        **NOTHING,
+        "routes": [
+            "GET /api/v1/identity/me",
+            "GET /api/v1/identity/principals",
+            "GET /api/v1/identity/principals/{principal_id}",
+            "POST /api/v1/identity/principals/{principal_id}/disable",
+            "POST /api/v1/identity/principals/{principal_id}/enable",
+            "POST /api/v1/identity/principals/{principal_id}/end-sessions",
+            "POST /api/v1/identity/sessions/end",
+        ],
+        "tables": ["identity_principal"],
+        "roles": [
+            "agent",
+            "agent_admin",
+            "reseller",
+            "super_admin",
+            "viewer",
+            "wholesale_admin",
+            "wholesaler_helpdesk",
+        ],
+        "provides": ["PrincipalDirectory"],
+        "commands": [
+            "create-super-admin",
+            "disable",
+            "enable",
+            "end-sessions",
+            "invite",
+            "list",
+            "service-account create",
+            "service-account disable",
+            "service-account enable",
+            "service-account end",
+            "service-account list",
+        ],
+        "hooks": ["contribute", "lifespan"],
+    }
+
+
+def test_devissuer_adds_exactly_this() -> None:
+    assert added()["devissuer"] == {
+        **NOTHING,
+        "routes": [
+            "GET /api/v1/devissuer/.well-known/openid-configuration",
+            "GET /api/v1/devissuer/jwks",
+            "GET /api/v1/devissuer/password",
+            "POST /api/v1/devissuer/password",
+            "POST /api/v1/devissuer/token",
+        ],
+        "tables": ["devissuer_failure", "devissuer_invite", "devissuer_key", "devissuer_session", "devissuer_user"],
+        "settings": ["access_minutes", "refresh_hours", "url"],
+        "commands": ["demo", "rotate-keys", "token", "users"],
+        "hooks": ["contribute", "lifespan"],
+    }
+
+
+def test_keycloak_adds_exactly_this() -> None:
+    assert added()["keycloak"] == {
+        **NOTHING,
+        "settings": [
+            "admin_client_id",
+            "admin_client_secret",
+            "admin_password",
+            "admin_user_realm",
+            "admin_username",
+            "allowed_addresses_attribute",
+            "allowed_customers_attribute",
+            "allowed_wholesalers_attribute",
+            "client",
+            "generation_attribute",
+            "issuer",
+            "multi_tenant_attribute",
+            "password_grant",
+            "realm",
+            "redirect_uris",
+            "role_attribute",
+            "server_url",
+            "smtp_from",
+            "smtp_from_name",
+            "smtp_host",
+            "smtp_password",
+            "smtp_port",
+            "smtp_ssl",
+            "smtp_starttls",
+            "smtp_user",
+            "timeout",
+            "verify_ssl",
+            "web_origins",
+        ],
+        "commands": ["bootstrap"],
         "hooks": ["contribute", "lifespan"],
     }
 

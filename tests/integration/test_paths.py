@@ -16,6 +16,7 @@ import uvicorn
 from vinc_kernel.app import create_app
 from vinc_kernel.plugins.open import open_plugins
 from vinc_kernel.settings import Sources, read_settings
+from vinc_kernel.testing.servers import TOKEN_SECRET
 
 from ..credentials import credentials
 
@@ -99,7 +100,8 @@ async def port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncGenerato
     (info / "entry_points.txt").write_text(f"[vinc.plugins]\npaths = {package}.plugin\n")
     (tmp_path / "plugins.toml").write_text("[plugins.paths]\n")
     importlib.invalidate_caches()
-    sources = Sources({"VINC_ENV": "test", "VINC_PLUGINS_FILE": str(tmp_path / "plugins.toml")})
+    file = str(tmp_path / "plugins.toml")
+    sources = Sources({"VINC_ENV": "test", "VINC_JWT_TEST_SECRET": TOKEN_SECRET, "VINC_PLUGINS_FILE": file})
     app = create_app(read_settings(sources)[0], sources)
     config = uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, lifespan="off")
     server = uvicorn.Server(config)

@@ -25,7 +25,7 @@ from ..credentials import credentials
 
 ROOT = Path(__file__).parents[2]
 VINC = str(Path(sys.executable).with_name("vinc"))
-PRODUCTION = {"VINC_ENV": "prod", "VINC_SECRET_KEY": "s" * 32}
+PRODUCTION = {"VINC_ENV": "prod", "VINC_SECRET_KEY": "s" * 32, "VINC_JWT_TEST_SECRET": ""}
 UVICORN = str(Path(sys.executable).with_name("uvicorn"))
 Serving = Callable[..., AbstractContextManager[httpx.Client]]
 
@@ -58,7 +58,7 @@ def answers(client: httpx.Client, path: str, status: int) -> bool:
         return False
 
 
-ROOT = credentials("root;super_admin;")["Authorization"]
+OPERATOR = credentials("root;super_admin;")["Authorization"]
 
 
 @pytest.fixture
@@ -66,6 +66,14 @@ def settings(vinc_servers: Servers, vinc_database: Database) -> Mapping[str, str
     vinc_database.add_tenant("acme")
     quick = {"VINC_LOG_LEVEL": "info", "VINC_DATABASE_START_TIMEOUT": "2", "VINC_DB_POOL_TIMEOUT": "2"}
     return environment(vinc_servers, vinc_database.name) | quick
+
+
+@pytest.fixture
+def production(settings: Mapping[str, str], tmp_path: Path) -> dict[str, str]:
+    """The same in production, where the development issuer must not be."""
+    manifest = tmp_path / "plugins.toml"
+    manifest.write_text("[plugins.health]\n[plugins.identity]\n[plugins.tenants]\n")
+    return dict(settings) | PRODUCTION | {"VINC_PLUGINS_FILE": str(manifest)}
 
 
 @pytest.fixture
@@ -111,7 +119,7 @@ def test_who_sends_half_a_body_does_not_hold_up_the_stop(settings: Mapping[str, 
     half = b"POST /api/v1/tenants HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\nContent-Type: application/json\r\n"
     with serving(tmp_path / "log", [VINC, "serve"], settings) as client, socket.socket() as line:
         line.connect((client.base_url.host, client.base_url.port))
-        line.sendall(half + f'Authorization: {ROOT}\r\n\r\n{{"slug": '.encode())
+        line.sendall(half + f'Authorization: {OPERATOR}\r\n\r\n{{"slug": '.encode())
         sleep(0.5)  # until it is read; `serving` then asks it to stop, and waits
         client.close()
 
@@ -198,7 +206,7 @@ def test_a_taken_port_is_one_line(settings: Mapping[str, str]) -> None:
 
 @pytest.mark.parametrize(("env", "starts"), [("prod", False), ("dev", True)])
 def test_production_refuses_a_role_for_which_row_level_security_is_off(
-    settings: Mapping[str, str],
+    production: dict[str, str],
     vinc_servers: Servers,
     vinc_database: Database,
     tmp_path: Path,
@@ -206,9 +214,7 @@ def test_production_refuses_a_role_for_which_row_level_security_is_off(
     env: str,
     starts: bool,
 ) -> None:
-    given = (
-        dict(settings) | PRODUCTION | {"VINC_ENV": env, "VINC_DATABASE_URL": vinc_servers.database(vinc_database.name)}
-    )
+    given = production | {"VINC_ENV": env, "VINC_DATABASE_URL": vinc_servers.database(vinc_database.name)}
     line = "this role is a superuser, so nothing keeps tenants apart; connect as "
     if starts:
         with serving(tmp_path / "log", [VINC, "serve"], given):
@@ -220,11 +226,11 @@ def test_production_refuses_a_role_for_which_row_level_security_is_off(
 
 
 def test_production_refuses_tables_that_are_behind_with_the_command(
-    settings: Mapping[str, str], vinc_database: Database
+    production: dict[str, str], vinc_database: Database
 ) -> None:
     ((newest,),) = vinc_database.admin.execute("delete from vinc_version_tenants returning version_num").fetchall()
     try:
-        prod = run(VINC, "serve", "--port", str(free_port()), **dict(settings) | PRODUCTION)
+        prod = run(VINC, "serve", "--port", str(free_port()), **production)
     finally:
         vinc_database.admin.execute("insert into vinc_version_tenants values (%s)", [newest])
 

@@ -23,7 +23,7 @@ import psutil
 import psycopg
 import pytest
 
-from vinc_kernel.testing.servers import Servers, conninfo
+from vinc_kernel.testing.servers import TOKEN_SECRET, Servers, conninfo
 
 from ..contract.test_wiring import pretend_installed
 from ..credentials import credentials
@@ -86,13 +86,15 @@ def installation(vinc_servers: Servers, vinc_worker: str) -> Iterator[Installati
     with TemporaryDirectory(prefix="vinc-two-") as folder:
         path = Path(folder)
         pretend_installed(EXAMPLE, path)
-        (path / "plugins.toml").write_text("[plugins.health]\n[plugins.identity]\n[plugins.tenants]\n[plugins.invoices]\n")
+        plugins = ("health", "identity", "tenants", "invoices")
+        (path / "plugins.toml").write_text("".join(f"[plugins.{name}]\n" for name in plugins))
         kept = {name: value for name, value in os.environ.items() if not name.startswith("VINC_")}
         direct = vinc_servers.database(prefix, f"{prefix}_app", "secret")
         settings = {
             **kept,
             "PYTHONPATH": os.pathsep.join([folder, str(EXAMPLE)]),
             "VINC_ENV": "test",
+            "VINC_JWT_TEST_SECRET": TOKEN_SECRET,
             "VINC_DATABASE_ROLE_PREFIX": prefix,
             "VINC_DB_POOL_SIZE": "2",
             "VINC_DB_MAX_OVERFLOW": "4",

@@ -14,7 +14,7 @@ from zipfile import ZipFile
 
 import pytest
 
-from vinc_kernel.testing.servers import Servers, once
+from vinc_kernel.testing.servers import TOKEN_SECRET, Servers, once
 
 from ..credentials import credentials
 from .new_environment import ROOT, Environment, new_environment
@@ -112,6 +112,7 @@ def settings(servers: Servers, name: str) -> dict[str, str]:
     prefix = f"{servers.prefix}_{name}"
     return {
         "VINC_ENV": "test",
+        "VINC_JWT_TEST_SECRET": TOKEN_SECRET,
         "VINC_DATABASE_ROLE_PREFIX": prefix,
         "VINC_DATABASE_URL": servers.database(prefix, f"{prefix}_app", "secret"),
         "VINC_DATABASE_MIGRATION_URL": servers.database(prefix, f"{prefix}_migrator", "secret"),

@@ -17,13 +17,14 @@ import pytest
 from .clients import ClientAs
 from .databases import Database
 from .servers import Servers
+from .settings import plugin_settings
 
 if TYPE_CHECKING:
     from ..app import Application
     from .tokens import MakeToken
     from .walk import TwoTenants
 
-__all__ = ["Application", "ClientAs", "Database", "MakeToken", "Servers", "TwoTenants"]
+__all__ = ["Application", "ClientAs", "Database", "MakeToken", "Servers", "TwoTenants", "plugin_settings"]
 LATE = {
     "Application": "vinc_kernel.app",
     "MakeToken": "vinc_kernel.testing.tokens",

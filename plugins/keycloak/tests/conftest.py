@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from ssl import SSLContext
 
-from vinc_kernel.settings import Sources, read_one
+from vinc_kernel.testing import plugin_settings
 from vinc_keycloak.settings import KeycloakSettings
 
 GIVEN = {
@@ -18,8 +18,7 @@ Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 def settings(**more: str) -> KeycloakSettings:
     """The plugin's settings as the kernel reads them; what is empty is not set."""
-    made, _ = read_one(KeycloakSettings, Sources({**GIVEN, **more}), prefix="VINC_KEYCLOAK__")
-    return made
+    return plugin_settings("keycloak", KeycloakSettings, {**GIVEN, **more})
 
 
 @asynccontextmanager

@@ -7,8 +7,7 @@ import pytest
 
 from vinc_identity.contracts import IdentityProvider
 from vinc_kernel import StartError
-from vinc_kernel.app import Application
-from vinc_kernel.testing.running import started
+from vinc_kernel.testing import Application
 from vinc_keycloak.service.provider import KeycloakProvider
 
 from .conftest import GIVEN
@@ -49,7 +48,26 @@ async def test_it_starts_and_is_ready_without_a_keycloak(vinc_app: Application) 
 @pytest.mark.parametrize("more", [{**IN_PRODUCTION, "VINC_KEYCLOAK__PASSWORD_GRANT": "true"}])
 async def test_passwords_are_not_for_production(vinc_make_app: Callable[[], Application]) -> None:
     with pytest.raises(StartError, match="VINC_KEYCLOAK__PASSWORD_GRANT"):
-        async with started(vinc_make_app()):
+        async with vinc_make_app().lifespan():
+            pass
+
+
+@pytest.mark.parametrize("more", [{**IN_PRODUCTION, "VINC_KEYCLOAK_SERVER_URL": "http://login.example"}])
+async def test_in_production_its_keys_come_by_tls(vinc_make_app: Callable[[], Application]) -> None:
+    with pytest.raises(StartError, match="its keys would come without TLS"):
+        async with vinc_make_app().lifespan():
+            pass
+
+
+@pytest.mark.parametrize("more", [{"VINC_KEYCLOAK_SERVER_URL": ""}])
+async def test_without_an_address_it_signs_nobody_in(vinc_app: Application) -> None:
+    assert vinc_app.services.find(IdentityProvider) is None
+
+
+@pytest.mark.parametrize("more", [{**IN_PRODUCTION, "VINC_KEYCLOAK_SERVER_URL": ""}])
+async def test_without_an_address_production_does_not_start(vinc_make_app: Callable[[], Application]) -> None:
+    with pytest.raises(StartError, match="VINC_KEYCLOAK__SERVER_URL"):
+        async with vinc_make_app().lifespan():
             pass
 
 

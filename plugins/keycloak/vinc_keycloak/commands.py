@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from vinc_kernel import App
 
+from .errors import absent
 from .service.drift import Difference
 from .settings import KeycloakSettings
 
@@ -20,6 +21,8 @@ async def bootstrap(app: App, *, check: bool = False) -> int:
     from .service.grants import refuse_passwords_in_production
 
     settings = app.settings(KeycloakSettings)
+    if settings.server_url is None:
+        raise absent()
     refuse_passwords_in_production(app)
     found: list[Difference] = []
     async with admin(settings) as line:
