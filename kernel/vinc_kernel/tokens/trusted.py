@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from functools import partial
 
 from ..setting_types import ListedIssuer
@@ -48,16 +49,19 @@ class Trusted:
         return self.keys.get(url)
 
     def add(self, issuer: Issuer, owner: str) -> None:
-        """Believe this issuer from now on; one of the settings stays as they say.
+        """Believe this issuer from now on; of one that the settings list, only keys and sign-in are the plugin's.
 
         Raises ValueError for an algorithm that nobody may use, or whose key would be a shared secret.
         """
         if unknown := set(issuer.algorithms) - TYPES.keys():
             message = f"{min(unknown)} is no algorithm for the tokens of {issuer.url}: choose of {', '.join(TYPES)}"
             raise ValueError(message)
-        if owner == SETTINGS or self.owners.get(issuer.url) != SETTINGS:
-            self.owners[issuer.url] = owner
-            self.keys[issuer.url] = self.made(issuer)
+        if owner != SETTINGS and self.owners.get(issuer.url) == SETTINGS:
+            known = self.keys[issuer.url].issuer
+            self.keys[issuer.url] = self.made(replace(known, keys=issuer.keys, sign_in=issuer.sign_in))
+            return
+        self.owners[issuer.url] = owner
+        self.keys[issuer.url] = self.made(issuer)
 
     def made(self, issuer: Issuer) -> Keys:
         return Keys(issuer, issuer.keys or partial(self.fetcher.keys, issuer), self.settings.refresh_interval)

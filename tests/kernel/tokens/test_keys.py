@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from vinc_kernel import Issuer
+from vinc_kernel import Issuer, SignIn
 
 from .issuing import AUDIENCE, URL, Caller, Sso, published, rsa
 
@@ -155,9 +155,12 @@ def test_no_plugin_may_trust_by_a_shared_secret(caller_of: CallerOf, sso: Sso, a
 
 
 async def test_the_settings_beat_what_a_plugin_says(caller_of: CallerOf, sso: Sso) -> None:
-    caller = caller_of(sso.issuer(), VINC_JWT_ISSUERS=URL)
+    sign_in = SignIn(flow="password", token_url="/token")
+    given = sso.issuer(audience="elsewhere", algorithms=("ES256",), sign_in=sign_in)
+    caller = caller_of(given, VINC_JWT_ISSUERS=URL)
 
-    assert caller.app.services.trusted.issuers == [Issuer(url=URL, audience=AUDIENCE)]
+    assert caller.app.services.trusted.issuers == [Issuer(url=URL, audience=AUDIENCE, keys=sso.jwks, sign_in=sign_in)]
+    assert await caller.statuses([sso.token(), sso.token(aud="elsewhere")]) == [200, 401]
 
 
 def test_a_key_set_has_room_for_a_hundred_keys() -> None:
