@@ -22,7 +22,7 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
-from vinc_kernel.embedded.process import dying_with
+from vinc_kernel.embedded.process import dying_with, is_there
 
 from .distribution import KeycloakAbsent, distribution, java
 
@@ -177,16 +177,6 @@ def stop(child: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         child.kill()
         child.wait()
-
-
-def is_there(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def tell(**what: str) -> None:

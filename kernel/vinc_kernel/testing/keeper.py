@@ -19,6 +19,7 @@ import psycopg
 from psycopg import sql
 
 from ..embedded.postgres import start_postgres
+from ..embedded.process import is_there
 from ..embedded.valkey import start_valkey
 from ..errors import VincError
 from .servers import POSTGRES_SETTING, REDIS_SETTING, conninfo
@@ -67,16 +68,6 @@ def tidy(address: str, prefix: str) -> None:
             connection.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
         for (name,) in connection.execute("select rolname from pg_roles where rolname like %s", [like]).fetchall():
             connection.execute(sql.SQL("drop role if exists {}").format(sql.Identifier(name)))
-
-
-def is_there(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 if __name__ == "__main__":
