@@ -67,7 +67,8 @@ def guarded(rounds: Rounds, postgres: PostgresServer) -> Iterator[Line]:
         target=Target(["/api/v1/p000/thing"], signed_in()),
         database="guarded",
     )
-    environ = environment(directory, VINC_PLUGINS_FILE=str(bare.manifest))
+    address = postgres.url(Roles().app, bare.database)
+    environ = environment(directory, VINC_PLUGINS_FILE=str(bare.manifest), VINC_DATABASE_URL=address)
     migrate(environ, postgres, rounds.scratch, bare.database)
     yield ratio("guarded to bare unguarded, both logs on", measured(bare, ON, rounds, postgres), 0.9)
     yield ratio("guarded to bare unguarded, both logs off", measured(bare, OFF, rounds, postgres))

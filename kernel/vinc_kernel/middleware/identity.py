@@ -34,15 +34,17 @@ class Identity:
         given = context.found.get(b"authorization")
         if given is None:
             return
-        try:
-            digest = sha256(given).digest()
-            principal = self.known(digest) or await self.verified(given, digest)
-            if principal is None:
-                return
-            context.principal = await recognised(principal, directory)
-        except TokenRefused as refusal:
-            logger.info("credentials are refused: %s", refusal)
-            raise Unauthorized("These credentials are not valid.", headers=INVALID) from None
+        digest = sha256(given).digest()
+        principal = self.known(digest) or await self.verified(given, digest)
+        if principal is None:
+            return
+        if directory is not None:
+            principal = await directory.recognise(principal)
+        elif principal.kind == "service":  # nobody can say that it is registered
+            principal = None
+        if principal is None:
+            raise refused("whose they are may not come in")
+        context.principal = principal
 
     def known(self, digest: bytes) -> Principal | None:
         """Whose credentials have this hash, if they were verified before and still hold."""
@@ -59,12 +61,15 @@ class Identity:
     async def verified(self, given: bytes, digest: bytes) -> Principal | None:
         """Whose credentials these are; None for another scheme, which is a public route's own business.
 
-        Raises TokenRefused.
+        Raises Unauthorized, and Unavailable.
         """
         scheme, _, token = given.partition(b" ")  # RFC 6750, 2.1
         if scheme.lower() != b"bearer":
             return None
-        claims, proof = await verify(token.lstrip(b" "), self.trusted.find)
+        try:
+            claims, proof = await verify(token.lstrip(b" "), self.trusted.find)
+        except TokenRefused as refusal:
+            raise refused(str(refusal)) from None
         principal = self.principal_of(claims)
         self.remembered[digest] = principal, proof
         if len(self.remembered) > self.size:
@@ -90,11 +95,7 @@ class Identity:
         )
 
 
-async def recognised(principal: Principal, directory: PrincipalDirectory | None) -> Principal:
-    """The principal as the directory knows it; raises TokenRefused for one that may not come in."""
-    found = principal if principal.kind == "person" else None
-    if directory is not None:
-        found = await directory.recognise(principal)
-    if found is None:
-        raise TokenRefused("whose they are may not come in")
-    return found
+def refused(why: str) -> Unauthorized:
+    """The same answer for every reason, which only the log tells."""
+    logger.info("credentials are refused: %s", why)
+    return Unauthorized("These credentials are not valid.", headers=INVALID)
