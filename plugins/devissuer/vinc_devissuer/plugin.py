@@ -42,6 +42,7 @@ async def issue(app: App) -> AsyncGenerator[None]:
         Issuer(
             url=issuer.url,
             audience=issuer.audience,
+            clients=frozenset({CLIENT}),
             keys=issuer.keys.published,
             sign_in=SignIn(flow="password", token_url=f"{app.api_prefix}/devissuer/token", client_id=CLIENT),
         )

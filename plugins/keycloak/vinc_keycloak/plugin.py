@@ -44,6 +44,7 @@ def issuer(settings: KeycloakSettings, audience: str) -> Issuer:
     return Issuer(
         url=settings.issuer_url,
         audience=audience,
+        clients=frozenset({settings.client}),
         jwks_url=f"{settings.server_url}/realms/{settings.realm}/protocol/openid-connect/certs",
         sign_in=SignIn(
             flow="code",
