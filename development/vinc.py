@@ -18,8 +18,9 @@ SETTINGS = "settings.json"
 def known(state: Path, environ: Mapping[str, str]) -> Generator[None]:
     """Keep the settings in the state directory, for nobody else to read, until the block ends."""
     path = state / SETTINGS
-    path.touch(mode=0o600)
-    path.write_text(json.dumps({name: value for name, value in environ.items() if name.startswith("VINC_")}))
+    path.unlink(missing_ok=True)  # whatever a killed run, or somebody else, has left there
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:  # noqa: PTH123 - with a mode
+        json.dump({name: value for name, value in environ.items() if name.startswith("VINC_")}, file)
     try:
         yield
     finally:

@@ -54,7 +54,9 @@ def issuer_address(value: str) -> str:
     try:
         url = urlsplit(value)
         known = (
-            url.scheme in {"http", "https"} and bool(url.hostname) and not (url.query or url.fragment or url.username)
+            url.scheme in {"http", "https"}
+            and bool(url.hostname)
+            and not (url.query or url.fragment or "@" in url.netloc)
         )
     except ValueError:
         known = False
@@ -74,10 +76,12 @@ def audience_of_ours(value: str) -> str:
 
 def proxy_address(value: str) -> str:
     try:
-        ip_network(value)
+        is_everybody = ip_network(value).prefixlen == 0
     except ValueError:
+        is_everybody = True
+    if is_everybody:
         rule = "write each as 10.0.0.7 or 10.0.0.0/24: whoever else may come from there could say any address"
-        raise PydanticCustomError(OUR_RULE, rule) from None
+        raise PydanticCustomError(OUR_RULE, rule)
     return value
 
 

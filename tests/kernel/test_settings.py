@@ -254,6 +254,7 @@ def test_the_keys_are_masked_wherever_they_are_shown() -> None:
         ("#", "write it as https://sso.example/realms/vinc"),
         ("https://sso.example?x=1", "write it as https://sso.example/realms/vinc"),
         ("https://user:canary-hunter2@sso.example", "write it as https://sso.example/realms/vinc"),
+        ("https://:canary-hunter2@sso.example", "write it as https://sso.example/realms/vinc"),
         ('[{"issuer": "https://sso.example", "algorithms": ["HS256"]}]', "Input should be 'RS256'"),
         ('[{"issuer": "https://sso.example", "algorithms": ["none"]}]', "Input should be 'RS256'"),
         ('[{"issuer": "https://sso.example", "algorithms": []}]', "List should have at least 1 item"),
@@ -299,7 +300,7 @@ def test_production_takes_keys_over_a_line_that_nobody_comes_between(issuer: str
     assert [one.issuer for one in given(VINC_JWT_ISSUERS=issuer).jwt.issuers] == [issuer]
 
 
-@pytest.mark.parametrize("proxies", ["*", "proxy.example", "10.0.0.0/99", "10.0.0.7/8"])
+@pytest.mark.parametrize("proxies", ["*", "proxy.example", "10.0.0.0/99", "10.0.0.7/8", "0.0.0.0/0", "::/0"])
 def test_a_proxy_is_trusted_by_its_address(proxies: str) -> None:
     with pytest.raises(SettingsError, match="write each as"):
         given(VINC_TRUSTED_PROXIES=proxies)

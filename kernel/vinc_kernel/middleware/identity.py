@@ -34,17 +34,19 @@ class Identity:
         given = context.found.get(b"authorization")
         if given is None:
             return
-        digest = sha256(given).digest()
-        principal = self.known(digest) or await self.verified(given, digest)
-        if principal is None:
+        scheme, _, token = given.partition(b" ")  # RFC 6750, 2.1
+        if scheme.lower() != b"bearer":  # another one is a public route's own business
             return
+        token = token.lstrip(b" ")
+        digest = sha256(token).digest()
+        principal = self.known(digest) or await self.verified(token, digest)
+        # Without a directory nobody can say whether a service account is registered.
+        found = principal if principal.kind == "person" else None
         if directory is not None:
-            principal = await directory.recognise(principal)
-        elif principal.kind == "service":  # nobody can say that it is registered
-            principal = None
-        if principal is None:
+            found = await directory.recognise(principal)
+        if found is None:
             raise refused("whose they are may not come in")
-        context.principal = principal
+        context.principal = found
 
     def known(self, digest: bytes) -> Principal | None:
         """Whose credentials have this hash, if they were verified before and still hold."""
@@ -58,16 +60,10 @@ class Identity:
         self.remembered.move_to_end(digest)
         return principal
 
-    async def verified(self, given: bytes, digest: bytes) -> Principal | None:
-        """Whose credentials these are; None for another scheme, which is a public route's own business.
-
-        Raises Unauthorized, and Unavailable.
-        """
-        scheme, _, token = given.partition(b" ")  # RFC 6750, 2.1
-        if scheme.lower() != b"bearer":
-            return None
+    async def verified(self, token: bytes, digest: bytes) -> Principal:
+        """Whose credentials these are; raises Unauthorized, and Unavailable."""
         try:
-            claims, proof = await verify(token.lstrip(b" "), self.trusted.find)
+            claims, proof = await verify(token, self.trusted.find)
         except TokenRefused as refusal:
             raise refused(str(refusal)) from None
         principal = self.principal_of(claims)

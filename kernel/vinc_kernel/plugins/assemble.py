@@ -7,12 +7,13 @@ import logging
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
 import pluggy
 
+from ..context import MembershipDirectory, PrincipalDirectory
 from ..contracts import Contribution
 from ..endpoints import Endpoint, Place, endpoints
 from ..errors import SettingsError, StartError, StartErrors
@@ -27,6 +28,7 @@ from .mapping import failed_mapping
 from .traces import Ledger, Traces
 
 logger = logging.getLogger("vinc.plugins")
+DECIDING: frozenset[type] = frozenset({PrincipalDirectory, MembershipDirectory})  # who may come in, and do what
 
 
 @dataclass(slots=True, eq=False)
@@ -208,6 +210,11 @@ def collect(made: Assembly, member: Member, given: Assembling) -> None:
     plugin, seconds = member.plugin, given.settings.plugins.load_timeout
     with made.ledger.record(plugin):
         member.contribution = bounded(plugin, "contribute", seconds, lambda: contribution_of(plugin, made.manager))
+    if not plugin.required and (asked := DECIDING.intersection(member.contribution.provides)):
+        member.plugin = replace(plugin, required=True)  # so that it stops the start
+        what = f"it provides the {min(one.__name__ for one in asked)}, and without it everybody would be let in"
+        cure = "take out required = false: nobody can be asked in its place"
+        raise StartError(what, plugin=plugin.name, phase="contribute", where=plugin.where, cure=cure)
     check.own_tables(plugin, made.traces(member).tables)
 
 

@@ -28,6 +28,10 @@ MOST_KEYS = 100
 RETRY_AFTER = "1"  # seconds: an issuer that is away is asked again by then
 
 
+class NoKeySet(Exception):
+    """What the issuer says is no JWK set."""
+
+
 @dataclass(frozen=True, slots=True)
 class VerifyingKey:
     """A key, and the algorithms that it may be used with. Two are the same when their thumbprints are (RFC 7638)."""
@@ -51,6 +55,7 @@ class Keys:
         self.is_away = False
         self.looking: asyncio.Task[None] | None = None
         self.next_look = float("-inf")
+        self.begun = self.taken = 0  # fetches are counted: answers may overtake each other
 
     async def find(self, kid: str) -> VerifyingKey | None:
         """The key with this id; None when the issuer has none. Raises Unavailable where the issuer cannot be asked."""
@@ -76,13 +81,16 @@ class Keys:
 
     async def refresh(self) -> None:
         """Fetch them; when that fails, those that are known stay."""
+        self.begun = number = self.begun + 1
         try:
             async with asyncio.timeout(SECONDS_TO_FETCH):
-                given = await self.fetch()
+                found = verifying_keys(self.issuer, await self.fetch())
         except Exception as error:  # noqa: BLE001  a plugin's own fetch may raise anything; it is told, and asked again
             self.tell_away(error)
             return
-        found = verifying_keys(self.issuer, given)
+        if number < self.taken:  # one that began later has answered already, and knows better
+            return
+        self.taken = number
         if any(found.get(kid) != key for kid, key in self.known.items()):
             self.edition += 1
         self.known = found
@@ -105,10 +113,15 @@ class Keys:
 
 
 def verifying_keys(issuer: Issuer, given: Mapping[str, Any]) -> dict[str, VerifyingKey]:
-    """The keys of a JWK set that may verify this issuer's tokens; the others are passed over (RFC 7517, 5)."""
+    """The keys of a JWK set that may verify this issuer's tokens; the others are passed over (RFC 7517, 5).
+
+    Raises NoKeySet for what is none: an issuer that answers with an error has withdrawn nothing.
+    """
     listed = given.get("keys")
+    if not isinstance(listed, list):
+        raise NoKeySet("the document has no list of keys")
     found: dict[str, VerifyingKey] = {}
-    for one in listed[:MOST_KEYS] if isinstance(listed, list) else ():
+    for one in listed[:MOST_KEYS]:
         key = verifying_key(issuer, one)
         if key is not None:
             found[str(one["kid"])] = key
@@ -118,14 +131,16 @@ def verifying_keys(issuer: Issuer, given: Mapping[str, Any]) -> dict[str, Verify
 def verifying_key(issuer: Issuer, given: Any) -> VerifyingKey | None:
     if not isinstance(given, dict) or not isinstance(given.get("kid"), str):
         return None
-    if given.get("use", "sig") != "sig" or "verify" not in given.get("key_ops", ["verify"]):
+    operations = given.get("key_ops", ["verify"])
+    if given.get("use", "sig") != "sig" or not isinstance(operations, list) or "verify" not in operations:
         return None
     algorithms = allowed(issuer.algorithms, str(given.get("kty")), given.get("alg"))
     if not algorithms or (given["kty"] == "RSA" and len(str(given.get("n"))) < SHORTEST_MODULUS):
         return None
     try:
         key = import_key({name: value for name, value in given.items() if name not in {"use", "key_ops", "alg"}})
-    except (JoseError, ValueError, TypeError, KeyError):
+        thumbprint = key.thumbprint()
+    except (JoseError, ValueError, TypeError, KeyError, AttributeError):
         logger.warning("a key of the issuer %s cannot be read and is passed over", issuer.url)
         return None
-    return VerifyingKey(key, algorithms, key.thumbprint(), JWSRegistry(algorithms=algorithms))
+    return VerifyingKey(key, algorithms, thumbprint, JWSRegistry(algorithms=algorithms))

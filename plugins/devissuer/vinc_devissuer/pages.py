@@ -48,7 +48,7 @@ DONE = "<p>You can sign in with it now, and close this page.</p>"
 
 def form(token: str, email: str, *, wrong: str = "") -> HTMLResponse:
     """The form; again, with what was wrong."""
-    said = wrong or "It replaces the one that you have, if any, and ends your sessions."
+    said = wrong or "It replaces the one that you have, if any; who is signed in with that one cannot stay so."
     body = FORM.format(said=escape(said), token=escape(token), email=escape(email), shortest=SHORTEST, field=FIELD)
     return page("Choose a password", body, status=400 if wrong else 200)
 

@@ -135,15 +135,19 @@ class StoredPrincipals:
         """What is remembered by now: it is a login right after the sessions ended, of which this worker has not heard.
 
         Else the provider counts ahead of us, as after a backup was restored. Sessions that have ended may be among
-        those that it stamps: all of them end, and the person signs in anew.
+        those that it stamps: all of them end, and the person signs in anew. Of an issuer that is not administered from
+        here somebody else ends the sessions, and the highest number counts.
         """
         async with self.app.session() as db:
             found = await repository.find(db, key)
-            if found is not None and found.generation < principal.generation and key[0] == administered(self.app):
-                await repository.count_on(db, key, principal.generation)
-                self.forget(db, key)
-                logger.warning("the principal %s has a token of later than is known here: its sessions end", found.id)
-        return Known.of(found) if found else None
+            if found is None or found.generation >= principal.generation:
+                return Known.of(found) if found else None
+            self.forget(db, key)
+            if key[0] != administered(self.app):
+                return Known.of(await repository.rise(db, key, principal.generation))
+            await repository.count_on(db, key, principal.generation)
+        logger.warning("the principal %s has a token of later than is known here: its sessions end", found.id)
+        return Known.of(found)
 
     def forget(self, db: Session, key: Key) -> None:
         """Have every worker look again, once the session's transaction is committed."""

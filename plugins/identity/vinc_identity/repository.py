@@ -16,6 +16,7 @@ from .models import Principal as Row
 from .schemas import Stored, Untold
 
 R = TypeVar("R")
+HIGHEST = 999_999_999  # generation that a token may carry
 Key = tuple[str, str]
 TIME_TO_TELL = timedelta(seconds=30)  # for one worker; another one takes over what it has not confirmed by then
 
@@ -59,7 +60,13 @@ DISABLE = (
 ENABLE = update(Row).where(THIS_ONE).values(disabled=False, told=False).returning(*OUT)
 END_SESSIONS = update(Row).where(THIS_ONE).values(generation=Row.generation + 1).returning(*OUT)
 COUNTED = bindparam("counted", type_=Integer)
-COUNT_ON = update(Row).where(OF_TOKEN, Row.generation < COUNTED).values(generation=COUNTED + 1)
+COUNT_ON = update(Row).where(OF_TOKEN, Row.generation < COUNTED).values(generation=func.least(COUNTED + 1, HIGHEST))
+RISE = (
+    update(Row)
+    .where(OF_TOKEN)
+    .values(generation=func.greatest(Row.generation, COUNTED), confirmed=func.greatest(Row.confirmed, COUNTED))
+    .returning(*OUT)
+)
 
 IS_UNTOLD = and_(
     Row.issuer == bindparam("of_issuer"),
@@ -174,6 +181,11 @@ async def end_sessions(db: Session, principal_id: UUID) -> Stored:
 async def count_on(db: Session, key: Key, generation: int) -> None:
     """Go on counting behind this number, if it lies ahead."""
     await db.execute(COUNT_ON, {**of_key(key), "counted": generation})
+
+
+async def rise(db: Session, key: Key, generation: int) -> Stored:
+    """Take over this number, if it lies ahead."""
+    return await db.one(RISE, Stored, {**of_key(key), "counted": generation})
 
 
 async def take_on(db: Session, issuer: str, principal_id: UUID | None = None) -> Untold | None:

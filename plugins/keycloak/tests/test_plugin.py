@@ -45,9 +45,15 @@ async def test_it_starts_and_is_ready_without_a_keycloak(vinc_app: Application) 
     assert not [check for check in vinc_app.services.checks if check.name == "keycloak"]
 
 
-@pytest.mark.parametrize("more", [{**IN_PRODUCTION, "VINC_KEYCLOAK__PASSWORD_GRANT": "true"}])
-async def test_passwords_are_not_for_production(vinc_make_app: Callable[[], Application]) -> None:
-    with pytest.raises(StartError, match="VINC_KEYCLOAK__PASSWORD_GRANT"):
+@pytest.mark.parametrize(
+    ("more", "name"),
+    [
+        ({**IN_PRODUCTION, "VINC_KEYCLOAK__PASSWORD_GRANT": "true"}, "VINC_KEYCLOAK__PASSWORD_GRANT"),
+        ({**IN_PRODUCTION, "VINC_KEYCLOAK_VERIFY_SSL": "false"}, "VINC_KEYCLOAK__VERIFY_SSL"),
+    ],
+)
+async def test_what_is_for_development_stops_production(vinc_make_app: Callable[[], Application], name: str) -> None:
+    with pytest.raises(StartError, match=name):
         async with vinc_make_app().lifespan():
             pass
 

@@ -21,7 +21,7 @@ def contribute() -> Contribution:
 @asynccontextmanager
 async def provider(app: App) -> AsyncGenerator[None]:
     from .service.connection import admin
-    from .service.grants import refuse_passwords_in_production
+    from .service.grants import refuse_what_is_for_development
     from .service.provider import KeycloakProvider
 
     settings = app.settings(KeycloakSettings)
@@ -31,7 +31,7 @@ async def provider(app: App) -> AsyncGenerator[None]:
         logger.warning("keycloak signs nobody in: VINC_KEYCLOAK__SERVER_URL is not set")
         yield
         return
-    refuse_passwords_in_production(app)
+    refuse_what_is_for_development(app)
     async with admin(settings) as line:
         app.provide(KeycloakProvider(line, app.audience), IdentityProvider)
         app.trust(issuer(settings, app.audience))

@@ -170,3 +170,84 @@ def test_a_key_set_has_room_for_a_hundred_keys() -> None:
     given = {"keys": [key | {"kid": str(number)} for number in range(300)]}
 
     assert len(verifying_keys(Issuer(url=URL, audience=AUDIENCE), given)) == 100
+
+
+@pytest.mark.parametrize("member", ["key_ops", "use", "alg", "kty", "kid", "n", "e", "x5c", "crv"])
+@pytest.mark.parametrize("value", [None, 5, 1.5, True, "", [], {}, ["verify", None], "verify"], ids=str)
+async def test_a_malformed_key_harms_no_other(caller: Caller, sso: Sso, member: str, value: Any) -> None:
+    sso.more = [published(rsa("odd")) | {member: value}]
+
+    assert (await caller.ask(sso.token())).status_code == 200
+    keys = caller.app.services.trusted.find(URL)
+    assert keys is not None
+    assert not keys.is_away
+
+
+async def test_an_issuer_that_answers_nonsense_keeps_nobody_from_being_asked_again(caller_of: CallerOf) -> None:
+    odd, good, answer = Sso(url="https://odd.example"), Sso(), Any
+
+    async def jwks() -> Any:
+        odd.fetched += 1
+        return answer
+
+    caller = caller_of(odd.issuer(keys=jwks), good.issuer(), VINC_JWT_REFRESH_INTERVAL="0.02")
+    fresh = asyncio.create_task(caller.app.services.trusted.keep_fresh())
+    for given in (None, 7, "text", [], {"error": "down"}, {"keys": None}, {"keys": "x"}, {"keys": {"a": 1}}):
+        answer = given
+        before = good.fetched
+        await asyncio.sleep(0.1)
+        assert good.fetched > before
+    assert not fresh.done()
+    fresh.cancel()
+
+
+@pytest.mark.parametrize("answer", [{"error": "down"}, {"keys": None}, {"keys": "x"}, {}], ids=str)
+async def test_an_error_in_the_place_of_keys_withdraws_none(caller_of: CallerOf, answer: Any) -> None:
+    sso, is_down = Sso(), False
+
+    async def jwks() -> Any:
+        return answer if is_down else await sso.jwks()
+
+    caller = caller_of(sso.issuer(keys=jwks))
+    token = sso.token()
+    assert (await caller.ask(token)).status_code == 200
+    keys = caller.app.services.trusted.find(URL)
+    assert keys is not None
+    is_down = True
+    await keys.refresh()
+
+    assert keys.is_away
+    assert await caller.statuses([token, sso.token(sub="another")]) == [200, 200]
+
+
+async def test_an_answer_that_was_overtaken_takes_nothing_back(caller_of: CallerOf) -> None:
+    sso, slow = Sso(), asyncio.Event()
+
+    async def jwks() -> Mapping[str, Any]:
+        given = await sso.jwks()
+        if sso.fetched == 2:
+            await slow.wait()
+        return given
+
+    caller = caller_of(sso.issuer(keys=jwks))
+    assert (await caller.ask(sso.token())).status_code == 200
+    keys = caller.app.services.trusted.find(URL)
+    assert keys is not None
+    older = asyncio.create_task(keys.refresh())
+    await asyncio.sleep(0)
+    sso.keys.insert(0, rsa("b"))
+    keys.next_look = 0  # the interval is over
+    assert (await caller.ask(sso.token())).status_code == 200
+    slow.set()
+    await older
+
+    assert (await caller.ask(sso.token(sub="another"))).status_code == 200
+
+
+async def test_one_token_is_remembered_once_however_it_is_brought(caller: Caller, sso: Sso, client_of: Any) -> None:
+    token = sso.token()
+    for scheme in ("Bearer ", "bEaReR ", "Bearer  ", "BEARER     "):
+        answer = await client_of(caller.app).get("/things/who", headers={"Authorization": scheme + token})
+        assert answer.status_code == 200
+
+    assert len(caller.app.front.steps.identity.remembered) == 1

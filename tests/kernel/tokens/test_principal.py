@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
+from contextlib import suppress
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vinc_kernel.tokens.claims import elements
+from vinc_kernel.tokens.claims import elements, read
 from vinc_kernel.tokens.refused import TokenRefused
 
 from .issuing import Caller, Sso
@@ -89,10 +90,21 @@ async def test_tenants_in_both_spellings(caller: Caller, sso: Sso, claim: Any, t
     assert (found["tenants"], found["multi_tenant"]) == (tenants, len(tenants) > 1)
 
 
+NAMES = [
+    "iss", "sub", "azp", "exp", "email", "role", "realm_access", "allowed_wholesalers", "allowed_customers",
+    "allowed_addresses", "multi_tenant", "vinc_generation", "client_id", "sid", "preferred_username",
+]  # fmt: skip
 json = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
 )
+
+
+@given(st.dictionaries(st.sampled_from(NAMES), json, max_size=4))
+def test_whatever_claims_say_they_are_read_or_refused(changed: dict[str, Any]) -> None:
+    with suppress(TokenRefused):
+        found = read(Sso(keys=[]).claims() | changed)
+        assert found.subject.isprintable()
 
 
 @given(json)

@@ -158,6 +158,7 @@ async def test_8_kb_are_enough(caller: Caller, sso: Sso) -> None:
         {"allowed_wholesalers": [1]}, {"allowed_wholesalers": ["a b"]}, {"allowed_wholesalers": ["*"]},
         {"allowed_wholesalers": {"acme": 1}}, {"allowed_wholesalers": ["a"] * 1001},
         {"allowed_customers": ["a\0"]}, {"allowed_addresses": [None]}, {"multi_tenant": "yes"}, {"multi_tenant": 1},
+        {"multi_tenant": []}, {"multi_tenant": ["true"]}, {"multi_tenant": {}},
         {"vinc_generation": "x"}, {"vinc_generation": -1}, {"vinc_generation": 1.5}, {"vinc_generation": True},
         {"vinc_generation": "9" * 20}, {"vinc_generation": "\u0663"},
     ],
@@ -253,6 +254,10 @@ async def test_clients_may_be_named(caller_of: Any, sso: Sso) -> None:
     [
         {"azp": "robot", "preferred_username": "service-account-robot"},
         {"azp": "robot", "sub": "robot", "client_id": "robot"},
+        {"azp": "Evil Client/x", "preferred_username": "service-account-evil client/x"},
+        {"azp": "robot", "client_id": "robot"},
+        {"azp": "robot", "preferred_username": "SERVICE-ACCOUNT-robot", "sid": "s"},
+        {"client_id": 7},
     ],
 )
 async def test_a_machine_that_nobody_has_registered_is_not_believed(

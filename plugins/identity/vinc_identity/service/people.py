@@ -119,21 +119,21 @@ async def named(app: App, text: str) -> Stored:
         if found is None or found.kind != "person":
             raise Refused("there is no person with this id: vinc identity list shows them")
         return found
-    email = email_of(text)
-    async with app.session() as db:
-        people = await repository.people_with(db, email)
-    if len(people) > 1:
-        ids = ", ".join(str(one.id) for one in people)
-        raise Refused(f"several people have this address: name one by its id: {ids}")
-    return people[0] if people else await known_to_provider(app, email)
+    return await known_to_provider(app, email_of(text))
 
 
 async def known_to_provider(app: App, email: str) -> Stored:
+    """Whose address it is says the provider alone: a token may claim anybody's (threats T12)."""
     provider = provider_of(app)
     user = await provider.find(email) if provider else None
-    if provider is None or user is None:
-        raise Refused("there is no person with this address, neither here nor at an identity provider")
-    return await register(app, provider, user)
+    if provider is not None and user is not None:
+        return await register(app, provider, user)
+    async with app.session() as db:
+        people = await repository.people_with(db, email)
+    if people:
+        ids = ", ".join(str(one.id) for one in people)
+        raise Refused(f"no provider here knows this address, which tokens of these claim: name one by its id: {ids}")
+    raise Refused("there is no person with this address, neither here nor at an identity provider")
 
 
 def id_of(text: str) -> UUID | None:
