@@ -186,6 +186,7 @@ async def test_without_any_provider_the_line_says_what_to_enable(app: App, sign_
 async def test_people_are_named_by_id_and_by_address_and_listed(
     app: App, sign_in: SignIn, provider: FakeProvider, capsys: Printed
 ) -> None:
+    provider.users["alice"] = ProviderUser(subject="alice", profile=Profile(email="alice@acme.example"))
     alice = sign_in(email="Alice@Acme.example")
     principal = await alice.id()
     seen = []
@@ -229,7 +230,9 @@ async def test_somebody_who_never_came_can_be_disabled_by_address(
     assert (await sign_in().me()).status_code == 401
 
 
-async def test_an_address_of_several_people_names_none(app: App, sign_in: SignIn, vinc_database: Database) -> None:
+async def test_an_address_that_only_tokens_claim_names_nobody(
+    app: App, sign_in: SignIn, vinc_database: Database
+) -> None:
     """Threats T13: a user who was made anew has the address of the one before."""
     ids = {str(await sign_in(one, email="alice@acme.example").id()) for one in ("first", "second")}
     with pytest.raises(Refused) as caught:
@@ -237,6 +240,17 @@ async def test_an_address_of_several_people_names_none(app: App, sign_in: SignIn
 
     assert all(one in str(caught.value) for one in ids)
     assert row_of(vinc_database, "first", "disabled") == (False,)
+
+
+async def test_whose_address_it_is_says_the_provider_and_not_a_token(
+    app: App, sign_in: SignIn, alice: ProviderUser, vinc_database: Database
+) -> None:
+    """Threats T12: whoever takes another's address is not taken for them."""
+    await sign_in("mallory", email=alice.profile.email).id()
+    await commands.disable(app, alice.profile.email)
+
+    assert row_of(vinc_database, "mallory", "disabled") == (False,)
+    assert row_of(vinc_database, "alice", "disabled") == (True,)
 
 
 @pytest.mark.parametrize("person", ["0199f3c8-0000-7000-8000-000000000000", "nobody@acme.example", "", "alice"])

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.kernel.plugins.conftest import Workshop
 
 Judge = Callable[..., Awaitable[None]]
 HEAD = """
@@ -170,3 +174,14 @@ async def test_tables_of_a_plugin_that_contributes_nothing_are_told_with_their_l
 async def test_a_table_declared_twice_is_refused(judge: Judge) -> None:
     code = HEAD + MODEL.replace("MARK", "") + MODEL.replace("MARK", "  # here").replace("Thing", "Again")
     await judge("bad: import: the table 'bad_thing' is already its own ({here}); rename one of them", code)
+
+
+@pytest.mark.parametrize("directory", ["PrincipalDirectory", "MembershipDirectory"])
+def test_who_says_who_may_come_in_is_not_optional(workshop: Workshop, directory: str) -> None:
+    workshop.plugin("lax", f"{HEAD}{CONTRIBUTE}Contribution(provides=[{directory}])", required=False)
+    done = workshop.vinc("check")
+
+    assert done.returncode == 1
+    assert (
+        f"vinc: lax: contribute: it provides the {directory}, and without it everybody would be let in" in done.stderr
+    )
