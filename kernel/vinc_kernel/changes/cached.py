@@ -40,14 +40,20 @@ class Cached(Generic[K, V]):
         self.loading: dict[K, asyncio.Task[V | None]] = {}
         self.marks: dict[str, K] = {}
 
+    def peek(self, key: K) -> V | None:
+        """The value of a key where it is kept and can be believed, without waiting; None where `get` would load it."""
+        found = self.kept.get(key)
+        if found is None or not self.changes.are_known:
+            return None
+        self.kept.move_to_end(key)
+        return found
+
     async def get(self, key: K) -> V | None:
         """The value of a key; raises what `load` raises.
 
         Ask before the first statement of a request, or it may need two connections at a time.
         """
-        found = self.kept.get(key)
-        if found is not None and self.changes.are_known:
-            self.kept.move_to_end(key)
+        if (found := self.peek(key)) is not None:
             return found
         task = self.loading.get(key)
         # One that began before what nobody told us of may answer with what was: nobody joins it then.

@@ -95,7 +95,8 @@ class StoredPrincipals:
 
     async def recognise(self, principal: Principal) -> Principal | None:
         """The principal with their id; None when they may not come in. Raises what the database raises."""
-        found = await self.known.get((principal.issuer, principal.subject))
+        key = (principal.issuer, principal.subject)
+        found = self.known.peek(key) or await self.known.get(key)
         now = time()
         if found is not None and found.given is principal and now < found.expires:
             self.seen[found.id] = now
