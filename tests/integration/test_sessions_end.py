@@ -283,16 +283,26 @@ def test_two_processes_and_a_command_beside_them(
     environ = {**kept, **settings, "VINC_REDIS_URL": settings["VINC_REDIS_URL"] if redis else ""}
     port = free_port()
 
-    def vinc(*words: str) -> str:
-        done = subprocess.run([VINC, *words], cwd=tmp_path, env=environ, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
+    def vinc(*words: str, meanwhile: Callable[[], object] = lambda: None) -> str:
+        output = tmp_path / "said"
+        with output.open("wb") as written:
+            child = subprocess.Popen([VINC, *words], cwd=tmp_path, env=environ, stdout=written, stderr=written)
+        while child.poll() is None:
+            meanwhile()
+            sleep(0.05)
+        assert child.returncode == 0, output.read_text()
+        return output.read_text()
 
     vinc("devissuer", "demo")
     took = {}
     command = [VINC, "serve", "--workers", "2", "--port", str(port)]
     with serving(command, port, cwd=tmp_path, environ=environ), line_to_each(port) as lines:
         here, there = lines
+
+        def stay() -> None:
+            """Ask now and then: a line on which nothing comes for five seconds is closed by the server."""
+            assert [one.ask("GET", "/health/live")[0] for one in lines] == [200, 200]
+
         boss, viewer = here.sign_in("super@vinc.example"), there.sign_in("viewer@acme.example")
         seconds_until(lines, 200, viewer)
         principal = here.ask("GET", "/identity/me", viewer)[1]["id"]
@@ -304,9 +314,9 @@ def test_two_processes_and_a_command_beside_them(
         took["ended by oneself"] = seconds_until(lines, 401, again)
         once_more = there.sign_in("viewer@acme.example")
         seconds_until(lines, 200, once_more)
-        printed = vinc("identity", "disable", "viewer@acme.example")
+        printed = vinc("identity", "disable", "viewer@acme.example", meanwhile=stay)
         took["disabled by a command"] = seconds_until(lines, 401, once_more)
-        vinc("identity", "enable", principal)
+        vinc("identity", "enable", principal, meanwhile=stay)
         took["enabled by a command"] = seconds_until(lines, 200, here.sign_in("viewer@acme.example"))
 
     told(f"two processes, {'with' if redis else 'without'} Redis", took, record_property)

@@ -13,7 +13,7 @@ from vinc_kernel import StartError, VincError
 from vinc_kernel.testing import Application
 
 MakeApp = Callable[[], Application]
-OPTIONAL = "[plugins.tenants]\n[plugins.identity]\nrequired = false\n[plugins.devissuer]\nrequired = false\n"
+OPTIONAL = "[plugins.tenants]\n[plugins.identity]\n[plugins.devissuer]\nrequired = false\n"
 UNSET = ["", "prod"]  # an empty value is none
 UNKNOWN = ["production", "Prod", "PROD", " prod", "live", "Test"]
 
