@@ -1,4 +1,4 @@
-"""`./dev vinc ...`: the command `vinc`, with the settings of the `./dev up` that runs in this checkout."""
+"""`./dev vinc ...`: the command `vinc`, with the settings of the `./dev up` that runs; the environment beats them."""
 
 import json
 import os
@@ -8,6 +8,7 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from .servers import OURS
 from .service import VINC
 from .state import Refused, state_directory
 
@@ -34,7 +35,8 @@ def main(arguments: Sequence[str]) -> int:
     except Refused as error:
         sys.stderr.write(f"dev: {error}\n")
         return 1
-    return subprocess.run([VINC, *arguments], env={**os.environ, **environ}, check=False).returncode
+    own = {name: value for name, value in os.environ.items() if name not in OURS}
+    return subprocess.run([VINC, *arguments], env=environ | own, check=False).returncode
 
 
 def settings(state: Path) -> dict[str, str]:
