@@ -17,12 +17,13 @@ from shlex import quote
 from vinc_kernel.embedded.process import dying_with
 
 from . import mail
+from .demo import PASSWORD
 from .mail import Mail
 from .service import Address
 from .state import ROOT, Refused, Wish, say
 
 REALM, CLIENT = "vinc", "vinc-web"
-SUPER_ADMIN, PASSWORD = "super@vinc.example", "vinc-demo-password"
+SUPER_ADMIN = "super@vinc.example"
 COMMANDS = [
     ["keycloak", "bootstrap"],
     ["identity", "create-super-admin", "--email", SUPER_ADMIN, "--name", "Super Admin"],

@@ -162,7 +162,7 @@ async def test_without_the_provider_nothing_is_half_done_that_a_second_run_does_
     [
         *(("email", value) for value in ("", "root", "root@", "@vinc.example", "a b@vinc.example", "x" * 300)),
         *(("name", value) for value in ("", "  ", "a\nb", "x" * 201)),
-        *(("temp_password", value) for value in ("", "  ")),
+        *(("temp_password", value) for value in ("", "  ", "short", "elevenchars")),
     ],
 )
 async def test_what_is_wrong_is_said_in_one_line_before_anything_is_done(

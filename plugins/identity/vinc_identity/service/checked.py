@@ -12,7 +12,7 @@ from ..errors import Refused
 LONGEST_EMAIL = 254  # RFC 5321, 4.5.3.1.3, without the angle brackets
 LONGEST_NAME = 200
 KINDS_OF_CHARACTERS = (string.ascii_lowercase, string.ascii_uppercase, string.digits, "-._")
-LENGTH_OF_PASSWORD = 20
+SHORTEST_PASSWORD, LENGTH_OF_PASSWORD = 12, 20
 account_name = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?").fullmatch
 
 
@@ -54,8 +54,9 @@ def password_of(given: str | bool) -> str:  # noqa: FBT001  what `--temp-passwor
         return ""
     if given is True:
         return strong_password()
-    if not given.strip():
-        raise Refused("the password is empty: give another one, or --temp-password alone to have one made")
+    if len(given.strip()) < SHORTEST_PASSWORD:
+        rule = f"the password needs {SHORTEST_PASSWORD} characters"
+        raise Refused(f"{rule}: give another one, or --temp-password alone to have one made")
     return given
 
 
