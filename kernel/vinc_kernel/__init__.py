@@ -36,6 +36,7 @@ if typing.TYPE_CHECKING:
     from .guards import platform_only, public, require_capabilities, require_roles, signed_in
     from .services import App, Check, provided
     from .sessions import OrmSession, Session, platform_session
+    from .setting_types import is_private_line
     from .settings import Settings
     from .telemetry import logger
     from .tenant_settings import TenantSettings
@@ -74,6 +75,7 @@ __all__ = [
     "current_principal",
     "get_tenant_id",
     "hooks",
+    "is_private_line",
     "logger",
     "platform_only",
     "platform_session",
@@ -112,6 +114,7 @@ _HOMES = {
     ".guards": ("platform_only", "public", "require_capabilities", "require_roles", "signed_in"),
     ".services": ("App", "Check", "provided"),
     ".sessions": ("OrmSession", "Session", "platform_session"),
+    ".setting_types": ("is_private_line",),
     ".settings": ("Settings",),
     ".telemetry": ("logger",),
     ".tenant_settings": ("TenantSettings",),

@@ -132,8 +132,14 @@ class Application:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(connections(self.services))
             await open_plugins(self.assembly, self.services, stack)
+            self.warn_of_a_locked_door()
             self.parts, self.documents = {}, OrderedDict()  # they say how to sign in, which plugins have told just now
             yield self.services
+
+    def warn_of_a_locked_door(self) -> None:
+        if not self.services.trusted.issuers and any(not one.requirement.public for one in self.routes):
+            cure = "enable a plugin that signs people in, like keycloak, or set VINC_JWT_ISSUERS"
+            logger.warning("nobody can sign in: no issuer of tokens is trusted here; %s", cure)
 
 
 def offer_to_tenants(services: Services, assembly: Assembly) -> None:

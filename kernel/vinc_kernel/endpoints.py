@@ -7,7 +7,7 @@ import inspect
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 from fastapi import APIRouter
 from fastapi.dependencies.models import Dependant
@@ -15,6 +15,7 @@ from fastapi.routing import APIRoute, APIWebSocketRoute, RouteContext, iter_rout
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute, compile_path
 from starlette.types import ASGIApp
 
+from .context import Principal, Tenant
 from .errors import StartError
 from .guards import Guard, Requirement, guards_of
 from .handling import handle_http, handle_other
@@ -23,6 +24,7 @@ from .sessions import SESSION_CALLS, PlatformSession
 from .tenant_settings import TenantSettings
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+FOUND_OUT = frozenset({Principal, Tenant})  # by the kernel, with each request
 WEBSOCKET = "(websocket)"  # in the place of a method, and no token that HTTP would let through (RFC 9110, 5.6.2)
 
 
@@ -199,6 +201,8 @@ def required_by(
     place: Place, path: str, guards: Sequence[Guard], function: Any, dependant: Dependant | None
 ) -> Requirement:
     """What a route's guards ask for, together."""
+    if dependant is not None:
+        refuse_what_callers_would_write(place, path, function, dependant)
     calls = list(calls_of(dependant)) if dependant is not None else []
     platform = any(isinstance(call, PlatformSession) for call in calls) or any(one.platform for one in guards)
     if not guards and not platform:
@@ -223,6 +227,18 @@ def required_by(
         settings=settings,
         why=open_to_all[0].why if open_to_all else "",
     )
+
+
+def refuse_what_callers_would_write(place: Place, path: str, function: Any, dependant: Dependant) -> None:
+    """A principal without its dependency would be read out of the body: anybody could be whom they like."""
+    for given in (*dependant.body_params, *dependant.query_params):
+        annotation = given.field_info.annotation
+        if kind := next((one for one in (annotation, *get_args(annotation)) if one in FOUND_OUT), None):
+            what = f"the route {path} would believe the {kind.__name__} that a caller writes, as {given.name!r}"
+            cure = "write Annotated[Principal, Depends(current_principal)], or take the tenant of the Context"
+            raise refused(place, what, function, cure)
+    for child in dependant.dependencies:
+        refuse_what_callers_would_write(place, path, function, child)
 
 
 def calls_of(dependant: Dependant) -> Iterator[Callable[..., Any]]:

@@ -8,7 +8,7 @@ import sys
 from .app import Application, create_app
 from .errors import VincError
 from .plugins.assemble import collector_paused
-from .settings import Sources, read_settings, unknown_names
+from .settings import Sources, read_settings
 from .telemetry import configure, logger
 
 CANNOT_START = 3  # uvicorn's code for it: on any other its supervisor would start the worker again, for ever
@@ -25,8 +25,7 @@ def application() -> Application:
         for line in str(error).splitlines():
             print(f"vinc: {line}", file=sys.stderr)
         sys.exit(CANNOT_START)
-    declared = {one.plugin.name: one.contribution.settings for one in made.assembly.members}
-    for line in unknown_names(given, declared):
+    for line in made.assembly.unread(given, settings):
         logger.warning(line)
     return made
 

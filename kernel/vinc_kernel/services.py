@@ -253,11 +253,11 @@ class App:
         owner = self.services.owners.get(offered)
         if owner not in (None, self.plugin):
             raise StartError(
-                f"{offered.__name__} is already provided by {owner}",
+                f"{offered.__name__} is already provided by {owner}, and one is enough",
                 plugin=self.plugin,
                 phase="lifespan",
                 where=offered.__module__,
-                cure="let one of them provide a type of its own",
+                cure=f"enable one of the two: vinc plugins disable {self.plugin}, or {owner}",
             )
         self.services.things[offered], self.services.owners[offered] = thing, self.plugin
 

@@ -7,7 +7,7 @@ Every name is public interface. A problem is told by name, source and rule, and 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
@@ -68,6 +68,10 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return (init_settings,)
 
+    def not_for_production(self) -> Iterable[str]:
+        """What makes production unsafe: a line for each, with name, reason and cure. Any of them stops the start."""
+        return ()
+
     @model_validator(mode="before")
     @classmethod
     def split_lists(cls, given: Any) -> Any:
@@ -105,6 +109,10 @@ class ServiceSettings(Settings):
     docs: bool = Field(default=True, validation_alias="VINC_DOCS")
     secret_keys: list[SecretStr] = Field([], validation_alias="VINC_SECRET_KEY")
     trusted_proxies: list[ProxyAddress] = Field([], validation_alias="VINC_TRUSTED_PROXIES")
+
+    def not_for_production(self) -> Iterable[str]:
+        if self.debug:
+            yield "VINC_DEBUG: is not for production: unset it, or set VINC_ENV to dev or test"
 
     @property
     def signing_keys(self) -> list[str]:
@@ -179,6 +187,14 @@ class JwtSettings(Settings):
         None, validation_alias="VINC_JWT_TEST_SECRET"
     )
     refresh_interval: Seconds = Field(15, validation_alias="VINC_JWT_REFRESH_INTERVAL")
+
+    def not_for_production(self) -> Iterable[str]:
+        if self.test_secret is not None:
+            yield "VINC_JWT_TEST_SECRET: is not for production: whoever knows it is anybody; unset it"
+        for one in self.issuers:
+            if not all(is_private_line(address) for address in (one.issuer, one.jwks_url) if address):
+                rule = "its keys would come without TLS, and could be anybody's: write https"
+                yield f"VINC_JWT_ISSUERS: {one.issuer}: {rule}"
 
 
 class PluginSettings(Settings):
@@ -343,25 +359,17 @@ def read_settings(given: Sources) -> tuple[KernelSettings, list[Origin]]:
             origins += told
         except SettingsError as error:
             lines += error.lines
-    if not lines and subjects["service"].env == "prod":
-        lines += not_for_production(subjects["service"], subjects["jwt"])
     if lines:
         raise SettingsError(lines)
+    if subjects["service"].env == "prod":
+        refuse_for_production(*subjects.values())
     return KernelSettings(**subjects), origins
 
 
-def not_for_production(service: ServiceSettings, jwt: JwtSettings) -> list[str]:
-    """A line for each setting that would make production unsafe."""
-    lines = []
-    if service.debug:
-        lines.append("VINC_DEBUG: is not for production: unset it, or set VINC_ENV to dev or test")
-    if jwt.test_secret is not None:
-        lines.append("VINC_JWT_TEST_SECRET: is not for production: whoever knows it is anybody; unset it")
-    for one in jwt.issuers:
-        if not all(is_private_line(address) for address in (one.issuer, one.jwks_url) if address):
-            rule = "its keys would come without TLS, and could be anybody's: write https"
-            lines.append(f"VINC_JWT_ISSUERS: {one.issuer}: {rule}")
-    return lines
+def refuse_for_production(*subjects: Settings) -> None:
+    """Raise SettingsError that tells everything in these settings that makes production unsafe."""
+    if lines := [line for one in subjects for line in one.not_for_production()]:
+        raise SettingsError(lines)
 
 
 def refuse_known_keys(service: ServiceSettings) -> None:
@@ -373,17 +381,25 @@ def refuse_known_keys(service: ServiceSettings) -> None:
         raise SettingsError([f"VINC_SECRET_KEY: {rule}; {cure}"])
 
 
-def unknown_names(given: Sources, plugins: Mapping[str, type[Settings] | None]) -> list[str]:
-    """One line for each `VINC_` name that nobody reads, with the nearest one that somebody does."""
+def unknown_names(
+    given: Sources, plugins: Mapping[str, type[Settings] | None], idle: Callable[[], Iterable[str]] = tuple
+) -> list[str]:
+    """One line for each `VINC_` name that nobody reads; `idle` tells which plugins are not enabled, if it matters."""
     known = {name for cls in SUBJECTS.values() for names in env_names(cls).values() for name in names}
     for plugin, cls in plugins.items():
         if cls is not None:
             known |= {name for names in env_names(cls, plugin_prefix(plugin)).values() for name in names}
-    return [
-        f"{name} is not a setting"
-        + (f"; did you mean {near[0]}?" if (near := get_close_matches(name, known, 1)) else "")
-        for name in sorted(given.names() - known)
-    ]
+    unread = sorted(given.names() - known)
+    waiting = tuple(idle()) if unread else ()
+    return [f"{name} {why_unread(name, known, waiting)}" for name in unread]
+
+
+def why_unread(name: str, known: Iterable[str], idle: Iterable[str]) -> str:
+    """Whose it may be: a plugin's that is not enabled, or the nearest name that somebody reads."""
+    if owner := next((one for one in idle if name.startswith(f"VINC_{one.upper()}_")), None):
+        return f"is not read: the plugin {owner} is not enabled"
+    near = get_close_matches(name, known, 1)
+    return f"is not a setting; did you mean {near[0]}?" if near else "is not a setting"
 
 
 def plugin_prefix(plugin: str) -> str:

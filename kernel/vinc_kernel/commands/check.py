@@ -6,7 +6,7 @@ import logging
 from argparse import Namespace
 from typing import TYPE_CHECKING
 
-from ..settings import KernelSettings, Sources, unknown_names
+from ..settings import KernelSettings, Sources
 from .command import FINDINGS, say
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def run(_: Namespace, settings: KernelSettings, given: Sources) -> int:
     app = create_app(settings, given, plugins=enabled(settings))  # with those that cannot run, to tell all at once
     app.openapi()
     members = app.assembly.members
-    for line in unknown_names(given, {one.plugin.name: one.contribution.settings for one in members}):
+    for line in app.assembly.unread(given, settings):
         say(f"warning: {line}")
     for route in app.routes:
         if route.requirement.public and route.requirement.tenant:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from typing import TYPE_CHECKING
 
-from ..settings import KernelSettings, Sources, read_settings, unknown_names
+from ..settings import KernelSettings, Sources, read_settings
 from .command import print_table, say
 
 if TYPE_CHECKING:
@@ -22,11 +22,10 @@ def run(_args: Namespace, settings: KernelSettings, given: Sources) -> int:
     from ..plugins.assemble import Assembling, assemble
 
     _, origins = read_settings(given)
-    members = assemble(arrange(settings), Assembling(settings=settings, sources=given)).members
-    for member in members:
+    assembly = assemble(arrange(settings), Assembling(settings=settings, sources=given))
+    for member in assembly.members:
         origins += member.origins
     print_table(["SETTING", "VALUE", "FROM"], [[one.name, one.shown, one.source] for one in origins])
-    declared = {one.plugin.name: one.contribution.settings for one in members}
-    for line in unknown_names(given, declared):
+    for line in assembly.unread(given, settings):
         say(f"warning: {line}")
     return 0

@@ -63,6 +63,11 @@ def enabled(settings: KernelSettings) -> list[Plugin]:
     return [plugin for plugin in survey(found, manifest) if plugin.enabled]
 
 
+def idle(settings: KernelSettings) -> list[str]:
+    """The names of the installed plugins that are not enabled."""
+    return [plugin.name for plugin in survey(find(), read_manifest(settings)) if not plugin.enabled]
+
+
 def unknown(found: Sequence[Installed], manifest: Manifest) -> list[StartError]:
     """One error for each plugin that is to run and is not installed."""
     names = {one.name for one in found}

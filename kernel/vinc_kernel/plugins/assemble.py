@@ -18,9 +18,18 @@ from ..contracts import Contribution
 from ..endpoints import Endpoint, Place, endpoints
 from ..errors import SettingsError, StartError, StartErrors
 from ..services import PluginState
-from ..settings import KernelSettings, Origin, Settings, Sources, plugin_prefix, read_one
+from ..settings import (
+    KernelSettings,
+    Origin,
+    Settings,
+    Sources,
+    plugin_prefix,
+    read_one,
+    refuse_for_production,
+    unknown_names,
+)
 from . import check
-from .arrange import Plugin
+from .arrange import Plugin, idle
 from .check import Claim, claims_of, conflicts
 from .collect import contribution_of, implementations, new_manager, register
 from .load import bounded, failure, load, text_of
@@ -68,6 +77,11 @@ class Assembly:
 
     def traces(self, member: Member) -> Traces:
         return self.ledger.of[member.plugin.name]
+
+    def unread(self, sources: Sources, settings: KernelSettings) -> list[str]:
+        """One line for each `VINC_` name that neither the kernel nor a plugin reads."""
+        declared = {one.plugin.name: one.contribution.settings for one in self.members}
+        return unknown_names(sources, declared, partial(idle, settings))
 
     def hooks(self, name: str, plugin: str) -> list[Callable[..., Any]]:
         return implementations(self.manager, name, plugin)
@@ -225,21 +239,23 @@ def configure(_: Assembly, member: Member, given: Assembling) -> None:
             what = f"it has no settings, and {plugin.where} sets {', '.join(plugin.settings)}"
             raise StartError(what, plugin=plugin.name, phase="settings", where=plugin.where, cure="take them out")
         return
-    seconds = given.settings.plugins.load_timeout
     member.settings, member.origins = bounded(
-        plugin, "settings", seconds, lambda: settings_of(plugin, kind, given.sources)
+        plugin, "settings", given.settings.plugins.load_timeout, lambda: settings_of(plugin, kind, given)
     )
 
 
-def settings_of(plugin: Plugin, kind: type[Settings], sources: Sources) -> tuple[Settings, list[Origin]]:
+def settings_of(plugin: Plugin, kind: type[Settings], given: Assembling) -> tuple[Settings, list[Origin]]:
+    """A plugin's settings from all sources; raises StartError for bad ones, and for those that production forbids."""
+    prefix = plugin_prefix(plugin.name)
     try:
-        return read_one(
-            kind, sources, prefix=plugin_prefix(plugin.name), table=plugin.settings, table_name=plugin.where
-        )
+        made, origins = read_one(kind, given.sources, prefix=prefix, table=plugin.settings, table_name=plugin.where)
+        if given.settings.service.env == "prod":
+            refuse_for_production(made)
     except SettingsError as error:
         what = "; ".join(error.lines)
         cure = "mend the setting"
         raise StartError(what, plugin=plugin.name, phase="settings", where=plugin.where, cure=cure) from None
+    return made, origins
 
 
 def place(made: Assembly, member: Member, given: Assembling) -> None:

@@ -29,11 +29,10 @@ async def issue(app: App) -> AsyncGenerator[None]:
 
     from vinc_identity.contracts import IdentityProvider
 
-    from .service.issuer import CLIENT, issuer_of, refuse_production
+    from .service.issuer import CLIENT, issuer_of
     from .service.passwords import Passwords
     from .service.provider import StoredUsers
 
-    refuse_production(app)
     issuer = issuer_of(app, Passwords(PasswordHasher()))
     users: IdentityProvider = StoredUsers(issuer)
     app.provide(issuer)

@@ -1,6 +1,7 @@
 """What an operator sets: VINC_DEVISSUER__URL and the like in the environment, or `url` in plugins.toml."""
 
 import re
+from collections.abc import Iterable
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
@@ -30,3 +31,10 @@ class DevissuerSettings(Settings):
     url: Annotated[str, AfterValidator(issuer_url)] | None = None
     access_minutes: Annotated[int, Field(ge=1, le=60)] = 5
     refresh_hours: Annotated[int, Field(ge=1, le=720)] = 12
+
+    def not_for_production(self) -> Iterable[str]:
+        """Whoever reads this code knows the demo accounts and their password."""
+        yield (
+            "VINC_ENV: it is prod, as it is when it is not set, and this plugin is for development and tests: "
+            "vinc plugins disable devissuer, and enable keycloak, or another plugin that signs people in"
+        )

@@ -18,12 +18,10 @@ async def bootstrap(app: App, *, check: bool = False) -> int:
     """
     from .service.bootstrap import differing  # python-keycloak takes 0.2 s to import
     from .service.connection import admin
-    from .service.grants import refuse_what_is_for_development
 
     settings = app.settings(KeycloakSettings)
     if settings.server_url is None:
         raise absent()
-    refuse_what_is_for_development(app)
     found: list[Difference] = []
     async with admin(settings) as line:
         async for one in differing(line, app.audience, write=not check):

@@ -3,12 +3,13 @@
 Names with one underscore, like VINC_KEYCLOAK_REALM, are older ones of the same settings.
 """
 
+from collections.abc import Iterable
 from typing import Annotated, Self
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 
-from vinc_kernel import Settings
+from vinc_kernel import Settings, is_private_line
 
 
 def web_address(value: str) -> str:
@@ -99,6 +100,21 @@ class KeycloakSettings(Settings):
             "allowed_addresses": self.allowed_addresses_attribute,
             "vinc_generation": self.generation_attribute,
         }
+
+    def not_for_production(self) -> Iterable[str]:
+        """Without an address nobody could sign in; passwords go to Keycloak alone (RFC 9700, 2.4), and to no other."""
+        if self.server_url is None:
+            yield (
+                "VINC_KEYCLOAK__SERVER_URL: nobody has said where Keycloak is: set it, "
+                "or let another plugin sign people in: vinc plugins disable keycloak"
+            )
+        elif not is_private_line(self.server_url):
+            yield "VINC_KEYCLOAK__SERVER_URL: its keys would come without TLS, and could be anybody's: write https"
+        if self.password_grant:
+            yield "VINC_KEYCLOAK__PASSWORD_GRANT: the password grant is for development: unset it"
+        if not self.verify_ssl:
+            rule = "a certificate that is not looked at is for development"
+            yield f"VINC_KEYCLOAK__VERIFY_SSL: {rule}: unset it, and name an authority of your own by SSL_CERT_FILE"
 
     @field_validator("redirect_uris")
     @classmethod

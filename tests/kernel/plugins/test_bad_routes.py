@@ -79,6 +79,27 @@ async def test_public_beside_a_guard_is_refused(judge: Judge, guards: str) -> No
     await judge(line, HEAD + code + CONTRIBUTE.replace("ROUTER", "router"))
 
 
+@pytest.mark.parametrize(
+    ("parameters", "kind", "name"),
+    [
+        ("caller: Annotated[Principal, current_principal]", "Principal", "caller"),
+        ("caller: Principal | None = None", "Principal", "caller"),
+        ("tenant: Tenant", "Tenant", "tenant"),
+        ("asked: Annotated[str, Depends(inner)]", "Principal", "caller"),
+    ],
+)
+async def test_a_principal_that_callers_would_write_is_refused(
+    judge: Judge, parameters: str, kind: str, name: str
+) -> None:
+    code = (
+        "from typing import Annotated\nasync def inner(caller: Principal) -> str: ...\n"
+        f'@router.post("", dependencies=[signed_in])  # here\nasync def f({parameters}): ...'
+    )
+    what = f"the route /bad would believe the {kind} that a caller writes, as {name!r}"
+    cure = "write Annotated[Principal, Depends(current_principal)], or take the tenant of the Context"
+    await judge(f"bad: check: {what} ({{here}}); {cure}", HEAD + code + CONTRIBUTE.replace("ROUTER", "router"))
+
+
 async def test_a_guard_inside_a_public_router_is_refused(judge: Judge) -> None:
     code = '@open_router.get("", dependencies=[signed_in])  # here\nasync def f(): ...'
     line = "bad: check: the route /bad is public and guarded ({here}); keep one of the two"

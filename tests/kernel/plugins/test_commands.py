@@ -31,6 +31,18 @@ async def answer(db: Session) -> str: ...
 def contribute() -> Contribution:
     return Contribution(routers=[router], provides=[TenantDirectory])
 """
+UNSAFE = """
+from collections.abc import Iterable
+from vinc_kernel import Contribution, Settings, hooks
+class UnsafeSettings(Settings):
+    door: str = "open"
+    def not_for_production(self) -> Iterable[str]:
+        if self.door == "open":
+            yield "VINC_UNSAFE__DOOR: is not for production: shut it"
+@hooks.contribute
+def contribute() -> Contribution:
+    return Contribution(settings=UnsafeSettings)
+"""
 SURVIVED = sorted(BAD.keys() - {"dies"})
 COMMANDS = """
 from datetime import date
@@ -139,6 +151,31 @@ def test_check_warns_of_a_public_route_that_needs_a_tenant(workshop: Workshop) -
 
     assert done.returncode == 0
     assert warning.startswith("warning: open: check: the route /api/v1/open is public and needs a tenant")
+
+
+def test_check_tells_what_production_forbids(workshop: Workshop) -> None:
+    workshop.plugin("unsafe", UNSAFE)
+    elsewhere = workshop.vinc("check")
+    workshop.environ |= {"VINC_ENV": "prod", "VINC_SECRET_KEY": "k" * 40, "VINC_JWT_TEST_SECRET": ""}
+    refused = workshop.vinc("check")
+    workshop.environ["VINC_UNSAFE__DOOR"] = "shut"
+    mended = workshop.vinc("check")
+
+    assert [done.returncode for done in (elsewhere, refused, mended)] == [0, 1, 0]
+    assert refused.stderr.startswith("vinc: unsafe: settings: VINC_UNSAFE__DOOR: is not for production: shut it (")
+
+
+def test_check_tells_whose_a_name_is_that_nobody_reads(workshop: Workshop) -> None:
+    workshop.plugin("good")
+    workshop.plugin("idle", toml="enabled = false")
+    workshop.environ |= {"VINC_IDLE__DOOR": "shut", "VINC_IDLE_DOOR": "shut", "VINC_LOG_LEVELL": "info"}
+    warnings = [line for line in workshop.vinc("check").stdout.splitlines() if line.startswith("warning: ")]
+
+    assert warnings == [
+        "warning: VINC_IDLE_DOOR is not read: the plugin idle is not enabled",
+        "warning: VINC_IDLE__DOOR is not read: the plugin idle is not enabled",
+        "warning: VINC_LOG_LEVELL is not a setting; did you mean VINC_LOG_LEVEL?",
+    ]
 
 
 def test_check_tells_metadata_and_code_at_once(workshop: Workshop) -> None:

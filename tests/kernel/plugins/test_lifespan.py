@@ -150,8 +150,10 @@ async def test_two_plugins_that_provide_one_thing_are_told(workshop: Workshop) -
         workshop.plugin(name, LIFESPAN.replace("BODY", "app.provide(3)"))
     app = workshop.app()
     async with AsyncExitStack() as stack:
-        with pytest.raises(StartError, match="two: lifespan: int is already provided by one"):
+        with pytest.raises(StartError, match="two: lifespan: int is already provided by one") as told:
             await open_plugins(app.assembly, app.services, stack)
+
+    assert told.value.cure == "enable one of the two: vinc plugins disable two, or one"
 
 
 @pytest.mark.parametrize("body", ["raise ValueError", "sys.exit(1)", "await asyncio.sleep(9)"])

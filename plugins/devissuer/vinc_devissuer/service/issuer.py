@@ -5,17 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from vinc_kernel import App, StartError
+from vinc_kernel import App
 
 from ..settings import DevissuerSettings
 from .keys import SigningKeys
 from .passwords import Passwords
 
 CLIENT = "vinc-docs"  # the public client of Swagger UI, curl and tests: it has no secret
-CURE = (
-    "take it out of plugins.toml, or run: vinc plugins disable devissuer; and enable keycloak, or another plugin that "
-    "signs people in"
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,10 +43,3 @@ def issuer_of(app: App, passwords: Passwords) -> DevIssuer:
         keys=SigningKeys(app, token_life),
         passwords=passwords,
     )
-
-
-def refuse_production(app: App) -> None:
-    """Raise StartError in production: whoever reads this code knows the demo accounts and their password."""
-    if app.env == "prod":
-        what = "it is for development and tests, and VINC_ENV is prod, as it is when it is not set"
-        raise StartError(what, plugin="devissuer", phase="lifespan", where="VINC_ENV", cure=CURE)
