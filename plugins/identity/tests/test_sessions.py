@@ -337,15 +337,37 @@ def test_a_provider_has_answered_or_failed_before_another_worker_takes_over() ->
     assert timedelta(seconds=telling.SECONDS_TO_ANSWER) < repository.TIME_TO_TELL
 
 
+def test_a_caller_waits_for_five_seconds_at_most() -> None:
+    assert telling.SECONDS_TO_WAIT <= 5
+
+
 async def test_a_provider_that_hangs_leaves_it_pending(
     sign_in: SignIn, boss: Caller, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(telling, "SECONDS_TO_ANSWER", 0.05)
-    principal = await sign_in().id()
+    monkeypatch.setattr(telling, "SECONDS_TO_WAIT", 0.05)
+    alice = sign_in()
+    principal = await alice.id()
     provider.before = partial(asyncio.sleep, 5)
-    answer = await change(boss, principal, "end-sessions")
+    answers = [await alice.ask("POST", "/identity/sessions/end"), await change(boss, principal, "end-sessions")]
 
-    assert (answer.status_code, answer.json()["provider"]) == (200, "pending")
+    assert [(one.status_code, one.json()["provider"]) for one in answers] == [(200, "pending")] * 2
+
+
+async def test_a_provider_that_is_slow_is_told_although_no_caller_would_wait_for_it(
+    sign_in: SignIn,
+    boss: Caller,
+    provider: FakeProvider,
+    app: App,
+    vinc_database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(telling, "SECONDS_TO_WAIT", 0.05)
+    provider.before = partial(asyncio.sleep, 0.2)
+    await change(boss, await sign_in().id(), "end-sessions")
+    due_again(vinc_database)
+    await telling.tell_all(app)
+
+    assert row_of(vinc_database, "alice", "generation, confirmed") == (1, 1)
 
 
 async def test_a_token_of_another_issuer_is_not_the_principal_whose_sessions_end(

@@ -23,7 +23,7 @@ from . import repository
 from .directory import administered
 from .repository import LISTING
 from .schemas import Me, PrincipalOut, SessionsEnded, Stored
-from .service import changes, telling
+from .service import changes
 from .service.shown import id_of, me, shown
 
 router = APIRouter(prefix="/identity", tags=["identity"], dependencies=[signed_in])
@@ -41,9 +41,7 @@ async def read_me(caller: Caller, request: Request) -> Me:
 @router.post("/sessions/end")
 async def end_own_sessions(app: Running, caller: Caller) -> SessionsEnded:
     """End all of the caller's sessions, this one too; they sign in anew."""
-    async with app.session() as db:
-        await changes.end_sessions(app, db, id_of(caller))
-    stored = await telling.told(app, id_of(caller))
+    stored = await changes.end_own_sessions(app, id_of(caller), caller)
     return SessionsEnded(provider=stored.provider(administered(app)))
 
 
@@ -69,26 +67,20 @@ async def read_principal(
     return shown(administered(app), found)
 
 
-# These commit before the identity provider is asked, so they open the session themselves.
+# These commit before the identity provider is asked, so they take no session of the request.
 @router.post("/principals/{principal_id}/disable", dependencies=[platform_only])
 async def disable_principal(principal_id: UUID, app: Running, caller: Caller) -> PrincipalOut:
     """Let nobody in as this principal any more, on any worker; their sessions end."""
-    async with app.platform_session("disable a principal", principal=caller) as db:
-        await changes.disable(app, db, principal_id, caller)
-    return shown(administered(app), await telling.told(app, principal_id))
+    return shown(administered(app), await changes.disable(app, principal_id, caller))
 
 
 @router.post("/principals/{principal_id}/enable", dependencies=[platform_only])
 async def enable_principal(principal_id: UUID, app: Running, caller: Caller) -> PrincipalOut:
     """Let the principal in again; they sign in anew."""
-    async with app.platform_session("enable a principal", principal=caller) as db:
-        await changes.enable(app, db, principal_id)
-    return shown(administered(app), await telling.told(app, principal_id))
+    return shown(administered(app), await changes.enable(app, principal_id, caller))
 
 
 @router.post("/principals/{principal_id}/end-sessions", dependencies=[platform_only])
 async def end_sessions(principal_id: UUID, app: Running, caller: Caller) -> PrincipalOut:
     """End all of the principal's sessions; they sign in anew."""
-    async with app.platform_session("end a principal's sessions", principal=caller) as db:
-        await changes.end_sessions(app, db, principal_id)
-    return shown(administered(app), await telling.told(app, principal_id))
+    return shown(administered(app), await changes.end_sessions(app, principal_id, caller))

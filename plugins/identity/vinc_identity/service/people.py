@@ -13,7 +13,7 @@ from ..directory import provider_of
 from ..errors import Refused
 from ..permissions import SUPER_ADMIN
 from ..schemas import Stored
-from . import changes, telling
+from . import changes
 from .checked import email_of
 
 NO_PROVIDER = "no identity provider is enabled: enable exactly one, in production with vinc plugins enable keycloak"
@@ -82,9 +82,7 @@ async def create_super_admin(app: App, wanted: Wanted) -> Done:
 
 async def disabled(app: App, provider: IdentityProvider, principal_id: UUID) -> None:
     """Disable, and raise Refused where the provider does not know of it yet."""
-    async with app.platform_session("an operator makes a super admin who is not active yet") as db:
-        await changes.disable(app, db, principal_id)
-    stored = await telling.told(app, principal_id)
+    stored = await changes.disable(app, principal_id)
     if stored.provider(provider.issuer) != "confirmed":
         raise Refused("the user could not be disabled at the identity provider, and was given no role: try again later")
 

@@ -17,16 +17,17 @@ from ..directory import provider_of
 from ..schemas import Stored, Untold
 
 SECONDS_TO_ANSWER = 20  # less than repository.TIME_TO_TELL: nobody else asks while somebody still waits
+SECONDS_TO_WAIT = 5  # the same while a caller waits for our answer, which has refused the tokens already
 
 
 async def told(app: App, principal_id: UUID) -> Stored:
-    """The principal, once the provider was told what it must know of them; it may have failed, and is told again later.
+    """The principal, once the provider was told what it must know of them; raises NotFound.
 
-    Raises NotFound.
+    Where it fails, or takes longer than a caller should wait, it is told again later.
     """
     provider = provider_of(app)
     while provider and (untold := await taken_on(app, provider, principal_id)):
-        if await is_told(app, provider, untold) is not None:
+        if await is_told(app, provider, untold, SECONDS_TO_WAIT) is not None:
             break
     async with app.session() as db:
         stored = await repository.one(db, principal_id)
@@ -39,7 +40,7 @@ async def tell_all(app: App) -> None:
     """Tell all that is due; a provider that is away is left alone until the next time."""
     provider = provider_of(app)
     while provider and (untold := await taken_on(app, provider)):
-        if isinstance(await is_told(app, provider, untold), ProviderUnavailable):
+        if isinstance(await is_told(app, provider, untold, SECONDS_TO_ANSWER), ProviderUnavailable):
             break
 
 
@@ -48,10 +49,10 @@ async def taken_on(app: App, provider: IdentityProvider, principal_id: UUID | No
         return await repository.take_on(db, provider.issuer, principal_id)
 
 
-async def is_told(app: App, provider: IdentityProvider, untold: Untold) -> VincError | None:
+async def is_told(app: App, provider: IdentityProvider, untold: Untold, seconds: float) -> VincError | None:
     """Tell, and note that it is done; why it is not, where it failed: then it is due again after a while."""
     try:
-        await tell(provider, untold)
+        await tell(provider, untold, seconds)
     except VincError as error:
         logger.warning("the identity provider could not be told of the principal %s: %s", untold.id, error)
         return error
@@ -60,10 +61,10 @@ async def is_told(app: App, provider: IdentityProvider, untold: Untold) -> VincE
     return None
 
 
-async def tell(provider: IdentityProvider, untold: Untold) -> None:
+async def tell(provider: IdentityProvider, untold: Untold, seconds: float) -> None:
     """Disable before sessions end, and enable after it, so that none begins in between that should not."""
     try:
-        async with asyncio.timeout(SECONDS_TO_ANSWER):
+        async with asyncio.timeout(seconds):
             if untold.disabled and not untold.told:
                 await provider.disable(untold.subject)
             if untold.generation > untold.confirmed:
@@ -73,4 +74,4 @@ async def tell(provider: IdentityProvider, untold: Untold) -> None:
     except UserMissing:  # who is not there gets no tokens
         logger.warning("the identity provider has no user for the principal %s any more", untold.id)
     except TimeoutError:
-        raise ProviderUnavailable("it takes longer than 20 s to answer") from None
+        raise ProviderUnavailable(f"it takes longer than {seconds:g} s to answer") from None
