@@ -196,6 +196,36 @@ async def test_a_service_account_is_disabled_and_its_number_rises(
     assert realm.grant(**asked).status_code == 200
 
 
+async def test_a_service_account_gets_another_secret_and_is_deleted(
+    provider: KeycloakProvider, realm: Realm, email: str
+) -> None:
+    name = email.partition("@")[0]
+    made = await provider.create_service(name, profile("", role="viewer"))
+    again = await provider.new_service_secret(made.subject)
+    asked = {"grant_type": "client_credentials", "client_id": made.client_id}
+    statuses = [realm.grant(**asked, client_secret=one.secret).status_code for one in (made, again)]
+    found = await provider.find_service(name)
+    await provider.delete_service(made.subject)
+
+    assert (again.subject, again.client_id, found) == (made.subject, made.client_id, made.subject)
+    assert statuses == [401, 200]
+    assert realm.grant(**asked, client_secret=again.secret).status_code == 401
+    assert await provider.find_service(name) is None
+    with pytest.raises(UserMissing):
+        await provider.delete_service(made.subject)
+    assert (await provider.create_service(name, profile(""))).subject != made.subject
+
+
+async def test_a_person_is_no_service_account(provider: KeycloakProvider, realm: Realm, email: str) -> None:
+    made = await provider.create(profile(email))
+    with pytest.raises(UserMissing):
+        await provider.new_service_secret(made.subject)
+    with pytest.raises(UserMissing):
+        await provider.delete_service(made.subject)
+
+    assert await provider.find(email) is not None
+
+
 @pytest.mark.parametrize("subject", [NOBODY, "../clients", "a/b", "", "x?y"])
 async def test_a_user_that_is_not_there_is_missing(provider: KeycloakProvider, subject: str) -> None:
     with pytest.raises(UserMissing):
@@ -208,6 +238,10 @@ async def test_a_user_that_is_not_there_is_missing(provider: KeycloakProvider, s
         await provider.invite(subject)
     with pytest.raises(UserMissing):
         await provider.end_sessions(subject, 1)
+    with pytest.raises(UserMissing):
+        await provider.new_service_secret(subject)
+    with pytest.raises(UserMissing):
+        await provider.delete_service(subject)
 
 
 async def test_an_admin_whose_session_has_ended_signs_in_anew(provider: KeycloakProvider, realm: Realm) -> None:

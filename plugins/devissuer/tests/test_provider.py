@@ -62,6 +62,8 @@ async def test_who_is_not_there_is_missing(users: IdentityProvider, subject: str
         users.set_password(subject, "some password"),
         users.invite(subject),
         users.end_sessions(subject, 1),
+        users.new_service_secret(subject),
+        users.delete_service(subject),
     ):
         with pytest.raises(UserMissing):
             await asked
@@ -126,6 +128,43 @@ async def test_a_service_account_is_updated_disabled_and_ended_like_a_person(
     assert refused.status_code == 401
     with pytest.raises(UserMissing):
         await users.invite(made.subject)
+
+
+async def test_a_new_secret_takes_the_place_of_the_one_before(client: AsyncClient, users: IdentityProvider) -> None:
+    made = await users.create_service("billing", Profile(email="", role="viewer"))
+    again = await users.new_service_secret(made.subject)
+    statuses = [
+        (await ask(client, "client_credentials", client_id="billing", client_secret=one.secret)).status_code
+        for one in (made, again)
+    ]
+
+    assert (again.subject, again.client_id) == (made.subject, "billing")
+    assert statuses == [401, 200]
+    assert again.secret not in repr(again)
+
+
+async def test_a_deleted_service_account_gets_no_tokens_and_its_name_has_another_subject(
+    client: AsyncClient, users: IdentityProvider
+) -> None:
+    made = await users.create_service("billing", Profile(email=""))
+    found = await users.find_service("billing")
+    await users.delete_service(made.subject)
+    refused = await ask(client, "client_credentials", client_id="billing", client_secret=made.secret)
+
+    assert found == made.subject
+    assert refused.status_code == 401
+    assert await users.find_service("billing") is None
+    assert (await users.create_service("billing", Profile(email=""))).subject != made.subject
+
+
+async def test_a_person_is_no_service_account(
+    client: AsyncClient, users: IdentityProvider, alice: ProviderUser
+) -> None:
+    for asked in (users.new_service_secret(alice.subject), users.delete_service(alice.subject)):
+        with pytest.raises(UserMissing):
+            await asked
+
+    assert (await sign_in(client)).status_code == 200
 
 
 @pytest.mark.parametrize(("name", "error"), [("billing", UserExists), ("vinc-docs", UserExists), ("a b", VincError)])

@@ -51,6 +51,7 @@ SET_GENERATION = update(User).where(THIS_USER).values(generation=func.greatest(U
 SET_PASSWORD = (
     update(User).where(THIS_USER).values(password_hash=bindparam("hashed"), temporary=bindparam("is_temporary"))
 )
+DELETE_SERVICE = delete(User).where(THIS_USER, User.client_id.is_not(None))
 SET_ENABLED = update(User).where(THIS_USER).values(enabled=bindparam("is_enabled"))
 
 # `count` is taken before the password is looked at, in one statement, so that no number of guesses at once slips past.
@@ -190,6 +191,11 @@ async def set_password(db: Session, user_id: UUID, hashed: str, *, temporary: bo
 async def raise_generation(db: Session, user_id: UUID, generation: int) -> int:
     """Have tokens carry this number, unless they carry a higher one; tells how many accounts that were."""
     return await db.execute(SET_GENERATION, {"this": user_id, "wanted": generation})
+
+
+async def delete_service(db: Session, user_id: UUID) -> int:
+    """Take a service account away, which has neither sessions nor invites; tells how many rows that were."""
+    return await db.execute(DELETE_SERVICE, {"this": user_id})
 
 
 async def count_and_find(

@@ -105,6 +105,21 @@ class FakeProvider:
         self.users[name] = ProviderUser(subject=name, profile=profile)
         return ServiceCredentials(subject=name, client_id=name, secret=f"secret of {name}")
 
+    async def find_service(self, name: str) -> str | None:
+        await self.answers()
+        return name if name in self.users else None
+
+    async def new_service_secret(self, subject: str) -> ServiceCredentials:
+        await self.known(subject)
+        self.calls.append(("secret", subject))
+        return ServiceCredentials(subject=subject, client_id=subject, secret=f"new secret of {subject}")
+
+    async def delete_service(self, subject: str) -> None:
+        await self.known(subject)
+        del self.users[subject]
+        self.stamped.pop(subject, None)
+        self.calls.append(("delete", subject))
+
 
 @pytest.fixture
 def provider() -> FakeProvider:

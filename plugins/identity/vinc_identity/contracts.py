@@ -97,3 +97,12 @@ class IdentityProvider(Protocol):
 
     async def create_service(self, name: str, profile: Profile) -> ServiceCredentials:
         """Make a service account, whose tokens carry our audience and these claims; raises UserExists."""
+
+    async def find_service(self, name: str) -> str | None:
+        """The subject of the service account that was made with this name; None when there is none."""
+
+    async def new_service_secret(self, subject: str) -> ServiceCredentials:
+        """Give a service account another secret; the one before gets no tokens any more, those that it got stay."""
+
+    async def delete_service(self, subject: str) -> None:
+        """Take a service account away; another one of its name has another subject."""

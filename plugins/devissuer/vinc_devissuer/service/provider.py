@@ -108,6 +108,29 @@ class StoredUsers:
             raise UserExists("the development issuer has a client of this name already")
         return ServiceCredentials(subject=str(made[0].id), client_id=name, secret=secret)
 
+    async def find_service(self, name: str) -> str | None:
+        """The subject of the service account with this client id."""
+        async with self.of.app.session() as db:
+            found = await repository.named(db, "client_id", name)
+        return str(found.id) if found else None
+
+    async def new_service_secret(self, subject: str) -> ServiceCredentials:
+        """Put another secret in the place of the one before; raises UserMissing, also for a person."""
+        secret = random_secret()
+        hashed = await self.of.passwords.hash(secret)
+        async with self.of.app.session() as db:
+            found = await repository.one(db, id_of(subject))
+            if found is None or found.client_id is None:
+                raise UserMissing(MISSING)
+            await repository.set_password(db, found.id, hashed, temporary=False)
+        return ServiceCredentials(subject=subject, client_id=found.client_id, secret=secret)
+
+    async def delete_service(self, subject: str) -> None:
+        """Take a service account away; raises UserMissing, also for a person."""
+        async with self.of.app.session() as db:
+            if not await repository.delete_service(db, id_of(subject)):
+                raise UserMissing(MISSING)
+
 
 def checked(email: str) -> str:
     """The address as it is stored; raises Refused for what is none."""

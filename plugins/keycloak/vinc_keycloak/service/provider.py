@@ -23,6 +23,7 @@ T = TypeVar("T")
 Json = dict[str, Any]
 subject_form = re.compile(r"[A-Za-z0-9][A-Za-z0-9:_-]{0,254}").fullmatch  # it becomes a part of a path
 SERVICE = "service-"  # so that no name of a service account is that of another client
+USER_OF = "service-account-"  # followed by its client's id: how Keycloak calls the user of a client
 
 
 class KeycloakProvider:
@@ -134,12 +135,44 @@ class KeycloakProvider:
     async def finish_service(self, client_id: str, key: str, profile: Profile) -> ServiceCredentials:
         ask = self.admin.ask
         secret = await ask("show a secret", lambda keycloak: keycloak.a_get_client_secrets(key))
-        user = await ask("find its user", lambda keycloak: keycloak.a_get_client_service_account_user(key))
+        subject = await self.user_of(key)
         claims = users.attributes(profile, self.settings)
-        await self.change(
-            user["id"], lambda found: {**found, "attributes": {**(found.get("attributes") or {}), **claims}}
+        await self.change(subject, lambda found: {**found, "attributes": {**(found.get("attributes") or {}), **claims}})
+        return ServiceCredentials(subject=subject, client_id=client_id, secret=secret["value"])
+
+    async def find_service(self, name: str) -> str | None:
+        key = await self.key_of(f"{SERVICE}{name}")
+        return await self.user_of(key) if key else None
+
+    async def new_service_secret(self, subject: str) -> ServiceCredentials:
+        client_id, key = await self.client_of(subject)
+        secret = await self.of(
+            subject, "make a secret", lambda keycloak: keycloak.a_generate_client_secrets(client_id=key)
         )
-        return ServiceCredentials(subject=user["id"], client_id=client_id, secret=secret["value"])
+        return ServiceCredentials(subject=subject, client_id=client_id, secret=secret["value"])
+
+    async def delete_service(self, subject: str) -> None:
+        """Delete the client, and with it Keycloak deletes its user."""
+        _, key = await self.client_of(subject)
+        await self.of(subject, "delete a client", lambda keycloak: keycloak.a_delete_client(client_id=key))
+
+    async def client_of(self, subject: str) -> tuple[str, str]:
+        """The id of a service account's client, and Keycloak's key of it; raises UserMissing, also for a person."""
+        user = await self.of(subject, "show a user", lambda keycloak: keycloak.a_get_user(subject))
+        client_id = str(user["username"]).removeprefix(USER_OF)
+        key = await self.key_of(client_id) if client_id.startswith(SERVICE) else None
+        if key is None or await self.user_of(key) != subject:
+            raise UserMissing("Keycloak has no such service account")
+        return client_id, key
+
+    async def key_of(self, client_id: str) -> str | None:
+        key: str | None = await self.admin.ask("find a client", lambda keycloak: keycloak.a_get_client_id(client_id))
+        return key
+
+    async def user_of(self, key: str) -> str:
+        """The subject of a client's own tokens."""
+        user = await self.admin.ask("find its user", lambda keycloak: keycloak.a_get_client_service_account_user(key))
+        return str(user["id"])
 
     async def change(self, subject: str, change: Callable[[Json], Json]) -> None:
         """Read a user, change what was read, and write all of it: Keycloak's PUT replaces.
