@@ -155,10 +155,12 @@ def test_identity_adds_exactly_this() -> None:
             "invite",
             "list",
             "service-account create",
+            "service-account delete",
             "service-account disable",
             "service-account enable",
             "service-account end",
             "service-account list",
+            "service-account new-secret",
         ],
         "hooks": ["contribute", "lifespan"],
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -13,7 +14,7 @@ from vinc_identity.service import telling
 from vinc_kernel import App
 from vinc_kernel.testing import Database
 
-from .conftest import FakeProvider, SignIn, due_again, row_of
+from .conftest import ISSUER, FakeProvider, SignIn, due_again, row_of
 
 EMAIL = "root@vinc.example"
 Printed = pytest.CaptureFixture[str]
@@ -108,8 +109,10 @@ async def test_one_who_is_not_activated_cannot_come_in_until_enabled(
     told = await create(app, capsys, activate=False)
     again = await create(app, capsys, activate=False)
 
-    assert f"the user is disabled: vinc identity enable {EMAIL}" in told
-    assert f"the user is disabled: vinc identity enable {EMAIL}" in again
+    disabled = f"the user is disabled: vinc identity enable {EMAIL}"
+    invite = f"vinc identity invite {EMAIL} sends a link to choose a password"
+    assert told.splitlines()[1:] == [disabled, f"nobody can sign in as this user until, after that, {invite}"]
+    assert again.splitlines()[1:] == [disabled, f"nothing was sent: {invite}"]
     assert provider.calls == [("disable", "user-0"), ("end", "user-0", 1), ("update", "user-0", "super_admin")]
     assert (provider.invited, provider.users["user-0"].enabled) == ([], False)
     assert row_of(vinc_database, "user-0", "disabled") == (True,)
@@ -207,8 +210,8 @@ async def test_people_are_named_by_id_and_by_address_and_listed(
         "is enabled",
         "has no session any more",
     ]
-    assert head.split()[:3] == ["person", "id", "state"]
-    assert row.split()[:3] == ["alice@acme.example", str(principal), "enabled"]
+    assert head.split() == ["kind", "principal", "id", "role", "tenant", "state", "last", "seen", "issuer"]
+    assert row.split() == ["person", "alice@acme.example", str(principal), "active", "never", ISSUER]
 
 
 async def test_what_the_provider_does_not_know_yet_is_said(
@@ -219,6 +222,23 @@ async def test_what_the_provider_does_not_know_yet_is_said(
     await commands.disable(app, str(principal))
 
     assert "could not be told yet" in capsys.readouterr().out
+
+
+async def test_a_list_says_of_whom_the_provider_has_still_to_be_told(
+    app: App, sign_in: SignIn, provider: FakeProvider, capsys: Printed
+) -> None:
+    people = [str(await sign_in(one).id()) for one in ("alice", "bob")]
+    provider.away = True
+    await commands.disable(app, people[0])
+    await commands.end_sessions(app, people[1])
+    capsys.readouterr()
+    await commands.list(app)
+    printed = capsys.readouterr().out
+
+    assert [re.split(" {2,}", line)[1:4] for line in printed.splitlines()[1:]] == [
+        ["alice", people[0], "disabled, pending"],
+        ["bob", people[1], "active, pending"],
+    ]
 
 
 async def test_somebody_who_never_came_can_be_disabled_by_address(

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 
 import pytest
+from httpx import ASGITransport, AsyncClient
 
+from vinc_identity.commands import people
 from vinc_identity.commands import service_accounts as commands
 from vinc_identity.contracts import ProviderUnavailable, UserExists
 from vinc_identity.directory import StoredPrincipals
 from vinc_identity.errors import Refused
-from vinc_kernel import App
-from vinc_kernel.testing import Database
+from vinc_kernel import App, VincError
+from vinc_kernel.testing import Application, Database
 
-from .conftest import Caller, FakeProvider, SignIn, machine, row_of
+from .conftest import ELSEWHERE, ISSUER, Caller, FakeProvider, SignIn, machine, row_of, within_a_second
+
+Printed = pytest.CaptureFixture[str]
 
 NEXT_YEAR = (datetime.now(UTC) + timedelta(days=365)).date()
 WRONG: dict[str, list[object]] = {
@@ -46,7 +51,7 @@ async def test_a_machine_that_nobody_registered_is_refused_and_not_remembered(
 
 
 async def test_a_registered_machine_comes_in_with_its_role_and_tenant(
-    app: App, sign_in: SignIn, provider: FakeProvider, vinc_database: Database, capsys: pytest.CaptureFixture[str]
+    app: App, sign_in: SignIn, provider: FakeProvider, vinc_database: Database, capsys: Printed
 ) -> None:
     await create(app)
     told = capsys.readouterr().out
@@ -90,7 +95,7 @@ async def test_a_machine_is_no_person_and_a_person_no_machine(app: App, sign_in:
 
 
 async def test_a_machine_is_listed_disabled_enabled_and_ended_like_a_person(
-    app: App, sign_in: SignIn, boss: Caller, provider: FakeProvider, capsys: pytest.CaptureFixture[str]
+    app: App, sign_in: SignIn, boss: Caller, provider: FakeProvider, capsys: Printed
 ) -> None:
     await create(app)
     billing = sign_in("billing", **machine("billing"))
@@ -118,8 +123,10 @@ async def test_a_machine_is_listed_disabled_enabled_and_ended_like_a_person(
     assert [(one["name"], one["role"], one["provider"]) for one in listed] == [
         ("billing", "wholesale_admin", "confirmed")
     ]
-    assert "billing" in printed
-    assert f"{NEXT_YEAR}" in printed
+    assert printed.splitlines()[1].split() == [
+        *("billing", str(principal), "acme", "wholesale_admin", "active", str(NEXT_YEAR)),
+        "never",
+    ]
     assert "secret" not in printed
 
 
@@ -135,10 +142,147 @@ async def test_what_can_be_no_service_account_is_refused_in_one_line(
     assert vinc_database.admin.execute("select count(*) from identity_principal").fetchall() == [(0,)]
 
 
-async def test_a_name_that_the_provider_has_is_refused(app: App) -> None:
+async def test_all_principals_are_listed_with_role_and_tenant_of_service_accounts(
+    app: App, sign_in: SignIn, vinc_database: Database, capsys: Printed
+) -> None:
+    await create(app)
+    await create(app, name="archive", role="viewer")
+    await commands.disable(app, "archive")
+    vinc_database.admin.execute("update identity_principal set expires_at = now() where subject = 'billing'")
+    await sign_in("alice", "viewer", ("acme",)).id()
+    capsys.readouterr()
+    await people.list(app)
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()[1:]]
+
+    assert [[*line[:2], *line[3:6]] for line in lines] == [
+        ["person", "alice", "active", "never", ISSUER],
+        ["service", "archive", "viewer", "acme", "disabled"],
+        ["service", "billing", "wholesale_admin", "acme", "expired"],
+    ]
+
+
+async def test_a_name_that_is_registered_is_refused(app: App) -> None:
     await create(app)
     with pytest.raises(UserExists):
         await create(app)
+
+
+async def test_one_whose_registration_failed_is_deleted_by_name_and_made_anew(
+    app: App, sign_in: SignIn, provider: FakeProvider, vinc_database: Database, capsys: Printed
+) -> None:
+    vinc_database.admin.execute("alter table identity_principal rename to away")
+    with pytest.raises(VincError):
+        await create(app)
+    vinc_database.admin.execute("alter table away rename to identity_principal")
+    with pytest.raises(Refused, match="vinc identity service-account delete billing removes it"):
+        await create(app)
+    await commands.delete(app, "billing")
+    told = capsys.readouterr().out
+    await create(app)
+
+    assert "billing was not registered here" in told
+    assert provider.calls == [("delete", "billing")]
+    assert (await sign_in("billing", **machine("billing")).me()).status_code == 200
+
+
+async def test_a_new_secret_is_printed_once_and_ends_what_the_old_one_began(
+    app: App, sign_in: SignIn, provider: FakeProvider, capsys: Printed
+) -> None:
+    await create(app)
+    billing = sign_in("billing", **machine("billing"))
+    principal = await billing.id()
+    capsys.readouterr()
+    await commands.new_secret(app, "billing")
+    told = capsys.readouterr().out
+
+    assert told.splitlines() == [
+        "client id: billing",
+        "secret: new secret of billing",
+        "nobody can show this secret again",
+        f"billing {principal} has no session any more",
+    ]
+    assert provider.calls == [("secret", "billing"), ("end", "billing", 1)]
+    assert [(await one.me()).status_code for one in (billing, sign_in("billing", **machine("billing")))] == [401, 200]
+
+
+async def test_a_new_secret_is_refused_where_no_provider_here_could_make_it(app: App, provider: FakeProvider) -> None:
+    await create(app)
+    provider.knows_all = False
+    provider.users.clear()
+    with pytest.raises(Refused, match="vinc identity service-account delete"):
+        await commands.new_secret(app, "billing")
+    provider.issuer = ELSEWHERE
+    with pytest.raises(Refused, match="no identity provider that is enabled here"):
+        await commands.new_secret(app, "billing")
+
+    assert provider.calls == []
+
+
+async def test_a_deleted_account_is_refused_at_once_on_every_worker_and_one_made_anew_is_another(
+    app: App,
+    sign_in: SignIn,
+    provider: FakeProvider,
+    vinc_database: Database,
+    vinc_second_app: Application,
+    capsys: Printed,
+) -> None:
+    await create(app)
+    billing = sign_in("billing", **machine("billing"))
+    principal = await billing.id()
+    async with AsyncClient(transport=ASGITransport(vinc_second_app), base_url=billing.client.base_url) as elsewhere:
+
+        async def answers(status: int) -> bool:
+            return (await Caller(elsewhere, billing.token).me()).status_code == status
+
+        await within_a_second(partial(answers, 200))
+        await commands.delete(app, "billing")
+        here = (await billing.me()).status_code
+        await within_a_second(partial(answers, 401))
+
+    assert here == 401
+    assert f"billing {principal} is deleted" in capsys.readouterr().out
+    assert provider.users == {}
+    assert vinc_database.admin.execute("select count(*) from identity_principal").fetchall() == [(0,)]
+    await create(app)
+    assert await sign_in("billing", **machine("billing")).id() != principal
+
+
+async def test_a_deletion_that_fails_half_way_refuses_already_and_is_repeated(
+    app: App, sign_in: SignIn, provider: FakeProvider, vinc_database: Database
+) -> None:
+    await create(app)
+    billing = sign_in("billing", **machine("billing"))
+    await billing.id()
+    provider.away = True
+    with pytest.raises(Refused, match=r"disabled, and not deleted yet.*run this again"):
+        await commands.delete(app, "billing")
+    refused = (await billing.me()).status_code
+    provider.away, provider.knows_all = False, False
+    provider.users.clear()  # it was done there, and we have not heard of it
+    await commands.delete(app, "billing")
+
+    assert refused == 401
+    assert vinc_database.admin.execute("select count(*) from identity_principal").fetchall() == [(0,)]
+
+
+async def test_of_an_issuer_that_nobody_administers_it_is_deleted_here_alone(
+    app: App, provider: FakeProvider, vinc_database: Database, capsys: Printed
+) -> None:
+    await create(app)
+    provider.issuer = ELSEWHERE
+    await commands.delete(app, "billing")
+
+    assert f"{ISSUER}, which made it, is not looked after from here" in capsys.readouterr().out
+    assert provider.calls == []
+    assert vinc_database.admin.execute("select count(*) from identity_principal").fetchall() == [(0,)]
+
+
+async def test_who_takes_a_service_account_for_a_person_is_told_the_command(app: App) -> None:
+    await create(app)
+    for command, verb in ((people.disable, "disable"), (people.enable, "enable"), (people.end_sessions, "end")):
+        with pytest.raises(Refused) as refused:
+            await command(app, "billing")
+        assert str(refused.value) == f"billing is a service account: vinc identity service-account {verb} billing"
 
 
 async def test_without_the_provider_nothing_is_registered(
@@ -153,12 +297,13 @@ async def test_without_the_provider_nothing_is_registered(
 
 @pytest.mark.parametrize("account", ["nobody", "0199f3c8-0000-7000-8000-000000000000", ""])
 async def test_an_unknown_account_is_refused(app: App, account: str) -> None:
-    for command in (commands.disable, commands.enable, commands.end):
+    for command in (commands.disable, commands.enable, commands.end, commands.new_secret, commands.delete):
         with pytest.raises(Refused, match="vinc identity service-account list"):
             await command(app, account)
 
 
 async def test_a_person_is_no_service_account(app: App, sign_in: SignIn) -> None:
     principal = await sign_in().id()
-    with pytest.raises(Refused):
-        await commands.disable(app, str(principal))
+    for command in (commands.disable, commands.new_secret, commands.delete):
+        with pytest.raises(Refused):
+            await command(app, str(principal))

@@ -5,7 +5,22 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import DateTime, Integer, Text, Uuid, and_, bindparam, case, column, func, not_, or_, select, update
+from sqlalchemy import (
+    DateTime,
+    Integer,
+    Text,
+    Uuid,
+    and_,
+    bindparam,
+    case,
+    column,
+    delete,
+    func,
+    not_,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from vinc_kernel import Session
@@ -29,7 +44,8 @@ ONE = EVERY.where(THIS_ONE)
 BY_KEY = EVERY.where(OF_TOKEN)
 PEOPLE_BY_EMAIL = EVERY.where(Row.kind == PERSON, Row.email == bindparam("named")).order_by(Row.id)
 SERVICES_BY_NAME = EVERY.where(Row.kind == SERVICE, Row.name == bindparam("named")).order_by(Row.id)
-OF_KIND = EVERY.where(Row.kind == bindparam("of_kind")).order_by(Row.email, Row.name, Row.id)
+EVERYBODY = EVERY.order_by(Row.kind, Row.email, Row.name, Row.id)
+SERVICES = EVERY.where(Row.kind == SERVICE).order_by(Row.name, Row.id)
 LISTING = Listing(
     Row,
     filters={
@@ -59,6 +75,7 @@ DISABLE = (
 )
 ENABLE = update(Row).where(THIS_ONE).values(disabled=False, told=False).returning(*OUT)
 END_SESSIONS = update(Row).where(THIS_ONE).values(generation=Row.generation + 1).returning(*OUT)
+DELETE_SERVICE = delete(Row).where(THIS_ONE, Row.kind == SERVICE)
 COUNTED = bindparam("counted", type_=Integer)
 COUNT_ON = update(Row).where(OF_TOKEN, Row.generation < COUNTED).values(generation=func.least(COUNTED + 1, HIGHEST))
 RISE = (
@@ -143,9 +160,14 @@ async def services_called(db: Session, name: str) -> list[Stored]:
     return await db.all(SERVICES_BY_NAME, Stored, {"named": name})
 
 
-async def every(db: Session, kind: str) -> list[Stored]:
-    """All people, by their address, or all service accounts, by name."""
-    return await db.all(OF_KIND, Stored, {"of_kind": kind})
+async def everybody(db: Session) -> list[Stored]:
+    """All people, by their address, and then all service accounts, by name."""
+    return await db.all(EVERYBODY, Stored)
+
+
+async def services(db: Session) -> list[Stored]:
+    """All service accounts, by name."""
+    return await db.all(SERVICES, Stored)
 
 
 async def page(db: Session, asked: Asked, row: Callable[..., R]) -> Page[R]:
@@ -176,6 +198,11 @@ async def enable(db: Session, principal_id: UUID) -> Stored | None:
 async def end_sessions(db: Session, principal_id: UUID) -> Stored:
     """Believe none of the tokens that there are."""
     return await db.one(END_SESSIONS, Stored, {"this": principal_id})
+
+
+async def delete_service(db: Session, principal_id: UUID) -> None:
+    """Forget a service account: from now on it is one that nobody has registered."""
+    await db.execute(DELETE_SERVICE, {"this": principal_id})
 
 
 async def count_on(db: Session, key: Key, generation: int) -> None:

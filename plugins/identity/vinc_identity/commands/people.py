@@ -8,9 +8,9 @@ from typing import Any
 from vinc_kernel import App
 
 from .. import repository
-from ..models import PERSON
 from ..service import people
 from ..service.checked import email_of, name_of, password_of
+from ..service.shown import slugs_of
 from .changing import disable_found, enable_found, end_sessions_of
 from .printing import day_of, say, say_columns, state_of
 
@@ -21,7 +21,8 @@ async def create_super_admin(
     """Make a super admin, or make one of a user who is there; who is one already stays as they are.
 
     They are sent an invite to choose a password, or get the temporary one that is given; without a value a strong one
-    is made and printed. With --no-activate they are disabled, until `vinc identity enable`.
+    is made and printed. With --no-activate they are disabled until `vinc identity enable`, and nothing is sent: nobody
+    can sign in until `vinc identity invite`.
     """
     password = password_of(temp_password)
     wanted = people.Wanted(email=email_of(email), name=name_of(name), password=password, activate=activate)
@@ -32,16 +33,24 @@ async def create_super_admin(
         say(f"the temporary password is set, and must be changed at the first sign-in{shown}")
     elif done.invited:
         say_invited(done.link)
-    elif done.enabled:
-        say(f"nothing was sent: vinc identity invite {wanted.email} sends a link to choose a password")
     if not done.enabled:
         say(f"the user is disabled: vinc identity enable {wanted.email}")
+    if not password and not done.invited:
+        say_nothing_sent(done, wanted.email)
 
 
 def what_became(done: people.Done) -> str:
     if done.created:
         return "made the super admin"
     return "made a super admin of" if done.promoted else "there is already the super admin"
+
+
+def say_nothing_sent(done: people.Done, email: str) -> None:
+    invite = f"vinc identity invite {email} sends a link to choose a password"
+    if done.created:
+        say(f"nobody can sign in as this user until, after that, {invite}")
+    else:
+        say(f"nothing was sent: {invite}")
 
 
 def say_invited(link: str | None) -> None:
@@ -54,26 +63,37 @@ async def invite(app: App, email: str) -> None:
 
 
 async def list(app: App) -> None:  # noqa: A001  `vinc identity list`
-    """List the people that have come in, or were registered: address, id, state, when last seen, issuer."""
+    """List who has come in, or was registered: people and service accounts, and which of them may come in.
+
+    Role and tenant are those of service accounts; what a person may, their tokens say. `pending`: the identity provider
+    could not be told yet, and until then no token comes in.
+    """
     async with app.session() as db:
-        found = await repository.every(db, PERSON)
-    rows = [(one.email or one.subject, str(one.id), state_of(one), day_of(one), one.issuer) for one in found]
-    say_columns([("person", "id", "state", "last seen", "issuer"), *rows])
+        found = await repository.everybody(db)
+    slugs = await slugs_of(app, found)
+    rows = [
+        (
+            *(one.kind, one.email or one.name or one.subject, str(one.id), one.role or "", slugs[one.tenant]),
+            *(state_of(app, one), day_of(one), one.issuer),
+        )
+        for one in found
+    ]
+    say_columns([("kind", "principal", "id", "role", "tenant", "state", "last seen", "issuer"), *rows])
 
 
 async def disable(app: App, person: str) -> None:
     """Let nobody in as this person any more, by id or address; their sessions end."""
-    await disable_found(app, await people.named(app, person))
+    await disable_found(app, await people.named(app, person, "disable"))
 
 
 async def enable(app: App, person: str) -> None:
     """Let a person in again, by id or address; they sign in anew."""
-    await enable_found(app, await people.named(app, person))
+    await enable_found(app, await people.named(app, person, "enable"))
 
 
 async def end_sessions(app: App, person: str) -> None:
     """End all sessions of a person, by id or address; they sign in anew."""
-    await end_sessions_of(app, await people.named(app, person))
+    await end_sessions_of(app, await people.named(app, person, "end"))
 
 
 PEOPLE: tuple[Callable[..., Any], ...] = (create_super_admin, invite, list, disable, enable, end_sessions)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from vinc_kernel import App
 
@@ -30,8 +31,11 @@ def say_done(app: App, stored: Stored, what: str) -> None:
         say(PENDING)
 
 
-def state_of(stored: Stored) -> str:
-    return "disabled" if stored.disabled else "enabled"
+def state_of(app: App, stored: Stored) -> str:
+    """Whether it may come in, and whether the provider has still to be told: until then no token of it does."""
+    is_over = stored.expires_at is not None and stored.expires_at <= datetime.now(UTC)
+    state = "disabled" if stored.disabled else "expired" if is_over else "active"
+    return f"{state}, pending" if stored.provider(administered(app)) == "pending" else state
 
 
 def day_of(stored: Stored) -> str:

@@ -7,29 +7,32 @@ from datetime import date
 from vinc_kernel import App, CommandGroup
 
 from .. import repository
-from ..models import SERVICE
-from ..service import machines
+from ..contracts import ServiceCredentials
+from ..service import deletion, machines
 from ..service.checked import account_name_of, end_of
+from ..service.shown import slugs_of
 from .changing import disable_found, enable_found, end_sessions_of
 from .printing import day_of, say, say_columns, state_of
+
+ONCE = "nobody can show this secret again"
 
 
 async def create(app: App, *, name: str, tenant: str, role: str, expires: date) -> None:
     """Make a service account with a role in one tenant, until a day begins in UTC; its secret is printed once."""
     wanted = machines.WantedAccount(name=account_name_of(name), tenant=tenant, role=role, expires_at=end_of(expires))
     made = await machines.create(app, wanted)
-    say(f"client id: {made.client_id}")
-    say(f"secret: {made.secret}")
-    say(f"it expires at {wanted.expires_at:%Y-%m-%d %H:%M} UTC; nobody can show this secret again")
+    say_made(made)
+    say(f"it expires at {wanted.expires_at:%Y-%m-%d %H:%M} UTC; {ONCE}")
 
 
 async def list(app: App) -> None:  # noqa: A001  `vinc identity service-account list`
     """List the service accounts: name, id, tenant, role, state, when it expires, when last seen."""
     async with app.session() as db:
-        found = await repository.every(db, SERVICE)
+        found = await repository.services(db)
+    slugs = await slugs_of(app, found)
     rows = [
         (
-            *(one.name, str(one.id), str(one.tenant or ""), one.role or "", state_of(one)),
+            *(one.name, str(one.id), slugs[one.tenant], one.role or "", state_of(app, one)),
             *(f"{one.expires_at:%Y-%m-%d}" if one.expires_at else "never", day_of(one)),
         )
         for one in found
@@ -52,4 +55,33 @@ async def end(app: App, account: str) -> None:
     await end_sessions_of(app, await machines.named(app, account))
 
 
-SERVICE_ACCOUNTS = CommandGroup("service-account", (create, list, disable, enable, end))
+async def new_secret(app: App, account: str) -> None:
+    """Give a service account another secret, by id or name, which is printed once; the old one and its tokens end."""
+    found = await machines.named(app, account)
+    say_made(await machines.new_secret(app, found))
+    say(ONCE)
+    await end_sessions_of(app, found)
+
+
+async def delete(app: App, account: str) -> None:
+    """Delete a service account, by id or name, here and at the identity provider; its tokens are refused at once.
+
+    It can be repeated when it fails half-way. By name it also deletes one that the provider has and nobody registered.
+    """
+    found = await machines.known(app, account)
+    if found is None:
+        await deletion.delete_left_over(app, account)
+        say(f"{account} was not registered here, and is deleted at the identity provider")
+        return
+    is_gone = await deletion.delete(app, found)
+    say(f"{found.name} {found.id} is deleted")
+    if not is_gone:
+        say(f"{found.issuer}, which made it, is not looked after from here, and may have it still")
+
+
+def say_made(made: ServiceCredentials) -> None:
+    say(f"client id: {made.client_id}")
+    say(f"secret: {made.secret}")
+
+
+SERVICE_ACCOUNTS = CommandGroup("service-account", (create, list, disable, enable, end, new_secret, delete))

@@ -5,15 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from vinc_kernel import App, TenantDirectory
+from vinc_kernel import App, TenantDirectory, logger
 
 from .. import repository
-from ..contracts import Profile, ServiceCredentials
+from ..contracts import IdentityProvider, Profile, ServiceCredentials, UserExists, UserMissing
 from ..errors import Refused
 from ..models import SERVICE
 from ..permissions import OF_SERVICES
 from ..schemas import Stored
 from .people import id_of, provider_here
+
+UNKNOWN = "there is no service account with this id or name: vinc identity service-account list shows them"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +42,7 @@ async def create(app: App, wanted: WantedAccount) -> ServiceCredentials:
         raise Refused(f"there is no tenant {wanted.tenant!r}: vinc tenants list shows them")
     provider = provider_here(app)
     profile = Profile(email="", name=wanted.name, role=role, tenants=[str(tenant.id)])
-    made = await provider.create_service(wanted.name, profile)
+    made = await made_by(app, provider, wanted.name, profile)
     values = {
         "issuer": provider.issuer,
         "subject": made.subject,
@@ -55,17 +57,55 @@ async def create(app: App, wanted: WantedAccount) -> ServiceCredentials:
     return made
 
 
+async def made_by(app: App, provider: IdentityProvider, name: str, profile: Profile) -> ServiceCredentials:
+    """Raises UserExists, and Refused where an earlier run has made it there and got no further."""
+    try:
+        return await provider.create_service(name, profile)
+    except UserExists as exists:
+        subject = await provider.find_service(name)
+        async with app.session() as db:
+            is_left_over = subject is not None and await repository.find(db, (provider.issuer, subject)) is None
+        if not is_left_over:
+            raise
+        what = f"the identity provider has a service account {name} that is not registered here, as after a failure"
+        command = f"vinc identity service-account delete {name}"
+        raise Refused(f"{what}: {command} removes it there, and then it can be made anew") from exists
+
+
+async def new_secret(app: App, found: Stored) -> ServiceCredentials:
+    """Give it another secret; raises Refused.
+
+    The caller ends its tokens after that, and not before: else the old secret would still get new ones.
+    """
+    provider = provider_here(app)
+    if found.issuer != provider.issuer:
+        raise Refused(f"no identity provider that is enabled here looks after {found.issuer}, which made this account")
+    try:
+        made = await provider.new_service_secret(found.subject)
+    except UserMissing as missing:
+        cure = f"vinc identity service-account delete {found.id}, and then create it anew"
+        raise Refused(f"the identity provider has this service account no more: {cure}") from missing
+    logger.info("the service account %s has a new secret, by an operator's command", found.id)
+    return made
+
+
 async def named(app: App, text: str) -> Stored:
     """The service account with this id or name; raises Refused."""
+    found = await known(app, text)
+    if found is None:
+        raise Refused(UNKNOWN)
+    return found
+
+
+async def known(app: App, text: str) -> Stored | None:
+    """The service account with this id or name, if one is registered; raises Refused for a name that several have."""
     async with app.session() as db:
         account_id = id_of(text)
         if account_id is None:
             found = await repository.services_called(db, text)
         else:
             found = [one for one in [await repository.one(db, account_id)] if one is not None and one.kind == SERVICE]
-    if not found:
-        raise Refused("there is no service account with this id or name: vinc identity service-account list shows them")
     if len(found) > 1:
         ids = ", ".join(str(one.id) for one in found)
         raise Refused(f"several service accounts have this name: name one by its id: {ids}")
-    return found[0]
+    return found[0] if found else None

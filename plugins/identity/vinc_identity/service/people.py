@@ -11,6 +11,7 @@ from .. import repository
 from ..contracts import IdentityProvider, Profile, ProviderUser
 from ..directory import provider_of
 from ..errors import Refused
+from ..models import SERVICE
 from ..permissions import SUPER_ADMIN
 from ..schemas import Stored
 from . import changes
@@ -108,16 +109,22 @@ async def invite(app: App, email: str) -> str | None:
     return await provider.invite(user.subject)
 
 
-async def named(app: App, text: str) -> Stored:
-    """The person with this id or address, whom perhaps only the provider knows so far; raises Refused."""
+async def named(app: App, text: str, verb: str) -> Stored:
+    """The person with this id or address, whom perhaps only the provider knows so far; raises Refused.
+
+    Of a service account it says which command does the same: `verb` is the last word of that.
+    """
     principal_id = id_of(text)
-    if principal_id is not None:
-        async with app.session() as db:
-            found = await repository.one(db, principal_id)
-        if found is None or found.kind != "person":
-            raise Refused("there is no person with this id: vinc identity list shows them")
-        return found
-    return await known_to_provider(app, email_of(text))
+    async with app.session() as db:
+        found = await repository.one(db, principal_id) if principal_id else None
+        services = [] if principal_id else await repository.services_called(db, text)
+    if services or (found and found.kind == SERVICE):
+        raise Refused(f"{text} is a service account: vinc identity service-account {verb} {text}")
+    if principal_id is None:
+        return await known_to_provider(app, email_of(text))
+    if found is None:
+        raise Refused("there is no person with this id: vinc identity list shows them")
+    return found
 
 
 async def known_to_provider(app: App, email: str) -> Stored:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from uuid import UUID
 
-from vinc_kernel import NotFound, Principal, Tenant
+from vinc_kernel import App, NotFound, Principal, Tenant, TenantDirectory
 
 from ..schemas import ActiveTenant, Me, PrincipalOut, Stored
 
@@ -23,6 +24,13 @@ def shown(administered: str, stored: Stored) -> PrincipalOut:
         last_seen=stored.last_seen,
         created_at=stored.created_at,
     )
+
+
+async def slugs_of(app: App, found: Iterable[Stored]) -> dict[UUID | None, str]:
+    """What the tenants of service accounts are called; one that is there no more has its id alone."""
+    directory, ids = app.get(TenantDirectory), {one.tenant for one in found if one.tenant is not None}
+    tenants = {one: await directory.find(one) for one in ids}
+    return {None: "", **{one: tenant.slug if tenant else str(one) for one, tenant in tenants.items()}}
 
 
 def id_of(principal: Principal) -> UUID:
