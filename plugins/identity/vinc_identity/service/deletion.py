@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from vinc_kernel import App, VincError, logger
+from vinc_kernel import App, VincError
 
 from .. import repository
 from ..contracts import UserMissing
@@ -34,7 +34,6 @@ async def delete(app: App, found: Stored) -> bool:
     async with app.platform_session("delete a service account") as db:
         await repository.delete_service(db, found.id)
         app.get(StoredPrincipals).forget(db, found.key)
-    logger.info("the service account %s is deleted, by an operator's command", found.id)
     return is_ours
 
 
@@ -46,4 +45,3 @@ async def delete_left_over(app: App, name: str) -> None:
         raise Refused(UNKNOWN)
     with suppress(UserMissing):
         await provider.delete_service(subject)
-    logger.info("the unregistered service account %s is deleted, by an operator's command", name)

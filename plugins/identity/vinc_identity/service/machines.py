@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from vinc_kernel import App, TenantDirectory, logger
+from vinc_kernel import App, TenantDirectory
 
 from .. import repository
 from ..contracts import IdentityProvider, Profile, ServiceCredentials, UserExists, UserMissing
@@ -81,12 +81,10 @@ async def new_secret(app: App, found: Stored) -> ServiceCredentials:
     if found.issuer != provider.issuer:
         raise Refused(f"no identity provider that is enabled here looks after {found.issuer}, which made this account")
     try:
-        made = await provider.new_service_secret(found.subject)
+        return await provider.new_service_secret(found.subject)
     except UserMissing as missing:
         cure = f"vinc identity service-account delete {found.id}, and then create it anew"
         raise Refused(f"the identity provider has this service account no more: {cure}") from missing
-    logger.info("the service account %s has a new secret, by an operator's command", found.id)
-    return made
 
 
 async def named(app: App, text: str) -> Stored:
