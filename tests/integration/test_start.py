@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import gc
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import psycopg
+import pytest
 from fastapi import APIRouter
 from sqlalchemy import bindparam, func, select
 from starlette.types import Message
@@ -47,6 +50,29 @@ async def test_what_is_there_when_it_serves_is_collected_no_more(
         await living
     finally:
         gc.unfreeze()
+
+
+@pytest.mark.parametrize(("names", "warned"), [(("tenants", "identity"), True), (("health",), False)])
+async def test_where_nobody_can_sign_in_it_says_so(
+    vinc_servers: Servers,
+    vinc_database: Database,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    names: Sequence[str],
+    warned: bool,
+) -> None:
+    manifest = tmp_path / "plugins.toml"
+    manifest.write_text("".join(f"[plugins.{name}]\n" for name in names))
+    given = {
+        **environment(vinc_servers, vinc_database.name),
+        "VINC_PLUGINS_FILE": str(manifest),
+        "VINC_JWT_TEST_SECRET": "",
+    }
+    sources = Sources(given)
+    async with create_app(read_settings(sources)[0], sources).lifespan():
+        told = [line for line in caplog.messages if line.startswith("nobody can sign in")]
+
+    assert bool(told) == warned
 
 
 @router.get("", dependencies=[signed_in])

@@ -48,7 +48,8 @@ class Listing:
     """The filters and orders of one list.
 
     `filters` and `orders` name columns of `model`; `order` is the one that holds when a caller asks for none, `-name`
-    for the other direction. The id breaks ties. Raises TypeError for a column that no index can be used for.
+    for the other direction. The id breaks ties. `choices` are the values that a filter takes, where it takes no others.
+    Raises TypeError for a column that no index can be used for.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class Listing:
         orders: Mapping[str, Any],
         order: str,
         filters: Mapping[str, Any] | None = None,
+        choices: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         unique = plain_column("id", model.id)
         self.orders = {
@@ -68,8 +70,11 @@ class Listing:
         if order not in self.orders:
             raise refused(order, f"is none of the orders: {', '.join(orders)}")
         self.filters: dict[str, Filter] = {}
+        for name in choices or {}:
+            if name not in (filters or {}):
+                raise refused(name, "has choices and is no filter")
         for name, attribute in (filters or {}).items():
-            for one in filters_of(name, plain_column(name, attribute)):
+            for one in filters_of(name, plain_column(name, attribute), (choices or {}).get(name, ())):
                 self.add(one)
         self.query = query_model(self.filters.values(), self.orders, order)
         self.asked: Any = Depends(Asking(self))
@@ -92,11 +97,12 @@ def order_of(name: str, attribute: Any, unique: Column[Any], *, descending: bool
     return Order((column,) if column is unique else (column, unique), descending)
 
 
-def filters_of(name: str, column: Column[Any]) -> Iterator[Filter]:
+def filters_of(name: str, column: Column[Any], choices: Sequence[str]) -> Iterator[Filter]:
     kind = kind_of(column)
+    value: Any = Literal[tuple(choices)] if choices else kind.parameter
     yield Filter(
         name=name,
-        type=Annotated[list.__class_getitem__(kind.parameter), Field(max_length=MOST_VALUES)],
+        type=Annotated[list.__class_getitem__(value), Field(max_length=MOST_VALUES)],
         description="Any of these.",
         one=Condition(column == bindparam(parameter(name))),
         several=Condition(column == any_(bindparam(parameter(name), type_=ARRAY(column.type)))),

@@ -83,7 +83,9 @@ async def test_the_list_is_filtered_and_ordered(
     assert await listed(boss, query) == found
 
 
-@pytest.mark.parametrize("query", ["?name=bob", "?order_by=subject", "?limit=0", "?disabled=1", "?cursor=x"])
+@pytest.mark.parametrize(
+    "query", ["?name=bob", "?order_by=subject", "?limit=0", "?disabled=1", "?cursor=x", "?kind=robot"]
+)
 async def test_what_cannot_be_asked_is_refused(boss: Caller, query: str) -> None:
     answer = await boss.ask("GET", f"/identity/principals{query}")
 

@@ -56,6 +56,7 @@ LISTING = Listing(
         "disabled": Row.disabled,
         "last_seen": Row.last_seen,
     },
+    choices={"kind": (PERSON, SERVICE)},
     orders={"created_at": Row.created_at, "email": Row.email},
     order="created_at",
 )

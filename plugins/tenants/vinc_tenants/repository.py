@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from vinc_kernel import Session, Tenant
 from vinc_kernel.rest import Asked, IfMatch, Listing, Page, update_one
 
-from .models import CLOSING, PURGED, Receipt
+from .models import ACTIVE, CLOSING, PURGED, SUSPENDED, Receipt
 from .models import Tenant as Row
 from .schemas import Choices, TenantOut
 
@@ -58,6 +58,7 @@ CHOICES = select(*(getattr(Row, name) for name in Choices.model_fields)).where(T
 LISTING = Listing(
     Row,
     filters={"status": Row.status, "slug": Row.slug},
+    choices={"status": (ACTIVE, SUSPENDED, CLOSING)},
     orders={"slug": Row.slug, "name": Row.name, "created_at": Row.created_at},
     order="slug",
 )

@@ -298,6 +298,7 @@ WRONG: dict[str, dict[str, Any]] = {
     "order: the usual is none": {"order": "qty"},
     "order: no usual": {"order": ""},
     "id: float": {"model": Numbered, "orders": {"name": Numbered.name}},
+    "choices: of no filter": {"choices": {"name": ("a", "b")}},
     "name: a range's": {"filters": {"qty": Item.qty, "qty_from": Item.small}},
     "name: a range's, before": {"filters": {"qty_before": Item.small, "qty": Item.qty}},
     **{f"name: {name}": {"filters": {name: Item.name}} for name in ("limit", "cursor", "order_by")},
