@@ -1,7 +1,8 @@
 """Make command-line arguments of a function's parameters: with a default an option, without one a position.
 
 One before a `/` that has a default is a position that may be left out; one after a `*` that has none is an option that
-may not. An option that is `str | bool` may be given with a text or without.
+may not. An option that is `str | bool` may be given with a text or without. Its help is the `Doc` of its annotation:
+`days: Annotated[int, Doc("how many days ahead")] = 7`.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import typing
 from collections.abc import Callable
 from typing import Any
 
+from annotated_doc import Doc
 from pydantic import TypeAdapter
 
 from ..services import App
@@ -24,30 +26,39 @@ def parameters_of(function: Callable[..., Any]) -> list[inspect.Parameter]:
     return [one.replace(annotation=hints.get(one.name, str)) for one in found]
 
 
+def help_of(annotation: Any) -> str | None:
+    """What its `Doc` says, as argparse wants it written; None without one."""
+    said = [one.documentation for one in getattr(annotation, "__metadata__", ()) if isinstance(one, Doc)]
+    return said[0].replace("%", "%%") if said else None
+
+
 def add_parameters(parser: argparse.ArgumentParser, function: Callable[..., Any]) -> None:
+    documented = typing.get_type_hints(function, include_extras=True)
     for parameter in parameters_of(function):
         if parameter.annotation is not App:
-            add_parameter(parser, parameter)
+            add_parameter(parser, parameter, help_of(documented.get(parameter.name)))
 
 
-def add_parameter(parser: argparse.ArgumentParser, parameter: inspect.Parameter) -> None:
+def add_parameter(parser: argparse.ArgumentParser, parameter: inspect.Parameter, said: str | None) -> None:
     kind = reader(parameter.annotation)
     option = f"--{parameter.name.replace('_', '-')}"
     if parameter.default is inspect.Parameter.empty:
         if parameter.kind is inspect.Parameter.KEYWORD_ONLY:
-            parser.add_argument(option, type=kind, required=True)
+            parser.add_argument(option, type=kind, required=True, help=said)
         else:
-            parser.add_argument(parameter.name, type=kind)
+            parser.add_argument(parameter.name, type=kind, help=said)
         return
     if parameter.kind is inspect.Parameter.POSITIONAL_ONLY:
-        parser.add_argument(parameter.name, type=kind, nargs="?", default=parameter.default)
+        parser.add_argument(parameter.name, type=kind, nargs="?", default=parameter.default, help=said)
         return
     if parameter.annotation == str | bool:
-        parser.add_argument(option, nargs="?", const=True, default=parameter.default, metavar="VALUE")
+        parser.add_argument(option, nargs="?", const=True, default=parameter.default, metavar="VALUE", help=said)
     elif parameter.annotation is bool:
-        parser.add_argument(option, action=argparse.BooleanOptionalAction, default=parameter.default)
+        parser.add_argument(option, action=argparse.BooleanOptionalAction, default=parameter.default, help=said)
     else:
-        parser.add_argument(option, type=kind, default=parameter.default, help="default: %(default)s")
+        usual = None if parameter.default is None else "default: %(default)s"
+        told = f"{said} ({usual})" if said and usual else said or usual
+        parser.add_argument(option, type=kind, default=parameter.default, help=told)
 
 
 def reader(annotation: Any) -> Callable[[str], Any]:

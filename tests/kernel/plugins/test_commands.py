@@ -46,6 +46,8 @@ def contribute() -> Contribution:
 SURVIVED = sorted(BAD.keys() - {"dies"})
 COMMANDS = """
 from datetime import date
+from typing import Annotated
+from annotated_doc import Doc
 from vinc_kernel import App, CommandGroup, Contribution, hooks
 def hello(days: int = 7, loud: bool = False, name: str | None = None) -> None:
     '''Say hello, 100 % of the time.'''
@@ -67,9 +69,21 @@ def needs(*, email: str, secret: str | bool = False) -> None:
 def add(name: str) -> None:
     '''Add a robot.'''
     print("added", name)
+def told(
+    app: App,
+    where: Annotated[str, Doc("a place, 100 % sure")],
+    /,
+    *,
+    email: Annotated[str, Doc("whose it is")],
+    days: Annotated[int, Doc("how many days")] = 7,
+    until: Annotated[date | None, Doc("the last day")] = None,
+    loud: Annotated[bool, Doc("shout")] = False,
+    secret: Annotated[str | bool, Doc("a secret, or one that is made")] = False,
+) -> None: ...
 @hooks.contribute
 def contribute() -> Contribution:
-    return Contribution(commands=[hello, wait, loop, flag, opened, greet, needs, CommandGroup("robot", [add, hello])])
+    robot = CommandGroup("robot", [add, hello])
+    return Contribution(commands=[hello, wait, loop, flag, opened, greet, needs, told, robot])
 """
 
 
@@ -266,6 +280,30 @@ def test_the_help_of_a_command_is_its_docstring(workshop: Workshop) -> None:
 
     assert "Say hello, 100 % of the time." in workshop.vinc("mine", "--help").stdout
     assert "Add a robot." in workshop.vinc("mine", "robot", "--help").stdout
+
+
+def test_the_help_of_a_parameter_is_what_its_annotation_says(
+    workshop: Workshop, capsys: pytest.CaptureFixture[str]
+) -> None:
+    workshop.plugin("mine", COMMANDS)
+    shown = []
+    for command in ("told", "hello"):
+        with pytest.raises(SystemExit):
+            plugin.run(["mine", command, "--help"], workshop.settings, workshop.sources)
+        shown.append(" ".join(capsys.readouterr().out.split()))
+    told, hello = shown
+
+    for line in (
+        "where a place, 100 % sure",
+        "--email EMAIL whose it is",
+        "--days DAYS how many days (default: 7)",
+        "--until UNTIL the last day",
+        "--loud, --no-loud shout",
+        "--secret [VALUE] a secret, or one that is made",
+    ):
+        assert line in told
+    assert "--days DAYS default: 7" in hello
+    assert "None" not in told + hello
 
 
 def test_a_command_of_a_plugin_that_does_not_run_is_refused(workshop: Workshop) -> None:
