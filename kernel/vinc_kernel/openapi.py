@@ -41,11 +41,10 @@ PROBLEM = {
         "errors": {"type": "array", "items": FAULT},
     },
 }
-RESPONSE = {
-    "description": "A problem.",
-    "content": {"application/problem+json": {"schema": {"$ref": f"{SCHEMA_AT}Problem"}}},
-}
+CONTENT = {"application/problem+json": {"schema": {"$ref": f"{SCHEMA_AT}Problem"}}}
+RESPONSE = {"description": "A problem.", "content": CONTENT}
 BEARER = "token"  # the name of a security scheme
+FAILED = ("4", "5")  # how the status of a problem begins
 ANSWER = {"$ref": "#/components/responses/Problem"}
 
 
@@ -110,8 +109,18 @@ def describe(operation: dict[str, Any], needs: Requirement, schemes: Sequence[st
     responses = operation.setdefault("responses", {})
     if "HTTPValidationError" in json.dumps(responses.get("422", {})):
         del responses["422"]
+    for status, response in responses.items():
+        if status.startswith(FAILED):  # what a route answers itself; before it is asked, the kernel may have refused
+            response["content"] = {**response.get("content", {}), **CONTENT}
     responses.setdefault("4XX", ANSWER)
     responses.setdefault("5XX", ANSWER)
     if not needs.public:
-        tenant: dict[str, list[str]] = {"tenant": []} if needs.tenant else {}
-        operation["security"] = [{scheme: [], **tenant} for scheme in schemes]
+        operation["security"] = [{scheme: [], **tenant} for tenant in tenants(needs) for scheme in schemes]
+
+
+def tenants(needs: Requirement) -> list[dict[str, list[str]]]:
+    """What is brought beside a token, in the order of what is usual: a tenant, none, or either."""
+    named: dict[str, list[str]] = {"tenant": []}
+    if needs.tenant:
+        return [named]
+    return [{}, named] if needs.selects else [{}]

@@ -130,7 +130,28 @@ def test_what_a_caller_must_bring_is_told(both: Application) -> None:
 
     assert "security" not in paths["/api/v1/books/{number}"]["get"]
     assert paths["/api/v1/books"]["post"]["security"] == [{"token": [], "tenant": []}]
-    assert paths["/api/v1/films"]["get"]["security"] == [{"token": []}]
+    assert paths["/api/v1/films"]["get"]["security"] == [{"token": []}, {"token": [], "tenant": []}]
+
+
+def test_errors_of_a_routes_own_stand_beside_the_problems_of_the_kernel(plugin_of: PluginOf) -> None:
+    class Refusal(BaseModel):
+        error: str
+
+    router = APIRouter(prefix="/films", dependencies=[public("a test")])
+
+    @router.get("", responses={400: {"model": Refusal}, 302: {"description": "Elsewhere."}})
+    async def read() -> str:
+        raise NotImplementedError
+
+    made = document(create_app(settings(), plugins=[plugin_of("films", Contribution(routers=[router]))]))
+    responses = made["paths"]["/api/v1/films"]["get"]["responses"]
+
+    assert responses["400"]["content"] == {
+        "application/json": {"schema": {"$ref": "#/components/schemas/films.Refusal"}},
+        "application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}},
+    }
+    assert "content" not in responses["302"]
+    assert set(responses) == {"200", "302", "400", "4XX", "5XX"}
 
 
 async def test_the_document_and_the_page_are_served_unless_switched_off(client_of: Client, plugin_of: PluginOf) -> None:
