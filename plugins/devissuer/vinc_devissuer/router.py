@@ -10,6 +10,7 @@ from vinc_kernel import provided, public
 
 from . import forms, pages
 from .errors import FormRefused, TokenRefused
+from .schemas import OAuthError
 from .service import invites
 from .service.grants import grant
 from .service.issuer import DevIssuer
@@ -21,6 +22,13 @@ router = APIRouter(prefix="/devissuer", tags=["devissuer"])
 Running = Annotated[DevIssuer, provided(DevIssuer)]
 NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}  # RFC 6749, 5.1
 CHALLENGE = {"WWW-Authenticate": 'Basic realm="devissuer"'}  # RFC 6749, 5.2
+NO_TOKEN: dict[int | str, dict[str, Any]] = {
+    400: {"model": OAuthError, "description": "No token is given (RFC 6749, 5.2)."},
+    401: {"model": OAuthError, "description": "The client is refused (RFC 6749, 5.2)."},
+}
+NO_PASSWORD: dict[int | str, dict[str, Any]] = {
+    400: {"content": {"text/html": {}}, "description": "The page, with what was wrong."}
+}
 GRANTS = ["password", "refresh_token", "client_credentials"]
 
 
@@ -59,6 +67,7 @@ async def jwks(issuer: Running) -> dict[str, Any]:
 @router.post(
     "/token",
     response_class=JSONResponse,
+    responses=NO_TOKEN,
     dependencies=[public("a token is had for a password, a refresh token or a client's secret")],
     openapi_extra=taking("grant_type", "username", "password", "refresh_token", "client_id", "client_secret", "scope"),
 )
@@ -76,9 +85,8 @@ async def token(request: Request, issuer: Running) -> Response:
 
 def refusal(refused: TokenRefused) -> Response:
     """An answer of RFC 6749, 5.2, and not a problem document: clients know no other."""
-    told = {"error": refused.error, "error_description": refused.description}
-    if refused.page:
-        told["error_uri"] = refused.page
+    said = OAuthError(error=refused.error, error_description=refused.description, error_uri=refused.page or None)
+    told = said.model_dump(exclude_none=True)
     if refused.error != "invalid_client":
         return JSONResponse(told, status_code=400, headers=NO_STORE)
     return JSONResponse(told, status_code=401, headers=NO_STORE | CHALLENGE)
@@ -87,6 +95,7 @@ def refusal(refused: TokenRefused) -> Response:
 @router.get(
     "/password",
     response_class=HTMLResponse,
+    responses=NO_PASSWORD,
     dependencies=[public("whoever has the link chooses a password, and cannot sign in before that")],
 )
 async def show_password(issuer: Running, token: str = "") -> Response:
@@ -98,6 +107,7 @@ async def show_password(issuer: Running, token: str = "") -> Response:
 @router.post(
     "/password",
     response_class=HTMLResponse,
+    responses=NO_PASSWORD,
     dependencies=[public("the token in the form is the proof, and good for one use")],
     openapi_extra=taking("token", "password", "again"),
 )

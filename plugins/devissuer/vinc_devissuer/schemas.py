@@ -1,8 +1,10 @@
-"""What is read out of the tables. Secrets have no place in a repr."""
+"""What is read out of the tables, and answered. Secrets have no place in a repr."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
+
+from pydantic import BaseModel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,3 +64,11 @@ class Invited:
 
     user_id: UUID
     email: str
+
+
+class OAuthError(BaseModel):
+    """Why there is no token (RFC 6749, 5.2)."""
+
+    error: str
+    error_description: str
+    error_uri: str | None = None
