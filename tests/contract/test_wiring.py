@@ -178,7 +178,7 @@ def test_devissuer_adds_exactly_this() -> None:
         ],
         "tables": ["devissuer_failure", "devissuer_invite", "devissuer_key", "devissuer_session", "devissuer_user"],
         "settings": ["access_minutes", "refresh_hours", "url"],
-        "commands": ["demo", "rotate-keys", "token", "users"],
+        "commands": ["demo", "locked", "rotate-keys", "token", "unlock", "users"],
         "hooks": ["contribute", "lifespan"],
     }
 

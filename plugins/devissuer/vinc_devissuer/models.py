@@ -76,9 +76,10 @@ class Invite(Base):
 
 
 class Failure(Base):
-    """How often passwords were tried for an account, or from an address, since when; `key` is a hash of which.
+    """How often passwords were tried for an account, or from an address, since when; `key` says for which.
 
-    `since` begins anew with the try that locks: from then on nobody gets in until the time is over.
+    Of an account `key` is a hash; an IP address is readable. `since` begins anew with the try that locks: from then on
+    nobody gets in until the time is over.
     """
 
     __tablename__ = "devissuer_failure"

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import Interval, bindparam, case, delete, func, insert, select, update
+from sqlalchemy import Interval, bindparam, case, delete, func, insert, not_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.sql import Executable
 
@@ -13,7 +13,7 @@ from vinc_kernel import Session
 from vinc_kernel.rest import uuid7
 
 from .models import Failure, Invite, Key, SignInSession, User
-from .schemas import Account, Invited, PublishedKey, Renewed, StoredKey, Tries
+from .schemas import Account, Invited, PublishedKey, Renewed, StoredKey, Tried, Tries
 
 LOCKED = timedelta(minutes=15)  # how long tries count, and how long they lock
 LONGEST_INVITE = timedelta(hours=24)
@@ -71,6 +71,11 @@ COUNT = (
 )
 UNCOUNT = update(Failure).where(Failure.key == bindparam("this"), Failure.count > 0).values(count=Failure.count - 1)
 FORGET = delete(Failure).where(Failure.key == bindparam("this"))
+TRIED_OFTEN = (
+    select(Failure.key, Failure.count, Failure.since)
+    .where(not_(IS_OVER), Failure.count >= bindparam("least"))
+    .order_by(Failure.since, Failure.key)
+)
 # Whoever counts has locked its rows in an order of its own: those are passed over, as nobody may wait for this.
 STALE = select(Failure.key).where(IS_OVER).with_for_update(skip_locked=True)
 FORGET_STALE = delete(Failure).where(Failure.key.in_(STALE))
@@ -212,6 +217,16 @@ async def forgive(db: Session, address: str, account: str) -> None:
     await db.execute(UNCOUNT, {"this": address})
     await db.execute(FORGET, {"this": account})
     await db.execute(FORGET_STALE)
+
+
+async def tried_often(db: Session, least: int) -> list[Tried]:
+    """What was tried so often or more, and still counts; the earliest first."""
+    return await db.all(TRIED_OFTEN, Tried, {"least": least})
+
+
+async def forget(db: Session, keys: Sequence[str]) -> int:
+    """Count no tries under these keys any more; tells under how many there were some."""
+    return sum([await db.execute(FORGET, {"this": key}) for key in keys])
 
 
 async def add_session(db: Session, values: Mapping[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from uuid import UUID
 
 from pydantic import BaseModel
@@ -56,6 +57,24 @@ class Tries:
     """How often something was tried, this time included."""
 
     count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tried:
+    """How often something was tried, and when that began, or locked it."""
+
+    key: str
+    count: int
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lock:
+    """An account, by its address or client id, or an address that is locked."""
+
+    name: str
+    since: datetime
+    until: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,141 @@
+"""Whoever looks after the issuer sees what is locked, and can unlock it; whoever guesses cannot fill the log."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from httpx import ASGITransport, AsyncClient
+
+from vinc_devissuer.commands import locked, unlock
+from vinc_identity.contracts import IdentityProvider, Profile, ProviderUser
+from vinc_kernel import App, VincError
+from vinc_kernel.testing import Application
+
+from .conftest import ALICE, PASSWORD, ask, sign_in
+
+HERE = "127.0.0.1"
+
+
+def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [one.getMessage() for one in caplog.records if one.levelname == "WARNING"]
+
+
+def rows(capsys: pytest.CaptureFixture[str]) -> Iterator[list[str]]:
+    """What `locked` printed, without its head."""
+    for line in capsys.readouterr().out.splitlines()[1:]:
+        yield re.split(" {2,}", line)
+
+
+async def guess(client: AsyncClient, times: int, email: str = ALICE) -> None:
+    for number in range(times):
+        await sign_in(client, password=f"guess {number}", email=email)
+
+
+async def test_a_lock_of_an_account_is_one_line_with_its_id_however_many_tries_follow(
+    client: AsyncClient, alice: ProviderUser, caplog: pytest.LogCaptureFixture
+) -> None:
+    await guess(client, 9)
+    before = warnings(caplog)
+    await asyncio.gather(*(sign_in(client, password=f"guess {number}") for number in range(25)))
+
+    assert before == []
+    assert warnings(caplog) == [f"the account {alice.subject} is locked for 15 minutes: 10 sign-ins were refused"]
+
+
+async def test_whoever_guesses_names_of_nobody_fills_no_log(
+    client: AsyncClient, alice: ProviderUser, caplog: pytest.LogCaptureFixture
+) -> None:
+    for number in range(12):
+        await guess(client, 12, f"nobody{number}@acme.example")
+
+    assert warnings(caplog) == [f"the address {HERE} is locked for 15 minutes: 50 sign-ins were refused"]
+    assert "nobody" not in "".join(one.getMessage() for one in caplog.records)
+
+
+async def test_right_passwords_lock_nobody_and_are_no_line(
+    client: AsyncClient, alice: ProviderUser, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(3):
+        await guess(client, 9)
+        assert (await sign_in(client)).status_code == 200
+
+    assert warnings(caplog) == []
+
+
+async def test_what_is_locked_is_listed_until_its_time_is_over(
+    app: App,
+    client: AsyncClient,
+    alice: ProviderUser,
+    users: IdentityProvider,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    await users.create_service("billing", Profile(email=""))
+    await users.create(Profile(email="bob@acme.example"))
+    await guess(client, 9, "bob@acme.example")
+    await guess(client, 10)
+    for _ in range(10):
+        await ask(client, "client_credentials", client_id="billing", client_secret="wrong")
+    await guess(client, 21, "nobody@acme.example")
+    await locked(app)
+    seen = list(rows(capsys))
+    now = datetime.now(UTC).replace(tzinfo=None)
+    moments = [[datetime.fromisoformat(text) for text in row[1:]] for row in seen]
+
+    assert [row[0] for row in seen] == [ALICE, "billing", HERE]
+    assert all(timedelta(0) <= now - since < timedelta(minutes=1) for since, _ in moments)
+    assert all(until - since == timedelta(minutes=15) for since, until in moments)
+
+
+async def test_an_account_is_unlocked_however_its_address_is_written(
+    app: App, client: AsyncClient, alice: ProviderUser, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await guess(client, 10)
+    refused = await sign_in(client)
+    await unlock(app, "Alice@ACME.example")
+    capsys.readouterr()
+    await locked(app)
+
+    assert refused.status_code == 400
+    assert list(rows(capsys)) == []
+    assert (await sign_in(client)).status_code == 200
+
+
+async def test_an_address_and_a_service_account_are_unlocked(
+    app: App, client: AsyncClient, alice: ProviderUser, users: IdentityProvider
+) -> None:
+    made = await users.create_service("billing", Profile(email=""))
+    for _ in range(10):
+        await ask(client, "client_credentials", client_id="billing", client_secret="wrong")
+    await guess(client, 40, "nobody@acme.example")
+    for name in (HERE, "billing"):
+        await unlock(app, name)
+    answers = [
+        await sign_in(client),
+        await ask(client, "client_credentials", client_id="billing", client_secret=made.secret),
+    ]
+
+    assert [one.status_code for one in answers] == [200, 200]
+
+
+@pytest.mark.parametrize("name", ["", ALICE, "nobody", "192.0.2.7", "\udcff"])
+async def test_what_is_not_counted_cannot_be_unlocked(app: App, alice: ProviderUser, name: str) -> None:
+    with pytest.raises(VincError, match="vinc devissuer locked"):
+        await unlock(app, name)
+
+
+async def test_a_caller_of_any_name_is_counted_and_its_name_is_not_kept(
+    vinc_app: Application, client: AsyncClient, alice: ProviderUser, caplog: pytest.LogCaptureFixture
+) -> None:
+    elsewhere = ASGITransport(vinc_app, client=(PASSWORD * 500, 1))  # what a proxy that is believed passes on
+    async with AsyncClient(transport=elsewhere, base_url=str(client.base_url)) as other:
+        await guess(other, 50, "nobody@acme.example")
+        answer = await sign_in(other)
+
+    (line,) = warnings(caplog)
+    assert answer.status_code == 400
+    assert PASSWORD not in line
+    assert len(line) < 200
