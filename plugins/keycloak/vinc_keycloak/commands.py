@@ -1,6 +1,9 @@
 """`vinc keycloak ...`: what operators do with Keycloak."""
 
 from collections.abc import Sequence
+from typing import Annotated
+
+from annotated_doc import Doc
 
 from vinc_kernel import App
 
@@ -11,10 +14,12 @@ from .settings import KeycloakSettings
 DRIFT = 3  # the exit code of every command that finds something
 
 
-async def bootstrap(app: App, *, check: bool = False) -> int:
+async def bootstrap(
+    app: App, *, check: Annotated[bool, Doc("change nothing, and exit with 3 where something differs")] = False
+) -> int:
     """Make realm, client, roles, mappers and user profile as they should be; with --check only tell what is not.
 
-    What is right stays as it is, and so does what others have added. --check exits with 3 where something differs.
+    What is right stays as it is, and so does what others have added.
     """
     from .service.bootstrap import differing  # python-keycloak takes 0.2 s to import
     from .service.connection import admin

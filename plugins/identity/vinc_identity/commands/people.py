@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
+
+from annotated_doc import Doc
 
 from vinc_kernel import App
 
@@ -14,9 +16,16 @@ from ..service.shown import slugs_of
 from .changing import disable_found, enable_found, end_sessions_of
 from .printing import day_of, say, say_columns, state_of
 
+Person = Annotated[str, Doc("their id or e-mail address")]
+
 
 async def create_super_admin(
-    app: App, *, email: str, name: str, temp_password: str | bool = False, activate: bool = True
+    app: App,
+    *,
+    email: Annotated[str, Doc("whom to let in")],
+    name: Annotated[str, Doc("what they are called, for a user who is made")],
+    temp_password: Annotated[str | bool, Doc("set this password instead of an invite; alone, one is made")] = False,
+    activate: Annotated[bool, Doc("whether they may sign in already")] = True,
 ) -> None:
     """Make a super admin, or make one of a user who is there; who is one already stays as they are.
 
@@ -57,7 +66,7 @@ def say_invited(link: str | None) -> None:
     say("a mail was sent, by which to choose a password" if link is None else f"choose a password here, once: {link}")
 
 
-async def invite(app: App, email: str) -> None:
+async def invite(app: App, email: Annotated[str, Doc("whom")]) -> None:
     """Have a user choose a password: by a mail, or by a link that is printed once."""
     say_invited(await people.invite(app, email_of(email)))
 
@@ -81,18 +90,18 @@ async def list(app: App) -> None:  # noqa: A001  `vinc identity list`
     say_columns([("kind", "principal", "id", "role", "tenant", "state", "last seen", "issuer"), *rows])
 
 
-async def disable(app: App, person: str) -> None:
-    """Let nobody in as this person any more, by id or address; their sessions end."""
+async def disable(app: App, person: Person) -> None:
+    """Let nobody in as this person any more; their sessions end."""
     await disable_found(app, await people.named(app, person, "disable"))
 
 
-async def enable(app: App, person: str) -> None:
-    """Let a person in again, by id or address; they sign in anew."""
+async def enable(app: App, person: Person) -> None:
+    """Let a person in again; they sign in anew."""
     await enable_found(app, await people.named(app, person, "enable"))
 
 
-async def end_sessions(app: App, person: str) -> None:
-    """End all sessions of a person, by id or address; they sign in anew."""
+async def end_sessions(app: App, person: Person) -> None:
+    """End all sessions of a person; they sign in anew."""
     await end_sessions_of(app, await people.named(app, person, "end"))
 
 

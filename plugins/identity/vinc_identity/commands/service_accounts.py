@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import Annotated
+
+from annotated_doc import Doc
 
 from vinc_kernel import App, CommandGroup
 
@@ -15,9 +18,17 @@ from .changing import disable_found, enable_found, end_sessions_of
 from .printing import day_of, say, say_columns, state_of
 
 ONCE = "nobody can show this secret again"
+Account = Annotated[str, Doc("its id or name")]
 
 
-async def create(app: App, *, name: str, tenant: str, role: str, expires: date) -> None:
+async def create(
+    app: App,
+    *,
+    name: Annotated[str, Doc("what it is called, like billing-export")],
+    tenant: Annotated[str, Doc("the id or slug of the one that it works in")],
+    role: Annotated[str, Doc("what it may there, like viewer")],
+    expires: Annotated[date, Doc("until this day begins in UTC, like 2031-12-31")],
+) -> None:
     """Make a service account with a role in one tenant, until a day begins in UTC; its secret is printed once."""
     wanted = machines.WantedAccount(name=account_name_of(name), tenant=tenant, role=role, expires_at=end_of(expires))
     made = await machines.create(app, wanted)
@@ -40,31 +51,31 @@ async def list(app: App) -> None:  # noqa: A001  `vinc identity service-account 
     say_columns([("service account", "id", "tenant", "role", "state", "expires", "last seen"), *rows])
 
 
-async def disable(app: App, account: str) -> None:
-    """Let a service account in no more, by id or name."""
+async def disable(app: App, account: Account) -> None:
+    """Let a service account in no more."""
     await disable_found(app, await machines.named(app, account))
 
 
-async def enable(app: App, account: str) -> None:
-    """Let a service account in again, by id or name."""
+async def enable(app: App, account: Account) -> None:
+    """Let a service account in again."""
     await enable_found(app, await machines.named(app, account))
 
 
-async def end(app: App, account: str) -> None:
-    """Believe none of a service account's tokens that there are, by id or name; it gets new ones with its secret."""
+async def end(app: App, account: Account) -> None:
+    """Believe none of a service account's tokens that there are; it gets new ones with its secret."""
     await end_sessions_of(app, await machines.named(app, account))
 
 
-async def new_secret(app: App, account: str) -> None:
-    """Give a service account another secret, by id or name, which is printed once; the old one and its tokens end."""
+async def new_secret(app: App, account: Account) -> None:
+    """Give a service account another secret, which is printed once; the old one and its tokens end."""
     found = await machines.named(app, account)
     say_made(await machines.new_secret(app, found))
     say(ONCE)
     await end_sessions_of(app, found)
 
 
-async def delete(app: App, account: str) -> None:
-    """Delete a service account, by id or name, here and at the identity provider; its tokens are refused at once.
+async def delete(app: App, account: Account) -> None:
+    """Delete a service account, here and at the identity provider; its tokens are refused at once.
 
     It can be repeated when it fails half-way. By name it also deletes one that the provider has and nobody registered.
     """
