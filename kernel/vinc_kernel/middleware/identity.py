@@ -22,7 +22,7 @@ INVALID = {"WWW-Authenticate": 'Bearer error="invalid_token"'}  # RFC 6750, 3.1
 class Identity:
     """The step that puts the principal into the context.
 
-    Tokens are remembered by their hash alone, so that nothing which could be read out of memory is a token.
+    Credentials are remembered by their hash alone, so that nothing which could be read out of memory is a token.
     """
 
     def __init__(self, trusted: Trusted, rights: Rights, size: int = MOST_REMEMBERED) -> None:
@@ -34,16 +34,17 @@ class Identity:
         given = context.found.get(b"authorization")
         if given is None:
             return
-        scheme, _, token = given.partition(b" ")  # RFC 6750, 2.1
-        if scheme.lower() != b"bearer":  # another one is a public route's own business
-            return
-        token = token.lstrip(b" ")
-        digest = sha256(token).digest()
-        principal = self.known(digest) or await self.verified(token, digest)
-        # Without a directory nobody can say whether a service account is registered.
-        found = principal if principal.kind == "person" else None
+        digest = sha256(given).digest()
+        principal = self.known(digest)
+        if principal is None:
+            scheme, _, token = given.partition(b" ")  # RFC 6750, 2.1
+            if scheme.lower() != b"bearer":  # another one is a public route's own business
+                return
+            principal = await self.verified(token.lstrip(b" "), digest)
         if directory is not None:
             found = await directory.recognise(principal)
+        else:  # nobody can say whether a service account is registered
+            found = principal if principal.kind == "person" else None
         if found is None:
             raise refused("whose they are may not come in")
         context.principal = found

@@ -95,16 +95,15 @@ class StoredPrincipals:
 
     async def recognise(self, principal: Principal) -> Principal | None:
         """The principal with their id; None when they may not come in. Raises what the database raises."""
-        key = (principal.issuer, principal.subject)
-        found = self.known.peek(key) or await self.known.get(key)
-        now = time()
-        if found is not None and found.given is principal and now < found.expires:
+        found = self.known.peek((principal.issuer, principal.subject))
+        if found is not None and found.given is principal and (now := time()) < found.expires:
             self.seen[found.id] = now
             return found.recognised
-        return await self.looked_at(principal, found, now)
+        return await self.looked_at(principal)
 
-    async def looked_at(self, principal: Principal, found: Known | None, now: float) -> Principal | None:
+    async def looked_at(self, principal: Principal) -> Principal | None:
         key = (principal.issuer, principal.subject)
+        found = await self.known.get(key)
         if found is None:
             found = await self.first_seen(key, principal)
         elif principal.generation > found.generation:
@@ -112,6 +111,7 @@ class StoredPrincipals:
         if found is None:
             logger.warning("refused: no service account is registered for the subject %s", principal.subject)
             return None
+        now = time()
         if why := found.objection(principal, now):
             logger.info("the principal %s is refused: %s", found.id, why)
             return None
