@@ -34,13 +34,12 @@ class Identity:
         given = context.found.get(b"authorization")
         if given is None:
             return
-        digest = sha256(given).digest()
-        principal = self.known(digest)
+        principal = self.known(sha256(given).digest())
         if principal is None:
             scheme, _, token = given.partition(b" ")  # RFC 6750, 2.1
             if scheme.lower() != b"bearer":  # another one is a public route's own business
                 return
-            principal = await self.verified(token.lstrip(b" "), digest)
+            principal = await self.presented(token.lstrip(b" "))
         if directory is not None:
             found = await directory.recognise(principal)
         else:  # nobody can say whether a service account is registered
@@ -60,6 +59,11 @@ class Identity:
             return None
         self.remembered.move_to_end(digest)
         return principal
+
+    async def presented(self, token: bytes) -> Principal:
+        """Whose token this is; it is remembered once, as the header that is usual, however it was written."""
+        digest = sha256(b"Bearer " + token).digest()
+        return self.known(digest) or await self.verified(token, digest)
 
     async def verified(self, token: bytes, digest: bytes) -> Principal:
         """Whose credentials these are; raises Unauthorized, and Unavailable."""
