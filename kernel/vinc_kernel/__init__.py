@@ -10,6 +10,7 @@ import typing
 if typing.TYPE_CHECKING:
     from . import hookspecs as hooks
     from .changes.cached import Cached
+    from .commands.command import print_table
     from .context import (
         Context,
         MembershipDirectory,
@@ -79,6 +80,7 @@ __all__ = [
     "logger",
     "platform_only",
     "platform_session",
+    "print_table",
     "provided",
     "public",
     "require_capabilities",
@@ -88,6 +90,7 @@ __all__ = [
 
 _HOMES = {
     ".changes.cached": ("Cached",),
+    ".commands.command": ("print_table",),
     ".context": (
         "Context",
         "MembershipDirectory",

@@ -19,8 +19,8 @@ PROMISED = {
         App BadRequest Base Cached Capability Check CommandGroup Conflict Context Contribution Forbidden Issuer
         MembershipDirectory NotFound OrmSession Principal PrincipalDirectory Problem Role Session Settings SignIn
         StartError Tenant TenantDirectory TenantOwned TenantSettings Unauthorized VincError current_principal
-        get_tenant_id hooks is_private_line logger platform_only platform_session provided public require_capabilities
-        require_roles signed_in
+        get_tenant_id hooks is_private_line logger platform_only platform_session print_table provided public
+        require_capabilities require_roles signed_in
     """,
     "vinc_kernel.rest": """
         Asked Day IfMatch Input Integer Json Listing Moment Money Page PreconditionFailed Recorded Resource Tagged Text

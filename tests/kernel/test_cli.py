@@ -131,7 +131,7 @@ def test_lines_and_cells_are_printable_and_not_too_long(capsys: pytest.CaptureFi
     wild = "\x1b[2J\r\n\u2028\udc80" + "x" * 5000 + "the cure"
     say(wild)
     complain(wild)
-    print_table(["A", "B"], [[wild, "b"]])
+    print_table([("A", "B"), (wild, "b")])
     written = capsys.readouterr()
     line, *table = written.out.splitlines()
 

@@ -115,19 +115,17 @@ def run_current(_: Namespace, settings: KernelSettings, __: Sources) -> int:
 
     places = current(address(settings.database), histories(settings))
     state = {True: "behind", False: "newest"}
-    print_table(
-        ("plugin", "at", "newest", "state"),
-        [
-            (one.plugin, one.at or "base", one.head or "base", state[one.is_behind] if one.is_known else "unknown")
-            for one in places
-        ],
-    )
+    rows = [
+        (one.plugin, one.at or "base", one.head or "base", state[one.is_behind] if one.is_known else "unknown")
+        for one in places
+    ]
+    print_table([("plugin", "at", "newest", "state"), *rows])
     return 0
 
 
 def run_history(args: Namespace, settings: KernelSettings, _: Sources) -> int:
     rows = [(one.plugin, revision) for one in histories(settings, args.plugin) for revision in revisions(one)]
-    print_table(("plugin", "revision"), rows)
+    print_table([("plugin", "revision"), *rows])
     return 0
 
 

@@ -70,7 +70,7 @@ def described(plugin: Plugin) -> dict[str, Any]:
 
 def print_rows(rows: list[dict[str, Any]], *, loaded: bool) -> None:
     headings = ["NAME", "VERSION", "DISTRIBUTION", "ENABLED", *(["STATE", "ADDS"] if loaded else []), "WHY"]
-    print_table(headings, [cells(row, loaded=loaded) for row in rows])
+    print_table([headings, *(cells(row, loaded=loaded) for row in rows)])
 
 
 def cells(row: dict[str, Any], *, loaded: bool) -> list[str]:

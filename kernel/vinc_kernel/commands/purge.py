@@ -28,7 +28,7 @@ def purge(args: Namespace, settings: KernelSettings, _: Sources) -> int:
     how = How(roles=Roles(settings.database.role_prefix))
     counted = purge_tables(migrating.address(settings.database), name, how, needed_by=needed_by, sure=args.yes)
     if counted:
-        print_table(("table", "rows"), [(table, str(rows)) for table, rows in counted.items()])
+        print_table([("table", "rows"), *((table, str(rows)) for table, rows in counted.items())])
     if args.yes:
         say(f"{name}: {len(counted)} tables are gone")
         return 0

@@ -25,7 +25,7 @@ def run(_args: Namespace, settings: KernelSettings, given: Sources) -> int:
     assembly = assemble(arrange(settings), Assembling(settings=settings, sources=given))
     for member in assembly.members:
         origins += member.origins
-    print_table(["SETTING", "VALUE", "FROM"], [[one.name, one.shown, one.source] for one in origins])
+    print_table([("SETTING", "VALUE", "FROM"), *((one.name, one.shown, one.source) for one in origins)])
     for line in assembly.unread(given, settings):
         say(f"warning: {line}")
     return 0

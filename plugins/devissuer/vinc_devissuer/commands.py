@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from annotated_doc import Doc
 
-from vinc_kernel import App
+from vinc_kernel import App, print_table
 
 from . import repository
 from .errors import Refused
@@ -62,13 +62,13 @@ async def users(app: App) -> None:
     for one in found:
         state = "enabled" if one.enabled else "disabled"
         rows.append((one.email or one.client_id or "", str(one.id), one.role, ",".join(one.tenants), state))
-    print_columns(rows)
+    print_table(rows)
 
 
 async def locked(app: App) -> None:
     """List what too many wrong passwords have locked: accounts and addresses, since when and until when, in UTC."""
     found = await locks.locked(running(app))
-    print_columns([("locked", "since", "until"), *((one.name, moment(one.since), moment(one.until)) for one in found)])
+    print_table([("locked", "since", "until"), *((one.name, moment(one.since), moment(one.until)) for one in found)])
 
 
 async def unlock(
@@ -83,13 +83,6 @@ async def unlock(
 
 def moment(at: datetime) -> str:
     return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
-
-
-def print_columns(rows: Sequence[Sequence[str]]) -> None:
-    """Columns as wide as their longest cell."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        print("  ".join(value.ljust(width) for value, width in zip(row, widths, strict=True)).rstrip())
 
 
 COMMANDS: Sequence[Callable[..., Any]] = [token, rotate_keys, demo, users, locked, unlock]

@@ -1,11 +1,10 @@
 """`vinc keycloak ...`: what operators do with Keycloak."""
 
-from collections.abc import Sequence
 from typing import Annotated
 
 from annotated_doc import Doc
 
-from vinc_kernel import App
+from vinc_kernel import App, print_table
 
 from .errors import absent
 from .service.drift import Difference
@@ -36,18 +35,11 @@ async def bootstrap(
     if not check:
         print(f"{len(found)} things changed" if found else "nothing had to be changed")
         return 0
-    print_table(found)
-    return DRIFT if found else 0
-
-
-def print_table(found: Sequence[Difference]) -> None:
     if not found:
         print("everything is as it should be")
-        return
-    rows = [("what", "is", "should be"), *((one.what, one.found, one.wanted) for one in found)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        return 0
+    print_table([("what", "is", "should be"), *((one.what, one.found, one.wanted) for one in found)])
+    return DRIFT
 
 
 COMMANDS = (bootstrap,)

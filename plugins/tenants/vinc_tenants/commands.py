@@ -2,9 +2,8 @@
 
 import json as encoder
 import sys
-from collections.abc import Sequence
 
-from vinc_kernel import App
+from vinc_kernel import App, print_table
 
 from . import purge as purging
 from . import repository, service
@@ -20,7 +19,7 @@ async def list(app: App, *, json: bool = False, purged: bool = False) -> None:  
     if json:
         print(encoder.dumps([one.model_dump(mode="json") for one in found], indent=2))
     else:
-        print_columns(
+        print_table(
             [("slug", "id", "status", "name"), *((one.slug, str(one.id), one.status, one.name) for one in found)]
         )
 
@@ -28,9 +27,7 @@ async def list(app: App, *, json: bool = False, purged: bool = False) -> None:  
 async def show(app: App, tenant: str) -> None:
     """Show one tenant, by its id or slug."""
     found = await service.named(app, tenant)
-    print_columns(
-        [(name, "" if value is None else str(value)) for name, value in found.model_dump(mode="json").items()]
-    )
+    print_table([(name, "" if value is None else str(value)) for name, value in found.model_dump(mode="json").items()])
 
 
 async def create(app: App, slug: str, name: str = "") -> None:
@@ -89,7 +86,7 @@ async def purge_one(app: App, tenant: str, *, yes: bool, now: bool) -> int:
     found = await purging.closing(app, tenant, at_once=now)
     if not yes:
         rows = await purging.rows_of(app, found.id)
-        print_columns([(table, str(number)) for table, number in rows.items()])
+        print_table([(table, str(number)) for table, number in rows.items()])
         raise Refused(f"{found.slug}: all these rows would go, and never come back: add --yes")
     done = await purging.purge(app, found, at_once=now)
     if done is None:
@@ -106,13 +103,6 @@ async def demo(app: App) -> None:
     """Add the two demo tenants, acme and globex, unless they are there."""
     for slug in await service.add_demo(app):
         print(f"added the tenant {slug}")
-
-
-def print_columns(rows: Sequence[tuple[str, ...]]) -> None:
-    """Columns as wide as their longest cell."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
 COMMANDS = (list, show, create, suspend, reactivate, close, purge, demo)

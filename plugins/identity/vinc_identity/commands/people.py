@@ -7,14 +7,14 @@ from typing import Annotated, Any
 
 from annotated_doc import Doc
 
-from vinc_kernel import App
+from vinc_kernel import App, print_table
 
 from .. import repository
 from ..service import people
 from ..service.checked import email_of, name_of, password_of
 from ..service.shown import slugs_of
 from .changing import disable_found, enable_found, end_sessions_of
-from .printing import day_of, say, say_columns, state_of
+from .printing import day_of, say, state_of
 
 Person = Annotated[str, Doc("their id or e-mail address")]
 
@@ -87,7 +87,7 @@ async def list(app: App) -> None:  # noqa: A001  `vinc identity list`
         )
         for one in found
     ]
-    say_columns([("kind", "principal", "id", "role", "tenant", "state", "last seen", "issuer"), *rows])
+    print_table([("kind", "principal", "id", "role", "tenant", "state", "last seen", "issuer"), *rows])
 
 
 async def disable(app: App, person: Person) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from vinc_kernel import App
@@ -15,13 +14,6 @@ PENDING = "the identity provider could not be told yet; it will be, and until th
 
 def say(line: str) -> None:
     print(line)  # noqa: T201  it is a command
-
-
-def say_columns(rows: Sequence[tuple[str, ...]]) -> None:
-    """Columns as wide as their longest cell."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        say("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
 def say_done(app: App, stored: Stored, what: str) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from annotated_doc import Doc
 
-from vinc_kernel import App, CommandGroup
+from vinc_kernel import App, CommandGroup, print_table
 
 from .. import repository
 from ..contracts import ServiceCredentials
@@ -15,7 +15,7 @@ from ..service import deletion, machines
 from ..service.checked import account_name_of, end_of
 from ..service.shown import slugs_of
 from .changing import disable_found, enable_found, end_sessions_of
-from .printing import day_of, say, say_columns, state_of
+from .printing import day_of, say, state_of
 
 ONCE = "nobody can show this secret again"
 Account = Annotated[str, Doc("its id or name")]
@@ -48,7 +48,7 @@ async def list(app: App) -> None:  # noqa: A001  `vinc identity service-account 
         )
         for one in found
     ]
-    say_columns([("service account", "id", "tenant", "role", "state", "expires", "last seen"), *rows])
+    print_table([("service account", "id", "tenant", "role", "state", "expires", "last seen"), *rows])
 
 
 async def disable(app: App, account: Account) -> None:
