@@ -7,7 +7,8 @@ import inspect
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, get_args
+from itertools import chain
+from typing import Any
 
 from fastapi import APIRouter
 from fastapi.dependencies.models import Dependant
@@ -15,7 +16,8 @@ from fastapi.routing import APIRoute, APIWebSocketRoute, RouteContext, iter_rout
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute, compile_path
 from starlette.types import ASGIApp
 
-from .context import Principal, Tenant
+from .annotations import classes_of
+from .context import Context, Principal, Tenant
 from .errors import StartError
 from .guards import Guard, Requirement, guards_of
 from .handling import handle_http, handle_other
@@ -24,7 +26,7 @@ from .sessions import SESSION_CALLS, PlatformSession
 from .tenant_settings import TenantSettings
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-FOUND_OUT = frozenset({Principal, Tenant})  # by the kernel, with each request
+FOUND_OUT = (Context, Principal, Tenant)  # by the kernel, with each request
 WEBSOCKET = "(websocket)"  # in the place of a method, and no token that HTTP would let through (RFC 9110, 5.6.2)
 
 
@@ -230,15 +232,23 @@ def required_by(
 
 
 def refuse_what_callers_would_write(place: Place, path: str, function: Any, dependant: Dependant) -> None:
-    """A principal without its dependency would be read out of the body: anybody could be whom they like."""
-    for given in (*dependant.body_params, *dependant.query_params):
-        annotation = given.field_info.annotation
-        if kind := next((one for one in (annotation, *get_args(annotation)) if one in FOUND_OUT), None):
-            what = f"the route {path} would believe the {kind.__name__} that a caller writes, as {given.name!r}"
+    """A principal without its dependency would be read out of the request: anybody could be whom they like."""
+    for name, annotation in read_from_request(dependant):
+        if kind := next((one for one in classes_of(annotation) if issubclass(one, FOUND_OUT)), None):
+            what = f"the route {path} would believe the {kind.__name__} that a caller writes, as {name!r}"
             cure = "write Annotated[Principal, Depends(current_principal)], or take the tenant of the Context"
             raise refused(place, what, function, cure)
+
+
+def read_from_request(dependant: Dependant) -> Iterator[tuple[str, Any]]:
+    """The name and annotation of all that FastAPI makes of what a caller sends; `Depends()` makes it of parameters."""
+    own = dependant.path_params, dependant.query_params, dependant.header_params, dependant.cookie_params
+    for given in chain(*own, dependant.body_params):
+        yield given.name, given.field_info.annotation
     for child in dependant.dependencies:
-        refuse_what_callers_would_write(place, path, function, child)
+        if isinstance(child.call, type) and issubclass(child.call, FOUND_OUT):
+            yield child.name or child.call.__name__, child.call
+        yield from read_from_request(child)
 
 
 def calls_of(dependant: Dependant) -> Iterator[Callable[..., Any]]:

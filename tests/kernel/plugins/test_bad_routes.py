@@ -79,6 +79,26 @@ async def test_public_beside_a_guard_is_refused(judge: Judge, guards: str) -> No
     await judge(line, HEAD + code + CONTRIBUTE.replace("ROUTER", "router"))
 
 
+FORGED = """
+from dataclasses import dataclass
+from typing import Annotated, NewType
+from fastapi import Cookie, Header, Query
+from pydantic import BaseModel, RootModel
+from typing_extensions import TypedDict
+from vinc_kernel import current_principal
+@dataclass(frozen=True)
+class Mine(Principal): ...
+class Around(BaseModel):
+    inside: list[Principal] | None = None
+class Root(RootModel[Principal]): ...
+class Typed(TypedDict):
+    who: Principal
+Renamed = NewType("Renamed", Principal)
+async def inner(caller: Principal) -> str: ...
+async def deeper(caller: Annotated[Principal, Depends()]) -> str: ...
+"""
+
+
 @pytest.mark.parametrize(
     ("parameters", "kind", "name"),
     [
@@ -86,18 +106,42 @@ async def test_public_beside_a_guard_is_refused(judge: Judge, guards: str) -> No
         ("caller: Principal | None = None", "Principal", "caller"),
         ("tenant: Tenant", "Tenant", "tenant"),
         ("asked: Annotated[str, Depends(inner)]", "Principal", "caller"),
+        ("caller: Annotated[Principal, Depends()]", "Principal", "caller"),
+        ("caller=Depends(Principal)", "Principal", "caller"),
+        ("asked: Annotated[str, Depends(deeper)]", "Principal", "caller"),
+        ("tenant: Annotated[Tenant, Depends()]", "Tenant", "tenant"),
+        ("context: Annotated[Context, Depends()]", "Context", "context"),
+        ("caller: Mine", "Mine", "caller"),
+        ("caller: Annotated[Mine, Depends()]", "Mine", "caller"),
+        ("callers: list[Principal] | None = None", "Principal", "callers"),
+        ("callers: list[list[Principal]]", "Principal", "callers"),
+        ("given: Around", "Principal", "given"),
+        ("given: Root", "Principal", "given"),
+        ("given: Typed", "Principal", "given"),
+        ("caller: Renamed", "Principal", "caller"),
     ],
 )
 async def test_a_principal_that_callers_would_write_is_refused(
     judge: Judge, parameters: str, kind: str, name: str
 ) -> None:
-    code = (
-        "from typing import Annotated\nasync def inner(caller: Principal) -> str: ...\n"
-        f'@router.post("", dependencies=[signed_in])  # here\nasync def f({parameters}): ...'
-    )
+    code = f'{FORGED}@router.post("", dependencies=[signed_in])  # here\nasync def f({parameters}): ...'
     what = f"the route /bad would believe the {kind} that a caller writes, as {name!r}"
     cure = "write Annotated[Principal, Depends(current_principal)], or take the tenant of the Context"
     await judge(f"bad: check: {what} ({{here}}); {cure}", HEAD + code + CONTRIBUTE.replace("ROUTER", "router"))
+
+
+def test_a_principal_that_the_kernel_hands_over_is_taken(workshop: Workshop) -> None:
+    code = """
+@dataclass
+class Asked:
+    caller: Annotated[Principal, Depends(current_principal)]
+    words: Annotated[str, Query()] = ""
+@router.post("", dependencies=[signed_in])
+async def f(asked: Annotated[Asked, Depends()], caller: Annotated[Principal, Depends(current_principal)]): ...
+"""
+    workshop.plugin("bad", HEAD + FORGED + code + CONTRIBUTE.replace("ROUTER", "router"))
+
+    assert [one.path for one in workshop.app().routes if one.plugin == "bad"] == ["/api/v1/bad"]
 
 
 async def test_a_guard_inside_a_public_router_is_refused(judge: Judge) -> None:

@@ -1,0 +1,34 @@
+"""What an annotation speaks of: every class that a value of it may be, or have in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import is_dataclass
+from typing import Any, get_args, get_origin, get_type_hints
+
+from pydantic import BaseModel
+
+
+def classes_of(annotation: Any, seen: set[Any] | None = None) -> Iterator[type]:
+    """Those of its arguments, and of the fields of models, dataclasses and typed dictionaries, as deep as they go."""
+    seen = set() if seen is None else seen
+    named = getattr(annotation, "__supertype__", None) or getattr(
+        annotation, "__value__", None
+    )  # NewType, `type X = ...`
+    parts = [named, get_origin(annotation), *get_args(annotation)]
+    if isinstance(annotation, type) and annotation not in seen:
+        seen.add(annotation)
+        yield annotation
+        parts += fields_of(annotation)
+    for part in parts:
+        if part is not None:
+            yield from classes_of(part, seen)
+
+
+def fields_of(cls: type) -> list[Any]:
+    """The annotations of what a caller would have to write for one of these."""
+    if issubclass(cls, BaseModel):
+        return [field.annotation for field in cls.model_fields.values()]
+    if is_dataclass(cls) or hasattr(cls, "__total__"):  # of a TypedDict, whichever module it is from
+        return list(get_type_hints(cls).values())
+    return []
