@@ -216,6 +216,24 @@ async def test_a_service_account_gets_another_secret_and_is_deleted(
     assert (await provider.create_service(name, profile(""))).subject != made.subject
 
 
+async def test_a_client_of_somebody_else_is_no_service_account(
+    provider: KeycloakProvider, realm: Realm, email: str
+) -> None:
+    name = email.partition("@")[0]
+    made = {"clientId": f"service-{name}", "publicClient": False, "serviceAccountsEnabled": True}
+    key = realm.admin("POST", "/clients", made)
+    user = realm.admin("GET", f"/clients/{key}/service-account-user")
+    try:
+        with pytest.raises(UserExists, match="choose another name"):
+            await provider.create_service(name, profile(""))
+        with pytest.raises(UserMissing):
+            await provider.delete_service(user["id"])
+
+        assert await provider.find_service(name) is None
+    finally:
+        realm.admin("DELETE", f"/clients/{key}")
+
+
 async def test_a_person_is_no_service_account(provider: KeycloakProvider, realm: Realm, email: str) -> None:
     made = await provider.create(profile(email))
     with pytest.raises(UserMissing):

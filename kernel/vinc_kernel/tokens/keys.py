@@ -85,7 +85,10 @@ class Keys:
         try:
             async with asyncio.timeout(SECONDS_TO_FETCH):
                 found = verifying_keys(self.issuer, await self.fetch())
-        except Exception as error:  # noqa: BLE001  a plugin's own fetch may raise anything; it is told, and asked again
+        except (Exception, asyncio.CancelledError) as error:  # a plugin's own fetch may raise anything
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():  # and this is what ends us
+                raise
             self.tell_away(error)
             return
         if number < self.taken:  # one that began later has answered already, and knows better
@@ -98,7 +101,7 @@ class Keys:
             logger.warning("the keys of the issuer %s can be fetched again", self.issuer.url)
         self.is_away = False
 
-    def tell_away(self, error: Exception) -> None:
+    def tell_away(self, error: BaseException) -> None:
         if not self.is_away:
             logger.warning(
                 "the keys of the issuer %s cannot be fetched (%s): those that are known are believed on",

@@ -87,6 +87,7 @@ async def test_the_same_token_is_answered_with_the_same_principal_and_another_wi
     stored: StoredPrincipals,
 ) -> None:
     given, other = (Principal(subject="alice", role=role, issuer=ISSUER) for role in ("viewer", "agent"))
+    await stored.recognise(given)
     first, again, third = [await stored.recognise(one) for one in (given, given, other)]
 
     assert first is again

@@ -22,7 +22,16 @@ Printed = pytest.CaptureFixture[str]
 
 NEXT_YEAR = (datetime.now(UTC) + timedelta(days=365)).date()
 WRONG: dict[str, list[object]] = {
-    "name": ["", "Billing", "billing export", "-x", "x" * 64, "a\nb"],
+    "name": [
+        "",
+        "Billing",
+        "billing export",
+        "-x",
+        "x" * 64,
+        "a\nb",
+        "deadbeef" * 4,
+        "0199f3c8-0000-7000-8000-000000000000",
+    ],
     "tenant": ["nowhere", "", "0199f3c8-0000-7000-8000-000000000000"],
     "role": ["super_admin", "nobody", ""],
     "expires": [date(2020, 1, 1), datetime.now(UTC).date()],
@@ -183,6 +192,17 @@ async def test_one_whose_registration_failed_is_deleted_by_name_and_made_anew(
     assert "billing was not registered here" in told
     assert provider.calls == [("delete", "billing")]
     assert (await sign_in("billing", **machine("billing")).me()).status_code == 200
+
+
+async def test_one_that_is_registered_by_another_name_is_not_taken_for_a_left_over(
+    app: App, provider: FakeProvider, vinc_database: Database
+) -> None:
+    await create(app)
+    vinc_database.admin.execute("update identity_principal set name = 'bills'")
+    with pytest.raises(Refused, match="there is no service account"):
+        await commands.delete(app, "billing")
+
+    assert await provider.find_service("billing") == "billing"
 
 
 async def test_a_new_secret_is_printed_once_and_ends_what_the_old_one_began(

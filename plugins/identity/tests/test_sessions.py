@@ -379,4 +379,4 @@ async def test_a_token_of_another_issuer_is_not_the_principal_whose_sessions_end
     await change(boss, await sign_in().id(), "disable")
 
     assert before is not None
-    assert await stored.recognise(theirs) is before
+    assert await stored.recognise(theirs) == before

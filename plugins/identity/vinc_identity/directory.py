@@ -130,7 +130,9 @@ class StoredPrincipals:
         values = {"issuer": key[0], "subject": key[1], "email": principal.email.lower()}
         async with self.app.session() as db:
             await repository.add(db, {**values, "generation": generation, "confirmed": generation})
-        return await self.known.get(key)
+            # Not from the cache: it may be looking since before there was anything to find.
+            found = await repository.find(db, key)
+        return Known.of(found) if found else None
 
     async def caught_up(self, key: Key, principal: Principal) -> Known | None:
         """What is remembered by now: it is a login right after the sessions ended, of which this worker has not heard.

@@ -89,6 +89,29 @@ async def test_an_issuer_that_is_away_does_not_matter_for_known_keys(caller_of: 
     assert (await caller.ask(unknown)).status_code == 401
 
 
+async def test_a_fetch_that_was_cancelled_by_somebody_else_ends_nothing(caller_of: CallerOf) -> None:
+    sso, fetched, again = Sso(), 0, asyncio.Event()
+
+    async def jwks() -> Mapping[str, Any]:
+        nonlocal fetched
+        fetched += 1
+        if fetched == 1:
+            raise asyncio.CancelledError  # as whoever awaits a task that was cancelled
+        again.set()
+        return await sso.jwks()
+
+    trusted = caller_of(
+        Issuer(url=URL, audience=AUDIENCE, keys=jwks), VINC_JWT_REFRESH_INTERVAL="0.05"
+    ).app.services.trusted
+    fresh = asyncio.create_task(trusted.keep_fresh())
+    async with asyncio.timeout(2):
+        await again.wait()
+    fresh.cancel()
+    await asyncio.wait([fresh], timeout=1)
+
+    assert fresh.cancelled()
+
+
 async def test_an_issuer_that_was_never_there_is_503(caller_of: CallerOf, sso: Sso) -> None:
     async def jwks() -> Mapping[str, Any]:
         raise OSError

@@ -4,6 +4,7 @@ import re
 import secrets
 import string
 from datetime import UTC, date, datetime
+from uuid import UUID
 
 from email_validator import EmailNotValidError, validate_email
 
@@ -34,10 +35,19 @@ def name_of(text: str) -> str:
 
 
 def account_name_of(text: str) -> str:
-    """A service account's name."""
-    if not account_name(text):
-        raise Refused("a service account is called like billing-export: 1 to 63 small letters, digits and hyphens")
+    """A service account's name, which nobody can take for an id."""
+    if not account_name(text) or id_of(text) is not None:
+        rule = "1 to 63 small letters, digits and hyphens, and no id"
+        raise Refused(f"a service account is called like billing-export: {rule}")
     return text
+
+
+def id_of(text: str) -> UUID | None:
+    """The id that this is; None for a name or an address."""
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
 
 
 def end_of(day: date) -> datetime:

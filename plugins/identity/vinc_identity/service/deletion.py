@@ -41,7 +41,9 @@ async def delete_left_over(app: App, name: str) -> None:
     """Delete one that the provider has and nobody registered, as after a failure; raises Refused for none."""
     provider = provider_here(app)
     subject = await provider.find_service(name) if account_name(name) else None
-    if subject is None:
+    async with app.session() as db:
+        registered = await repository.find(db, (provider.issuer, subject)) if subject else None
+    if subject is None or registered is not None:
         raise Refused(UNKNOWN)
     with suppress(UserMissing):
         await provider.delete_service(subject)

@@ -13,7 +13,8 @@ from ..errors import Refused
 from ..models import SERVICE
 from ..permissions import OF_SERVICES
 from ..schemas import Stored
-from .people import id_of, provider_here
+from .checked import id_of
+from .people import provider_here
 
 UNKNOWN = "there is no service account with this id or name: vinc identity service-account list shows them"
 
@@ -67,9 +68,10 @@ async def made_by(app: App, provider: IdentityProvider, name: str, profile: Prof
             is_left_over = subject is not None and await repository.find(db, (provider.issuer, subject)) is None
         if not is_left_over:
             raise
-        what = f"the identity provider has a service account {name} that is not registered here, as after a failure"
-        command = f"vinc identity service-account delete {name}"
-        raise Refused(f"{what}: {command} removes it there, and then it can be made anew") from exists
+        what = f"the identity provider has a service account {name} that is not registered here"
+        why = "somebody is just making it, or has failed to"
+        cure = f"if nobody is, vinc identity service-account delete {name} removes it there, and it can be made anew"
+        raise Refused(f"{what}: {why}; {cure}") from exists
 
 
 async def new_secret(app: App, found: Stored) -> ServiceCredentials:

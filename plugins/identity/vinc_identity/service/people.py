@@ -15,7 +15,7 @@ from ..models import SERVICE
 from ..permissions import SUPER_ADMIN
 from ..schemas import Stored
 from . import changes
-from .checked import email_of
+from .checked import email_of, id_of
 
 NO_PROVIDER = "no identity provider is enabled: enable exactly one, in production with vinc plugins enable keycloak"
 
@@ -139,10 +139,3 @@ async def known_to_provider(app: App, email: str) -> Stored:
         ids = ", ".join(str(one.id) for one in people)
         raise Refused(f"no provider here knows this address, which tokens of these claim: name one by its id: {ids}")
     raise Refused("there is no person with this address, neither here nor at an identity provider")
-
-
-def id_of(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None

@@ -23,6 +23,7 @@ T = TypeVar("T")
 Json = dict[str, Any]
 subject_form = re.compile(r"[A-Za-z0-9][A-Za-z0-9:_-]{0,254}").fullmatch  # it becomes a part of a path
 SERVICE = "service-"  # so that no name of a service account is that of another client
+MADE_HERE = "vinc.service-account"  # an attribute of our own clients: others may begin like that too
 USER_OF = "service-account-"  # followed by its client's id: how Keycloak calls the user of a client
 
 
@@ -110,7 +111,7 @@ class KeycloakProvider:
             key = await self.admin.ask("make a client", lambda keycloak: keycloak.a_create_client(made))
         except Refused as refused:
             if refused.status == CONFLICT:
-                raise UserExists(f"Keycloak has a client {client_id} already") from refused
+                raise UserExists(f"Keycloak has a client {client_id} already: choose another name") from refused
             raise
         try:
             return await self.finish_service(client_id, key, profile)
@@ -129,6 +130,7 @@ class KeycloakProvider:
             "implicitFlowEnabled": False,
             "directAccessGrantsEnabled": False,
             "fullScopeAllowed": False,
+            "attributes": {MADE_HERE: "true"},
             "protocolMappers": desired.mappers(self.settings, self.audience),
         }
 
@@ -166,8 +168,12 @@ class KeycloakProvider:
         return client_id, key
 
     async def key_of(self, client_id: str) -> str | None:
+        """Keycloak's key of a service account's client; None for no client, and for one that somebody else has made."""
         key: str | None = await self.admin.ask("find a client", lambda keycloak: keycloak.a_get_client_id(client_id))
-        return key
+        if key is None:
+            return None
+        found = await self.admin.ask("show a client", lambda keycloak: keycloak.a_get_client(key))
+        return key if MADE_HERE in found.get("attributes", {}) else None
 
     async def user_of(self, key: str) -> str:
         """The subject of a client's own tokens."""
