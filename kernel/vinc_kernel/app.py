@@ -27,7 +27,7 @@ from .plugins.open import open_plugins
 from .plugins.rights import rights
 from .routing import Index
 from .services import Services
-from .settings import KernelSettings, Sources, refuse_known_keys
+from .settings import KernelSettings, Sources, refuse_unsafe
 from .telemetry import request_log
 from .tokens.issuer import SignIn
 
@@ -161,5 +161,5 @@ def create_app(
     plugins: Sequence[Plugin] | None = None,
 ) -> Application:
     """The application of the enabled plugins; raises StartErrors when one that is required cannot be served."""
-    refuse_known_keys(settings.service)
+    refuse_unsafe(settings)
     return Application(settings, sources or Sources({}), arrange(settings) if plugins is None else plugins)

@@ -372,10 +372,16 @@ def refuse_for_production(*subjects: Settings) -> None:
         raise SettingsError(lines)
 
 
-def refuse_known_keys(service: ServiceSettings) -> None:
-    """Raise SettingsError where production would sign with a key that others know or may guess."""
-    keys = service.signing_keys
-    if service.env == "prod" and (FOR_DEVELOPMENT in keys or min(map(len, keys)) < SHORTEST_SECRET):
+def refuse_unsafe(settings: KernelSettings) -> None:
+    """Raise SettingsError where production would be unsafe to serve, wherever the settings come from."""
+    if settings.service.env == "prod":
+        refuse_for_production(*(getattr(settings, subject) for subject in SUBJECTS))
+        refuse_known_keys(settings.service.signing_keys)
+
+
+def refuse_known_keys(keys: Sequence[str]) -> None:
+    """Raise SettingsError for keys that others know or may guess; what only looks at the database needs none."""
+    if FOR_DEVELOPMENT in keys or min(map(len, keys)) < SHORTEST_SECRET:
         rule = f"production needs one of its own, of {SHORTEST_SECRET} characters at least"
         cure = "python -c 'import secrets; print(secrets.token_urlsafe(32))' makes one"
         raise SettingsError([f"VINC_SECRET_KEY: {rule}; {cure}"])

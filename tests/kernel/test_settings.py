@@ -14,7 +14,9 @@ from vinc_kernel.errors import SettingsError
 from vinc_kernel.settings import (
     FOR_DEVELOPMENT,
     SUBJECTS,
+    JwtSettings,
     KernelSettings,
+    ServiceSettings,
     Sources,
     env_names,
     read_one,
@@ -227,6 +229,15 @@ def test_production_signs_with_no_key_that_others_know_or_guess(keys: str) -> No
         create_app(given(VINC_SECRET_KEY=keys), plugins=[])
 
     assert not keys or keys not in str(refused.value)
+
+
+def test_what_is_for_tests_is_refused_where_settings_are_made_by_hand_too() -> None:
+    made = KernelSettings(
+        service=ServiceSettings(env="prod", secret_keys=[SecretStr("s" * 32)]),
+        jwt=JwtSettings(test_secret=SecretStr("t" * 32)),
+    )
+    with pytest.raises(SettingsError, match="VINC_JWT_TEST_SECRET"):
+        create_app(made, plugins=[])
 
 
 def test_production_starts_with_a_key_of_its_own_and_with_an_older_one_beside_it() -> None:

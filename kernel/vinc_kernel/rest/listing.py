@@ -70,12 +70,12 @@ class Listing:
         if order not in self.orders:
             raise refused(order, f"is none of the orders: {', '.join(orders)}")
         self.filters: dict[str, Filter] = {}
-        for name in choices or {}:
-            if name not in (filters or {}):
-                raise refused(name, "has choices and is no filter")
+        chosen = dict(choices or {})
         for name, attribute in (filters or {}).items():
-            for one in filters_of(name, plain_column(name, attribute), (choices or {}).get(name, ())):
+            for one in filters_of(name, plain_column(name, attribute), chosen.pop(name, None)):
                 self.add(one)
+        if chosen:
+            raise refused(min(chosen), "has choices and is no filter")
         self.query = query_model(self.filters.values(), self.orders, order)
         self.asked: Any = Depends(Asking(self))
         """The FastAPI dependency: `asked: Annotated[Asked, LISTING.asked]`."""
@@ -97,9 +97,9 @@ def order_of(name: str, attribute: Any, unique: Column[Any], *, descending: bool
     return Order((column,) if column is unique else (column, unique), descending)
 
 
-def filters_of(name: str, column: Column[Any], choices: Sequence[str]) -> Iterator[Filter]:
+def filters_of(name: str, column: Column[Any], choices: Sequence[str] | None) -> Iterator[Filter]:
     kind = kind_of(column)
-    value: Any = Literal[tuple(choices)] if choices else kind.parameter
+    value: Any = kind.parameter if choices is None else one_of(name, kind.python, choices)
     yield Filter(
         name=name,
         type=Annotated[list.__class_getitem__(value), Field(max_length=MOST_VALUES)],
@@ -112,6 +112,13 @@ def filters_of(name: str, column: Column[Any], choices: Sequence[str]) -> Iterat
         later, earlier = Condition(column >= bindparam(parameter(first))), Condition(column < bindparam(parameter(end)))
         yield Filter(name=first, type=kind.parameter, description="This or later.", one=later)
         yield Filter(name=end, type=kind.parameter, description="Before this.", one=earlier)
+
+
+def one_of(name: str, kind: type, choices: Sequence[str]) -> Any:
+    """One of these texts; raises TypeError for a filter of another type, and for what are no texts."""
+    if kind is not str or isinstance(choices, str) or not choices or not all(isinstance(one, str) for one in choices):
+        raise refused(name, "has choices, which are a list of texts, for a column of text")
+    return Literal[tuple(choices)]
 
 
 def query_model(filters: Iterable[Filter], orders: Iterable[str], order: str) -> type[BaseModel]:

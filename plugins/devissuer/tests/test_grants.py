@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 from httpx import AsyncClient
 from joserfc import jws, jwt
 from joserfc.jwk import KeySet
 
+from vinc_devissuer.service import grants
 from vinc_identity.contracts import IdentityProvider, Profile, ProviderUser
 from vinc_kernel.testing import Database
 
@@ -237,3 +239,19 @@ async def test_a_changed_role_is_in_the_next_token(
     assert said["allowed_wholesalers"] == ["globex"]
     assert "role" not in said
     assert (await client.get("/tenants", headers=bearer(renewed))).status_code == 200
+
+
+async def test_a_new_password_ends_a_sign_in_that_is_under_way_with_the_old_one(
+    client: AsyncClient, users: IdentityProvider, alice: ProviderUser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signed = grants.answered
+
+    async def overtaken(*given: Any) -> Any:
+        answer = await signed(*given)
+        await users.set_password(alice.subject, "another long password")
+        return answer
+
+    monkeypatch.setattr(grants, "answered", overtaken)
+    refused = await sign_in(client)
+
+    assert (refused.status_code, refused.json()["error"]) == (400, "invalid_grant")

@@ -80,14 +80,20 @@ TRIED_OFTEN = (
 STALE = select(Failure.key).where(IS_OVER).with_for_update(skip_locked=True)
 FORGET_STALE = delete(Failure).where(Failure.key.in_(STALE))
 
-ADD_SESSION = insert(SignInSession).values(
-    id=bindparam("id"),
-    user_id=bindparam("user_id"),
-    scope=bindparam("scope"),
-    family_hash=bindparam("family_hash"),
-    refresh_hash=bindparam("refresh_hash"),
-    generation=bindparam("generation"),
-    expires_at=func.now() + bindparam("life", type_=Interval),
+# Of whoever has the password still that was proved; a new one waits for this, or this for it.
+ADD_SESSION = insert(SignInSession).from_select(
+    ["id", "user_id", "scope", "family_hash", "refresh_hash", "generation", "expires_at"],
+    select(
+        bindparam("id", type_=SignInSession.id.type),
+        User.id,
+        bindparam("scope", type_=SignInSession.scope.type),
+        bindparam("family_hash", type_=SignInSession.family_hash.type),
+        bindparam("refresh_hash", type_=SignInSession.refresh_hash.type),
+        bindparam("generation", type_=SignInSession.generation.type),
+        func.now() + bindparam("life", type_=Interval),
+    )
+    .where(User.id == bindparam("user_id"), User.password_hash == bindparam("proved"))
+    .with_for_update(read=True),
 )
 RENEW = (
     update(SignInSession)
@@ -188,9 +194,10 @@ async def set_enabled(db: Session, user_id: UUID, *, enabled: bool) -> int:
 
 async def set_password(db: Session, user_id: UUID, hashed: str, *, temporary: bool) -> int:
     """Set a password by its hash, and end what the one before began; tells how many accounts that were."""
+    found = await db.execute(SET_PASSWORD, {"this": user_id, "hashed": hashed, "is_temporary": temporary})
     await db.execute(WITHDRAW_INVITE, {"this": user_id})
     await db.execute(END_SESSIONS, {"this": user_id})
-    return await db.execute(SET_PASSWORD, {"this": user_id, "hashed": hashed, "is_temporary": temporary})
+    return found
 
 
 async def raise_generation(db: Session, user_id: UUID, generation: int) -> int:
@@ -229,10 +236,10 @@ async def forget(db: Session, keys: Sequence[str]) -> int:
     return sum([await db.execute(FORGET, {"this": key}) for key in keys])
 
 
-async def add_session(db: Session, values: Mapping[str, Any]) -> None:
-    """Begin a session, and clear away those of the same user that have expired."""
+async def add_session(db: Session, values: Mapping[str, Any]) -> bool:
+    """Begin a session, and clear away those of the same user that have expired; False where the password is another."""
     await db.execute(END_EXPIRED, {"this": values["user_id"]})
-    await db.execute(ADD_SESSION, values)
+    return await db.execute(ADD_SESSION, values) == 1
 
 
 async def renew(db: Session, family: str, used: str, following: str) -> Renewed | None:

@@ -16,6 +16,11 @@ ISSUER = "http://127.0.0.1:1/realms/vinc"
 
 
 IN_PRODUCTION = {"VINC_ENV": "prod", "VINC_SECRET_KEY": "k" * 40, "VINC_JWT_TEST_SECRET": ""}
+MAIL = {
+    "VINC_KEYCLOAK__SMTP_HOST": "mail.example",
+    "VINC_KEYCLOAK__SMTP_FROM": "vinc@acme.example",
+    "VINC_KEYCLOAK__SMTP_STARTTLS": "false",
+}
 
 
 @pytest.fixture
@@ -52,6 +57,8 @@ async def test_it_starts_and_is_ready_without_a_keycloak(vinc_app: Application) 
         ({**IN_PRODUCTION, "VINC_KEYCLOAK_VERIFY_SSL": "false"}, "VINC_KEYCLOAK__VERIFY_SSL"),
         ({**IN_PRODUCTION, "VINC_KEYCLOAK_SERVER_URL": "http://login.example"}, "VINC_KEYCLOAK__SERVER_URL"),
         ({**IN_PRODUCTION, "VINC_KEYCLOAK_SERVER_URL": ""}, "VINC_KEYCLOAK__SERVER_URL"),
+        ({**IN_PRODUCTION, "VINC_KEYCLOAK__ISSUER": "http://login.example/realms/vinc"}, "VINC_KEYCLOAK__ISSUER"),
+        ({**IN_PRODUCTION, **MAIL}, "VINC_KEYCLOAK__SMTP_STARTTLS"),
     ],
 )
 def test_what_is_unsafe_stops_production(vinc_make_app: Callable[[], Application], name: str) -> None:

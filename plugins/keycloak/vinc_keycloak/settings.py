@@ -110,6 +110,11 @@ class KeycloakSettings(Settings):
             )
         elif not is_private_line(self.server_url):
             yield "VINC_KEYCLOAK__SERVER_URL: its keys would come without TLS, and could be anybody's: write https"
+        if self.issuer is not None and not is_private_line(self.issuer):
+            yield "VINC_KEYCLOAK__ISSUER: people would sign in there without TLS: write https"
+        in_clear = not self.smtp_starttls and not self.smtp_ssl
+        if self.smtp_host is not None and in_clear and not is_private_line(f"smtp://{self.smtp_host}"):
+            yield "VINC_KEYCLOAK__SMTP_STARTTLS: links in mails would travel in clear: unset it, or set SMTP_SSL"
         if self.password_grant:
             yield "VINC_KEYCLOAK__PASSWORD_GRANT: the password grant is for development: unset it"
         if not self.verify_ssl:

@@ -112,6 +112,8 @@ KEYS = "/keys"
         ("/.well-known/openid-configuration", {"issuer": "http://evil.example", "jwks_uri": "{url}/keys"}, {}),
         ("/.well-known/openid-configuration", {"issuer": "{url}/", "jwks_uri": "{url}/keys"}, {}),
         ("/.well-known/openid-configuration", {"issuer": "{url}"}, {}),
+        # 127.1 is this machine's address as well, to whoever connects, but not by its letters.
+        ("/.well-known/openid-configuration", {"issuer": "{url}", "jwks_uri": "http://127.1:{port}/keys"}, {}),
         ("/.well-known/openid-configuration", [], {}),
         ("/.well-known/openid-configuration", b'{"issuer": "x", "issuer": "{url}", "jwks_uri": "{url}/keys"}', {}),
         (KEYS, b"a" * 300_000, {}),
@@ -130,7 +132,8 @@ async def test_another_document_is_no_document(
     web.says(KEYS, keys)
     web.says("/moved", keys)
     content = value if isinstance(value, bytes) else json.dumps(value).encode()
-    web.says(path, content.replace(b"{url}", web.url.encode()), **more)
+    url = web.url.encode()
+    web.says(path, content.replace(b"{url}", url).replace(b"{port}", url.rpartition(b":")[2]), **more)
     caller = caller_of(VINC_JWT_ISSUERS=here.url)
 
     assert (await caller.ask(here.token())).status_code == 503

@@ -153,6 +153,7 @@ async def test_8_kb_are_enough(caller: Caller, sso: Sso) -> None:
         {"sub": None}, {"sub": ""}, {"sub": "a" * 256}, {"sub": 7}, {"sub": ["a"]}, {"sub": "a\0b"}, {"sub": "a\nb"},
         {"sub": "a\u2028b"}, {"sub": "\u202e"},
         {"azp": 7}, {"azp": ["vinc-web"]}, {"email": 7}, {"email": "a" * 321}, {"email": "a\0"},
+        {"email": "a\x1b[2J"}, {"azp": "a\nb"},
         {"role": 7}, {"role": {"a": 1}}, {"role": [["root"]]}, {"realm_access": []}, {"realm_access": {"roles": 7}},
         {"allowed_wholesalers": 7}, {"allowed_wholesalers": [["acme"]]}, {"allowed_wholesalers": ["acme,globex"]},
         {"allowed_wholesalers": [1]}, {"allowed_wholesalers": ["a b"]}, {"allowed_wholesalers": ["*"]},

@@ -68,8 +68,10 @@ async def begun(issuer: DevIssuer, account: Account, scope: str) -> Answer:
             "refresh_hash": digest(secret.hex()),
             "generation": account.generation,
             "life": issuer.session_life,
+            "proved": account.password_hash,
         }
-        await repository.add_session(db, values)
+        if not await repository.add_session(db, values):
+            raise TokenRefused("invalid_grant", NO_USER)
     return answer | {"refresh_token": written(family, secret)}
 
 
