@@ -382,7 +382,7 @@ def refuse_unsafe(settings: KernelSettings) -> None:
 def refuse_known_keys(keys: Sequence[str]) -> None:
     """Raise SettingsError for keys that others know or may guess; what only looks at the database needs none."""
     if FOR_DEVELOPMENT in keys or min(map(len, keys)) < SHORTEST_SECRET:
-        rule = f"production needs one of its own, of {SHORTEST_SECRET} characters at least"
+        rule = f"production needs one of its own, of {SHORTEST_SECRET} characters at least (VINC_ENV unset means prod)"
         cure = "python -c 'import secrets; print(secrets.token_urlsafe(32))' makes one"
         raise SettingsError([f"VINC_SECRET_KEY: {rule}; {cure}"])
 

@@ -80,6 +80,7 @@ def configure(settings: LogSettings, *, debug: bool = False, stream: TextIO = sy
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         theirs = logging.getLogger(name)
         theirs.handlers[:], theirs.propagate = [], name != "uvicorn.access"
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # below that it tells whole addresses, with their queries
 
 
 def request_log(settings: LogSettings, stream: TextIO = sys.stdout) -> Callable[..., object] | None:

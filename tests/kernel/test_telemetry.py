@@ -42,6 +42,13 @@ def test_one_record_is_one_line_whatever_is_in_it(form: str) -> None:
     assert not any(character in line for line in lines for character in "\r\x1b\u2028\u2029\x85\x00")
 
 
+def test_addresses_that_we_call_are_not_logged() -> None:
+    stream = written("json")
+    logging.getLogger("httpx").info("HTTP Request: GET https://login.example/users?email=alice@acme.example")
+
+    assert not stream.getvalue()
+
+
 def test_json_lines_have_level_logger_and_time() -> None:
     stream = written("json")
     logging.getLogger("vinc.plugins").info("ready", extra={"plugin": "health"})

@@ -262,6 +262,20 @@ async def test_an_address_that_only_tokens_claim_names_nobody(
     assert row_of(vinc_database, "first", "disabled") == (False,)
 
 
+async def test_while_the_provider_is_away_an_address_is_refused_with_the_ids_that_work(
+    app: App, sign_in: SignIn, provider: FakeProvider, vinc_database: Database
+) -> None:
+    alice = sign_in(email="alice@acme.example")
+    principal = await alice.id()
+    provider.away = True
+    with pytest.raises(Refused, match=f"nothing has changed.*without the provider: {principal}"):
+        await commands.disable(app, "alice@acme.example")
+    await commands.disable(app, str(principal))
+
+    assert (await alice.me()).status_code == 401
+    assert row_of(vinc_database, "alice", "disabled") == (True,)
+
+
 async def test_whose_address_it_is_says_the_provider_and_not_a_token(
     app: App, sign_in: SignIn, alice: ProviderUser, vinc_database: Database
 ) -> None:

@@ -8,7 +8,7 @@ from uuid import UUID
 from vinc_kernel import App
 
 from .. import repository
-from ..contracts import IdentityProvider, Profile, ProviderUser
+from ..contracts import IdentityProvider, Profile, ProviderUnavailable, ProviderUser
 from ..directory import provider_of
 from ..errors import Refused
 from ..models import SERVICE
@@ -17,7 +17,7 @@ from ..schemas import Stored
 from . import changes
 from .checked import email_of, id_of
 
-NO_PROVIDER = "no identity provider is enabled: enable exactly one, in production with vinc plugins enable keycloak"
+NO_PROVIDER = "no identity provider runs: enable exactly one, like vinc plugins enable keycloak, and say where it is"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,13 +129,17 @@ async def named(app: App, text: str, verb: str) -> Stored:
 
 async def known_to_provider(app: App, email: str) -> Stored:
     """Whose address it is says the provider alone: a token may claim anybody's (threats T12)."""
-    provider = provider_of(app)
-    user = await provider.find(email) if provider else None
-    if provider is not None and user is not None:
-        return await register(app, provider, user)
     async with app.session() as db:
         people = await repository.people_with(db, email)
+    ids = ", ".join(str(one.id) for one in people)
+    provider = provider_of(app)
+    try:
+        user = await provider.find(email) if provider else None
+    except ProviderUnavailable as error:
+        cure = f"by their id it works without the provider: {ids}" if ids else "vinc identity list shows ids"
+        raise Refused(f"nothing has changed, as whose address this is cannot be asked: {error}; {cure}") from error
+    if provider is not None and user is not None:
+        return await register(app, provider, user)
     if people:
-        ids = ", ".join(str(one.id) for one in people)
-        raise Refused(f"no provider here knows this address, which tokens of these claim: name one by its id: {ids}")
+        raise Refused(f"the provider has nobody with this address; who has come in with it is named by id: {ids}")
     raise Refused("there is no person with this address, neither here nor at an identity provider")
