@@ -12,9 +12,8 @@ from pydantic import BaseModel
 def classes_of(annotation: Any, seen: set[Any] | None = None) -> Iterator[type]:
     """Those of its arguments, and of the fields of models, dataclasses and typed dictionaries, as deep as they go."""
     seen = set() if seen is None else seen
-    named = getattr(annotation, "__supertype__", None) or getattr(
-        annotation, "__value__", None
-    )  # NewType, `type X = ...`
+    # A NewType keeps what it stands for under the one name, and `type X = ...` under the other.
+    named = getattr(annotation, "__supertype__", None) or getattr(annotation, "__value__", None)
     parts = [named, get_origin(annotation), *get_args(annotation)]
     if isinstance(annotation, type) and annotation not in seen:
         seen.add(annotation)
