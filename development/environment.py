@@ -74,7 +74,8 @@ def is_complete(place: Path, wanted: str) -> bool:
 def digest() -> str:
     """What the environment depends on: the requirements, the distributions' metadata, and where they are."""
     files = [ROOT / name for name in (REQUIREMENTS, "requirements.txt", "constraints.txt", "pyproject.toml")]
-    files += [ROOT / "kernel" / "pyproject.toml", *sorted(ROOT.glob("plugins/*/pyproject.toml"))]
+    files += [ROOT / name / "pyproject.toml" for name in ("kernel", "migrations", "testing")]
+    files += sorted(ROOT.glob("plugins/*/pyproject.toml"))
     total = sha256(os.fsencode(ROOT))
     for path in files:
         total.update(path.read_bytes())

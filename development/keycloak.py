@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
 
-from vinc_kernel.embedded.process import dying_with
+from vinc_testing.embedded.process import dying_with
 
 from . import mail
 from .demo import PASSWORD

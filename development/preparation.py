@@ -13,7 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from vinc_kernel.embedded.process import dying_with
+from vinc_testing.embedded.process import dying_with
 
 from . import servers
 from .state import ROOT, Refused, Wish, say

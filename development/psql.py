@@ -9,8 +9,8 @@ import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 
-from vinc_kernel.embedded.postgres import SUPERUSER, find_programs, start_postgres
 from vinc_kernel.errors import VincError
+from vinc_testing.embedded.postgres import SUPERUSER, find_programs, start_postgres
 
 from .servers import DATABASE
 from .state import Busy, Refused, held, state_directory

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from dotenv import dotenv_values
 
-from vinc_kernel.embedded.postgres import SUPERUSER, PostgresServer, start_postgres
-from vinc_kernel.embedded.valkey import ValkeyServer, start_valkey
+from vinc_testing.embedded.postgres import SUPERUSER, PostgresServer, start_postgres
+from vinc_testing.embedded.valkey import ValkeyServer, start_valkey
 
 from .state import ROOT, Refused, say
 

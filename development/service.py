@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
-from vinc_kernel.embedded.process import command_line, dying_with, wait_until
+from vinc_testing.embedded.process import command_line, dying_with, wait_until
 
 from .state import ROOT, Refused, say
 

@@ -1,5 +1,5 @@
-"""Alembic begins here; what it may do, and each plugin's own history, is in vinc_kernel.migrations."""
+"""Alembic begins here; what it may do, and each plugin's own history, is in vinc_migrations."""
 
-from vinc_kernel.migrations.env import run
+from vinc_migrations.env import run
 
 run()

@@ -1,3 +1,3 @@
 ## No revision is made here: each plugin has a history of its own.
-<%! from vinc_kernel.migrations.env import refuse %>
+<%! from vinc_migrations.env import refuse %>
 <% refuse("revision") %>

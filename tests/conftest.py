@@ -1,4 +1,4 @@
-"""What the tests of this repository share; servers, databases and clients come from `vinc_kernel.testing`."""
+"""What the tests of this repository share; servers, databases and clients come from `vinc_testing`."""
 
 from collections.abc import AsyncGenerator, Generator
 from uuid import UUID
@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from vinc_kernel.connections.postgres import postgres
 from vinc_kernel.database.pool import Postgres
 from vinc_kernel.settings import DatabaseSettings
-from vinc_kernel.testing.servers import Servers, conninfo
+from vinc_testing.servers import Servers, conninfo
 
 OURS, THEIRS = UUID("00000000-0000-7000-8000-00000000000a"), UUID("00000000-0000-7000-8000-00000000000b")
 

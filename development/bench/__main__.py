@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from vinc_kernel.embedded.postgres import PostgresServer, start_postgres
 from vinc_kernel.errors import VincError
+from vinc_testing.embedded.postgres import PostgresServer, start_postgres
 
 from .compare import Rounds
 from .failed import BenchFailed

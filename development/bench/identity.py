@@ -22,9 +22,9 @@ from vinc_kernel import Issuer
 from vinc_kernel.app import Application, create_app
 from vinc_kernel.context import Context, PrincipalDirectory
 from vinc_kernel.database.roles import Roles
-from vinc_kernel.embedded.postgres import PostgresServer
 from vinc_kernel.middleware.identity import Identity
 from vinc_kernel.settings import Sources, read_settings
+from vinc_testing.embedded.postgres import PostgresServer
 
 from .bare import claims_rules
 from .compare import Rounds, Side, compare

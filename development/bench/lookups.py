@@ -14,8 +14,8 @@ import psycopg
 from vinc_kernel.app import create_app
 from vinc_kernel.context import TenantDirectory
 from vinc_kernel.database.uuid7 import uuid7
-from vinc_kernel.embedded.postgres import SUPERUSER, PostgresServer
 from vinc_kernel.settings import Sources, read_settings
+from vinc_testing.embedded.postgres import SUPERUSER, PostgresServer
 
 from .report import Line, at_most, beside
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from vinc_kernel.database.roles import Roles
-from vinc_kernel.embedded.postgres import PostgresServer
+from vinc_testing.embedded.postgres import PostgresServer
 
 from .compare import Measured, Outcome, Rounds, outcome
 from .lookups import lookups

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import psycopg
 
-from vinc_kernel.embedded.postgres import SUPERUSER, PostgresServer
+from vinc_testing.embedded.postgres import SUPERUSER, PostgresServer
 
 from .compare import Outcome, Rounds, Side, compare
 from .generate import write_rows

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import median
 
-from vinc_kernel.embedded.postgres import SUPERUSER, PostgresServer
-from vinc_kernel.embedded.valkey import start_valkey
+from vinc_testing.embedded.postgres import SUPERUSER, PostgresServer
+from vinc_testing.embedded.valkey import start_valkey
 
 from .compare import Rounds
 from .report import Line, at_most

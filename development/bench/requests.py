@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vinc_kernel.database.roles import Roles
-from vinc_kernel.embedded.postgres import SUPERUSER, PostgresServer
+from vinc_testing.embedded.postgres import SUPERUSER, PostgresServer
 
 from .compare import Outcome, Rounds, Side, compare
 from .generate import write_plugins

@@ -7,7 +7,7 @@ from pathlib import Path
 from statistics import median
 from time import perf_counter
 
-from vinc_kernel.embedded.postgres import SUPERUSER, PostgresServer
+from vinc_testing.embedded.postgres import SUPERUSER, PostgresServer
 
 from .compare import Rounds, Side, compare
 from .generate import paths, write_plugins, write_stock

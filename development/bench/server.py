@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil
 
-from vinc_kernel.embedded.process import dying_with
+from vinc_testing.embedded.process import dying_with
 
 from .failed import BenchFailed
 from .sso import jwks

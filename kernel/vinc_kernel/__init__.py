@@ -9,7 +9,7 @@ import typing
 
 if typing.TYPE_CHECKING:
     from . import hookspecs as hooks
-    from .changes.cached import Cached
+    from .cache.cache import Cache
     from .commands.command import print_table
     from .context import (
         Context,
@@ -35,9 +35,9 @@ if typing.TYPE_CHECKING:
         VincError,
     )
     from .guards import platform_only, public, require_capabilities, require_roles, signed_in
-    from .services import App, Check, provided
+    from .services import App, HealthCheck, inject
     from .sessions import OrmSession, Session, platform_session
-    from .setting_types import is_private_line
+    from .setting_types import is_tls_or_loopback
     from .settings import Settings
     from .telemetry import logger
     from .tenant_settings import TenantSettings
@@ -47,14 +47,14 @@ __all__ = [
     "App",
     "BadRequest",
     "Base",
-    "Cached",
+    "Cache",
     "Capability",
-    "Check",
     "CommandGroup",
     "Conflict",
     "Context",
     "Contribution",
     "Forbidden",
+    "HealthCheck",
     "Issuer",
     "MembershipDirectory",
     "NotFound",
@@ -76,12 +76,12 @@ __all__ = [
     "current_principal",
     "get_tenant_id",
     "hooks",
-    "is_private_line",
+    "inject",
+    "is_tls_or_loopback",
     "logger",
     "platform_only",
     "platform_session",
     "print_table",
-    "provided",
     "public",
     "require_capabilities",
     "require_roles",
@@ -89,7 +89,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    ".changes.cached": ("Cached",),
+    ".cache.cache": ("Cache",),
     ".commands.command": ("print_table",),
     ".context": (
         "Context",
@@ -115,9 +115,9 @@ _HOMES = {
         "VincError",
     ),
     ".guards": ("platform_only", "public", "require_capabilities", "require_roles", "signed_in"),
-    ".services": ("App", "Check", "provided"),
+    ".services": ("App", "HealthCheck", "inject"),
     ".sessions": ("OrmSession", "Session", "platform_session"),
-    ".setting_types": ("is_private_line",),
+    ".setting_types": ("is_tls_or_loopback",),
     ".settings": ("Settings",),
     ".telemetry": ("logger",),
     ".tenant_settings": ("TenantSettings",),

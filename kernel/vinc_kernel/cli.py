@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
 from io import TextIOWrapper
 
 from .commands.command import Command, OutputLost, complain, flush_output, give_up_output
@@ -15,19 +16,29 @@ from .errors import StartErrors, VincError
 from .plugins.find import RESERVED, find
 from .settings import KernelSettings, Sources, read_settings
 
-COMMANDS = ("serve", "plugins", "check", "settings", "db")
+COMMANDS = ("serve", "plugins", "check", "settings")
+GROUP = "vinc.commands"
 
 
-def parser(commands: Sequence[str] = COMMANDS) -> argparse.ArgumentParser:
-    """The parser of these commands; a module is imported for each, and some take most of a second."""
+def added_commands() -> Mapping[str, EntryPoint]:
+    """Commands of other distributions by name; `plugins.purge` is one below `plugins`."""
+    return {one.name: one for one in entry_points(group=GROUP)}
+
+
+def parser(commands: Sequence[str], added: Mapping[str, EntryPoint]) -> argparse.ArgumentParser:
+    """Return the parser of these commands; a module is imported for each, and some take most of a second."""
     made = argparse.ArgumentParser(
         prog="vinc",
         description="Run, check and look after a Vinc installation.",
         epilog="A plugin's own commands: vinc PLUGIN --help",
     )
-    added = made.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    parsers = made.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for command in commands:
-        import_module(f"{__package__}.commands.{command}").add(added)
+        module = added[command].load() if command in added else import_module(f"{__package__}.commands.{command}")
+        inner = module.add(parsers)
+        for name, one in added.items():
+            if name.startswith(f"{command}."):
+                one.load().add(inner)
     return made
 
 
@@ -56,7 +67,9 @@ def run(given: Sequence[str]) -> int:
             from .commands import plugin  # loads every plugin
 
             return plugin.run(given, *from_environment())
-        args = parser([chosen] if chosen in COMMANDS else COMMANDS).parse_args(given)
+        added = added_commands()
+        known = [*COMMANDS, *(name for name in added if "." not in name)]
+        args = parser([chosen] if chosen in known else known, added).parse_args(given)
         command: Command = args.run
         return command(args, *from_environment())
     finally:

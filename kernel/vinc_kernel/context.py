@@ -51,7 +51,7 @@ class Principal:
 class Tenant:
     """The company that owns data.
 
-    `settings` is what it has set, by the name of the plugin, as stored; `without` names the plugins that it has not.
+    `settings` is what it has set, by the name of the plugin, as stored; `disabled_plugins` are off for it.
     """
 
     id: UUID
@@ -59,7 +59,7 @@ class Tenant:
     name: str
     status: Literal["active", "suspended", "closing"] = "active"
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, hash=False)
-    without: frozenset[str] = frozenset()
+    disabled_plugins: frozenset[str] = frozenset()
     typed: dict[type, TenantSettings] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     def belongs_to(self, principal: Principal) -> bool:
@@ -95,10 +95,10 @@ class PrincipalDirectory(Protocol):
     Without one nobody is known besides their credentials, and no service account is believed.
     """
 
-    async def recognise(self, principal: Principal) -> Principal | None:
+    async def resolve(self, principal: Principal) -> Principal | None:
         """The principal as known here; None when they may not come in any more, or as a service account never could.
 
-        Asked with each request, for credentials that are valid. What it raises refuses the request: who cannot be
+        ListQuery with each request, for credentials that are valid. What it raises refuses the request: who cannot be
         asked whether somebody may come in has not said yes.
         """
 

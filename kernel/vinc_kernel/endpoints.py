@@ -21,7 +21,7 @@ from .context import Context, Principal, Tenant
 from .errors import StartError
 from .guards import Guard, Requirement, guards_of
 from .handling import handle_http, handle_other
-from .services import Provided
+from .services import Injected
 from .sessions import SESSION_CALLS, PlatformSession
 from .tenant_settings import TenantSettings
 
@@ -214,7 +214,7 @@ def required_by(
     if open_to_all and (platform or len(guards) > len(open_to_all)):
         raise refused(place, f"the route {path} is public and guarded", function, "keep one of the two")
     capabilities = frozenset().union(*(one.capabilities for one in guards))
-    asked = {call.kind for call in calls if isinstance(call, Provided)}
+    asked = {call.kind for call in calls if isinstance(call, Injected)}
     settings = frozenset(kind for kind in asked if isinstance(kind, type) and issubclass(kind, TenantSettings))
     tenant = bool(capabilities) or bool(settings) or any(call in SESSION_CALLS for call in calls)
     if tenant and platform:

@@ -6,16 +6,16 @@ from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
-from .changes.bus import bus
-from .changes.identity import identity
-from .changes.running import running
-from .changes.watch import watched
+from .cache.bus import bus
+from .cache.identity import identity
+from .cache.running import running
+from .cache.watch import watched
 from .connections.postgres import connection_parameters, postgres
 from .connections.redis import ping, redis, redis_listener
 from .database.pool import Postgres
 from .database.roles import Roles
 from .database.standing import refuse_unguarded
-from .services import Check, Services
+from .services import HealthCheck, Services
 from .settings import KernelSettings
 
 
@@ -26,10 +26,10 @@ async def connections(services: Services) -> AsyncGenerator[None]:
         stack.callback(forget, services)
         services.postgres = await stack.enter_async_context(postgres(services.settings.database))
         await look_at_role(services.postgres, services.settings)
-        watch(services, Check(name="postgres", required=True, ask=services.postgres.ping))
+        watch(services, HealthCheck(name="postgres", required=True, ask=services.postgres.ping))
         services.redis = await stack.enter_async_context(redis(services.settings.redis))
         if services.redis is not None:
-            watch(services, Check(name="redis", required=False, ask=partial(ping, services.redis)))
+            watch(services, HealthCheck(name="redis", required=False, ask=partial(ping, services.redis)))
         await follow_changes(services, stack)
         stack.push_async_callback(services.trusted.fetcher.close)
         await stack.enter_async_context(running(services.trusted.keep_fresh(), "vinc-keys"))
@@ -59,7 +59,7 @@ async def follow_changes(services: Services, stack: AsyncExitStack) -> None:
     await stack.enter_async_context(watched(changes, connection_parameters(direct)))
 
 
-def watch(services: Services, check: Check) -> None:
+def watch(services: Services, check: HealthCheck) -> None:
     """Add a check, in the place of an older one of its name: an application may be started again."""
     services.checks[:] = [other for other in services.checks if other.name != check.name] + [check]
 

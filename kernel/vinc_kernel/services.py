@@ -14,12 +14,12 @@ from uuid import UUID
 from fastapi import Depends
 from starlette.requests import HTTPConnection
 
-from .changes.cached import Cached
-from .changes.changes import Changes
+from .cache.cache import Cache
+from .cache.changes import Changes
 from .context import Context, Principal, Tenant, asking, current_context
 from .database.scope import Scope
 from .errors import BadRequest, ConnectionAbsent, Forbidden, HookFailed, Problem, StartError
-from .setting_types import is_private_line
+from .setting_types import is_tls_or_loopback
 from .settings import KernelSettings, Settings
 from .tenant_settings import TenantSettings
 from .tokens.issuer import Issuer
@@ -42,7 +42,7 @@ Implementations = Callable[[str], Iterable[tuple[str, Callable[..., Any]]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
+class HealthCheck:
     """Something that can be down: `ask` raises when it is. What is not required leaves the service ready."""
 
     name: str
@@ -81,7 +81,7 @@ class Services:
     changes: Changes = field(default_factory=Changes)
     things: dict[type, object] = field(default_factory=dict)
     owners: dict[type, str] = field(default_factory=dict)
-    checks: list[Check] = field(default_factory=list)
+    checks: list[HealthCheck] = field(default_factory=list)
     states: dict[str, PluginState] = field(default_factory=dict)
     postgres: Postgres | None = None
     redis: Redis | None = None
@@ -138,7 +138,7 @@ class App:
         return self.services.redis
 
     @property
-    def checks(self) -> tuple[Check, ...]:
+    def checks(self) -> tuple[HealthCheck, ...]:
         """Everything that can be down, connections first."""
         return tuple(self.services.checks)
 
@@ -184,8 +184,8 @@ class App:
         async with self.services.database.session(scope) as db:
             yield db
 
-    def cached(self, name: str, load: Callable[[K], Awaitable[V | None]], *, size: int = 10_000) -> Cached[K, V]:
-        """A cache of what `load` gives; `cached.forget(db, key)` empties it on every worker after the commit.
+    def cache(self, name: str, load: Callable[[K], Awaitable[V | None]], *, size: int = 10_000) -> Cache[K, V]:
+        """A cache of what `load` gives; `cache.invalidate(db, key)` empties it on every worker after the commit.
 
         Its keys are str, int, UUID or tuples of these; those of a tenant's data begin with the tenant's id.
         """
@@ -237,7 +237,7 @@ class App:
         Raises ValueError for an algorithm that is not taken, and in production StartError for keys without TLS.
         """
         address = issuer.jwks_url or issuer.url
-        if self.env == "prod" and issuer.keys is None and not is_private_line(address):
+        if self.env == "prod" and issuer.keys is None and not is_tls_or_loopback(address):
             raise StartError(
                 "its keys would come without TLS, and could be anybody's",
                 plugin=self.plugin,
@@ -301,7 +301,7 @@ def note_platform_work(reason: str, principal: Principal | None, context: Contex
 
 
 @dataclass(frozen=True, slots=True)
-class Provided:
+class Injected:
     """A FastAPI dependency that hands over a service, a plugin's settings, or what the tenant has set, by type."""
 
     kind: type
@@ -318,6 +318,6 @@ class Provided:
         return App(services, "").get(self.kind)
 
 
-def provided(kind: type) -> Any:
+def inject(kind: type) -> Any:
     """Ask by type for a service, a plugin's settings, or what the tenant has set, as a FastAPI dependency."""
-    return Depends(Provided(kind))
+    return Depends(Injected(kind))

@@ -61,7 +61,7 @@ class PlatformSession:
     async def __call__(self, request: HTTPConnection) -> DatabaseSession:
         context = current_context(request)
         services: Services = context.services
-        # Asked again: inside of a mounted application nobody has asked before.
+        # ListQuery again: inside of a mounted application nobody has asked before.
         if context.principal is None or not services.is_platform(context.principal):
             raise Forbidden("This is for those who run the platform.")
         if context.unit is None:

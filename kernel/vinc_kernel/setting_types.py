@@ -116,7 +116,7 @@ def named_issuer(value: Any) -> Any:
 Issuers = list[Annotated[ListedIssuer, BeforeValidator(named_issuer)]]
 
 
-def is_private_line(address: str) -> bool:
+def is_tls_or_loopback(address: str) -> bool:
     """Whether nobody can come between: TLS, or this machine."""
     url = urlsplit(address)
     host = url.hostname or ""

@@ -33,7 +33,7 @@ from .setting_types import (
     ProxyAddress,
     RedisUrl,
     Seconds,
-    is_private_line,
+    is_tls_or_loopback,
     web_origin,
 )
 
@@ -192,7 +192,7 @@ class JwtSettings(Settings):
         if self.test_secret is not None:
             yield "VINC_JWT_TEST_SECRET: is not for production: whoever knows it is anybody; unset it"
         for one in self.issuers:
-            if not all(is_private_line(address) for address in (one.issuer, one.jwks_url) if address):
+            if not all(is_tls_or_loopback(address) for address in (one.issuer, one.jwks_url) if address):
                 rule = "its keys would come without TLS, and could be anybody's: write https"
                 yield f"VINC_JWT_ISSUERS: {one.issuer}: {rule}"
 

@@ -29,7 +29,7 @@ from sqlalchemy.dialects.postgresql import ExcludeConstraint
 from sqlalchemy.schema import FetchedValue
 
 from vinc_kernel.plugins.find import find
-from vinc_kernel.testing import Database
+from vinc_testing import Database
 
 from .distribution import faults, is_owned
 

@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-FACES = {"vinc_kernel", "vinc_kernel.rest", "vinc_kernel.migrations", "vinc_kernel.testing"}
+FACES = {"vinc_kernel", "vinc_kernel.rest", "vinc_migrations", "vinc_testing"}
 SOURCES = sorted(
     path
-    for folder in ("plugins", "examples", "kernel")
+    for folder in ("plugins", "examples", "kernel", "migrations", "testing")
     for path in (ROOT / folder).rglob("*.py")
     if not {".venv", "build", "dist"} & set(path.parts)
 )
-OURS = [path for path in SOURCES if "kernel" not in path.relative_to(ROOT).parts[:1]]
+OURS = [path for path in SOURCES if path.relative_to(ROOT).parts[0] in {"plugins", "examples"}]
 
 
 def imported(path: Path) -> Iterator[tuple[int, str]]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from vinc_kernel.database.versions import History, revisions
-from vinc_kernel.migrations.blocking import (
+from vinc_migrations.blocking import (
     COPIED,
     DEFAULT,
     FILLED,
@@ -16,7 +16,7 @@ from vinc_kernel.migrations.blocking import (
     VALUELESS,
     blocking_changes,
 )
-from vinc_kernel.migrations.lint import bare_statements
+from vinc_migrations.lint import bare_statements
 
 ROOT = Path(__file__).parents[2]
 FOUND = [*ROOT.glob("plugins/*/*/migrations"), *ROOT.glob("examples/*/*/migrations")]
@@ -57,9 +57,9 @@ SHELTERED = [
     'op.execute(f"grant select on {table} to x")',
     'op.execute(sa.text("drop view v"))',
     "op.execute(sa.schema.CreateSequence(s))",
-    'with data(expect=1):\n    op.execute("update t set a = 1")',
-    'with migrations.data(expect="select 1"):\n    for row in rows:\n        op.execute(table.insert())',
-    'with all_rows():\n    n = op.get_bind().scalar(sa.text("select count(*) from t"))',
+    'with data_migration(expect=1):\n    op.execute("update t set a = 1")',
+    'with migrations.data_migration(expect="select 1"):\n    for row in rows:\n        op.execute(table.insert())',
+    'with bypass_row_level_security():\n    n = op.get_bind().scalar(sa.text("select count(*) from t"))',
 ]
 
 
@@ -75,7 +75,7 @@ def history_with(body: str, folder: Path) -> History:
 def test_a_bare_statement_is_found_with_its_line(body: str, tmp_path: Path) -> None:
     (found,) = bare_statements(history_with(body, tmp_path))
 
-    assert f"({tmp_path}/versions/one.py:3); put it into `with data(expect=n):`" in found
+    assert f"({tmp_path}/versions/one.py:3); put it into `with data_migration(expect=n):`" in found
 
 
 @pytest.mark.parametrize("body", SHELTERED)
@@ -110,7 +110,7 @@ BLOCKING = {
     'op.add_column("t", sa.Column("a", sa.Text(), nullable=False))': VALUELESS,
     'op.execute("alter table t add column a text not null")': VALUELESS,
     'op.execute("alter table t add a text not null")': VALUELESS,
-    'with all_rows():\n    op.create_check_constraint("c", "t", "a > 0")': UNVALIDATED,
+    'with bypass_row_level_security():\n    op.create_check_constraint("c", "t", "a > 0")': UNVALIDATED,
 }
 NEW = 'op.create_table("t", sa.Column("a", sa.Integer()))\n'
 BRIEF = [
@@ -123,7 +123,7 @@ BRIEF = [
     'op.create_foreign_key("f", "t", "u", ["a"], ["id"], postgresql_not_valid=True)',
     'op.create_check_constraint("c", "t", "a > 0", postgresql_not_valid=True)',
     'op.execute("alter table t add constraint c check (a > 0) not valid")',
-    'with all_rows():\n    op.execute("alter table t validate constraint c")',
+    'with bypass_row_level_security():\n    op.execute("alter table t validate constraint c")',
     'op.execute("alter table t add constraint u unique using index i")',
     'op.execute("alter table t alter column a set default gen_random_uuid()")',
     'op.execute("alter table t drop constraint unique_check")',

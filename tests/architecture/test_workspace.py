@@ -14,9 +14,10 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
-FOLDERS = ("kernel", "plugins/*", "examples/*")
+OURS = ("kernel", "migrations", "testing")
+FOLDERS = (*OURS, "plugins/*", "examples/*")
 DISTRIBUTIONS = sorted(path.parent for folder in FOLDERS for path in ROOT.glob(f"{folder}/pyproject.toml"))
-PLUGINS = [folder for folder in DISTRIBUTIONS if folder.name != "kernel"]
+PLUGINS = [folder for folder in DISTRIBUTIONS if folder.name not in OURS]
 PINNED = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)==([0-9][A-Za-z0-9.!+]*)").fullmatch
 # Hosts and addresses that packages come from, and directories of one machine; written so that this is none.
 PLACES = re.compile(
@@ -46,12 +47,25 @@ def test_constraints_are_names_with_exact_versions_and_nothing_else() -> None:
 
 
 def test_requirements_list_the_constraints_and_the_distributions_of_the_application() -> None:
-    folders = ["kernel", *sorted(f"plugins/{path.parent.name}" for path in ROOT.glob("plugins/*/pyproject.toml"))]
+    folders = [
+        "kernel",
+        "migrations",
+        *sorted(f"plugins/{path.parent.name}" for path in ROOT.glob("plugins/*/pyproject.toml")),
+    ]
 
     assert lines_of("requirements.txt") == ["-c constraints.txt", *(f"-e ./{folder}" for folder in folders)]
     assert sorted(project(ROOT)["project"]["dependencies"]) == sorted(
         project(ROOT / folder)["project"]["name"] for folder in folders
     )
+
+
+def test_the_kernel_and_what_goes_with_it_have_one_version() -> None:
+    kernel = project(ROOT / "kernel")["project"]["version"]
+    beside = [project(ROOT / folder)["project"] for folder in ("migrations", "testing")]
+    needed = [line for made in beside for line in made["dependencies"] if line.startswith("vinc-")]
+
+    assert {made["version"] for made in beside} == {kernel}
+    assert all(line.endswith(f"=={kernel}") for line in needed)
 
 
 def test_what_developers_need_is_the_same_for_pip_and_uv() -> None:

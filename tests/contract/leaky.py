@@ -25,7 +25,7 @@ from vinc_kernel import (
     NotFound,
     Session,
     hooks,
-    provided,
+    inject,
     public,
     require_capabilities,
 )
@@ -59,8 +59,8 @@ class WrongExample(BaseModel):
 
 router = APIRouter(prefix="/notes", dependencies=[require_capabilities(MANAGE)])
 open_router = APIRouter(prefix="/notes", dependencies=[public("a test asks")])
-ThisApp = Annotated[App, provided(App)]
-Memory = Annotated[Remembered, provided(Remembered)]
+ThisApp = Annotated[App, inject(App)]
+Memory = Annotated[Remembered, inject(Remembered)]
 
 
 async def anybodys(app: App, id: UUID) -> NoteOut | None:  # noqa: A002  as clients call it

@@ -18,7 +18,7 @@ from sqlalchemy import Text as TextColumn
 from vinc_kernel import Capability, Context, Contribution, NotFound, Session, hooks, require_capabilities
 from vinc_kernel.plugins.arrange import Plugin
 from vinc_kernel.rest import Text, uuid7
-from vinc_kernel.testing import Database
+from vinc_testing import Database
 
 TABLE = """
 create table {name} (

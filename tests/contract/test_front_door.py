@@ -7,30 +7,33 @@ from types import ModuleType
 import pytest
 
 import vinc_kernel
-import vinc_kernel.migrations
 import vinc_kernel.rest
-import vinc_kernel.testing
-from vinc_kernel.testing import fixtures
+import vinc_migrations
+import vinc_testing
+from vinc_testing import fixtures
 
 from ..pages import page, rows, section
 
 PROMISED = {
     "vinc_kernel": """
-        App BadRequest Base Cached Capability Check CommandGroup Conflict Context Contribution Forbidden Issuer
+        App BadRequest Base Cache Capability CommandGroup Conflict Context Contribution Forbidden HealthCheck Issuer
         MembershipDirectory NotFound OrmSession Principal PrincipalDirectory Problem Role Session Settings SignIn
         StartError Tenant TenantDirectory TenantOwned TenantSettings Unauthorized VincError current_principal
-        get_tenant_id hooks is_private_line logger platform_only platform_session print_table provided public
+        get_tenant_id hooks inject is_tls_or_loopback logger platform_only platform_session print_table public
         require_capabilities require_roles signed_in
     """,
     "vinc_kernel.rest": """
-        Asked Day IfMatch Input Integer Json Listing Moment Money Page PreconditionFailed Recorded Resource Tagged Text
-        delete_one optional update_one uuid7
+        AuditColumns Date IfMatch Integer Json ListQuery Listing Money Page PreconditionFailed RequestModel
+        ResourceModel Text UtcDateTime WithETag delete_one optional update_one uuid7
     """,
-    "vinc_kernel.migrations": "all_rows create_index_concurrently data protect unprotect",
-    "vinc_kernel.testing": "Application ClientAs Database MakeToken Servers TwoTenants plugin_settings",
+    "vinc_migrations": """
+        bypass_row_level_security create_index_concurrently data_migration disable_row_level_security
+        enable_row_level_security
+    """,
+    "vinc_testing": "Application ClientAs Database MakeToken Servers TwoTenants plugin_settings",
 }
 FACES: dict[str, ModuleType] = {
-    face.__name__: face for face in (vinc_kernel, vinc_kernel.rest, vinc_kernel.migrations, vinc_kernel.testing)
+    face.__name__: face for face in (vinc_kernel, vinc_kernel.rest, vinc_migrations, vinc_testing)
 }
 FIXTURES = """
     client client_as two_tenants vinc_app vinc_database vinc_environment vinc_make_app vinc_plugins vinc_second_app
@@ -48,7 +51,7 @@ def test_every_promised_name_is_there(face: str) -> None:
     assert [name for name in FACES[face].__all__ if not hasattr(FACES[face], name)] == []
 
 
-@pytest.mark.parametrize("face", ["vinc_kernel", "vinc_kernel.rest", "vinc_kernel.migrations"])
+@pytest.mark.parametrize("face", ["vinc_kernel", "vinc_kernel.rest", "vinc_migrations"])
 def test_a_face_shows_nothing_besides(face: str) -> None:
     shown = {name for name, thing in vars(FACES[face]).items() if not isinstance(thing, ModuleType)}
 
@@ -58,7 +61,7 @@ def test_a_face_shows_nothing_besides(face: str) -> None:
 @pytest.mark.parametrize("face", PROMISED)
 def test_the_page_for_authors_explains_these_names_and_no_others(face: str) -> None:
     explained = [name for name, *_ in rows(section(page("docs/plugins.md"), f"## Names of `{face}`"))]
-    fixtures_too = FIXTURES.split() if face == "vinc_kernel.testing" else []
+    fixtures_too = FIXTURES.split() if face == "vinc_testing" else []
 
     assert sorted(explained) == sorted([*PROMISED[face].split(), *fixtures_too])
 

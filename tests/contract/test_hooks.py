@@ -23,7 +23,7 @@ HEAD = """
 from contextlib import asynccontextmanager
 from typing import Annotated
 from fastapi import APIRouter
-from vinc_kernel import App, Context, Contribution, hooks, provided, public
+from vinc_kernel import App, Context, Contribution, hooks, inject, public
 router = APIRouter(prefix="/tiny", dependencies=[public("a test asks")])
 """
 
@@ -80,7 +80,7 @@ async def test_lifespan_is_around_serving_and_offers_services(application: Calla
 class Printer:
     is_open = False
 @router.get("")
-async def answer(printer: Annotated[Printer, provided(Printer)]) -> bool:
+async def answer(printer: Annotated[Printer, inject(Printer)]) -> bool:
     return printer.is_open
 @hooks.contribute
 def contribute() -> Contribution:

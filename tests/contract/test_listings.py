@@ -13,7 +13,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from vinc_kernel.endpoints import calls_of
 from vinc_kernel.rest.listing import Asking, Listing
-from vinc_kernel.testing import Application
+from vinc_testing import Application
 
 TENANT = "tenant_id"
 

@@ -25,10 +25,10 @@ from vinc_kernel.app import Application, create_app
 from vinc_kernel.plugins.arrange import arrange
 from vinc_kernel.rest import uuid7
 from vinc_kernel.settings import Sources, read_settings
-from vinc_kernel.testing import Database, Servers
-from vinc_kernel.testing.clients import client_of
-from vinc_kernel.testing.running import pointing_at, started
 from vinc_tenants.purge import purge_due
+from vinc_testing import Database, Servers
+from vinc_testing.clients import client_of
+from vinc_testing.running import pointing_at, started
 
 from ..credentials import credentials
 from . import greedy, notes

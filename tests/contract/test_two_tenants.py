@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from vinc_kernel.testing import TwoTenants
+from vinc_testing import TwoTenants
 
 
 async def test_two_tenants_never_meet(two_tenants: TwoTenants) -> None:
-    await two_tenants.never_meet()
+    await two_tenants.assert_isolated()

@@ -10,9 +10,9 @@ import pytest
 from vinc_kernel.app import create_app
 from vinc_kernel.plugins.arrange import arrange
 from vinc_kernel.settings import Sources, read_settings
-from vinc_kernel.testing import Database, Servers, TwoTenants
-from vinc_kernel.testing.running import pointing_at, started
-from vinc_kernel.testing.walk import NotDescribed, NotExercised, overhear, routes_of
+from vinc_testing import Database, Servers, TwoTenants
+from vinc_testing.running import pointing_at, started
+from vinc_testing.walk import NotDescribed, NotExercised, overhear, routes_of
 
 from . import leaky, notes
 
@@ -53,7 +53,7 @@ async def walked(
     ],
 )
 async def test_what_is_as_it_should_be_passes(walked: Walked, route: str) -> None:
-    await walked(route).never_meet()
+    await walked(route).assert_isolated()
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ async def test_what_is_as_it_should_be_passes(walked: Walked, route: str) -> Non
 )
 async def test_a_leak_is_found(walked: Walked, route: str, finding: str) -> None:
     with pytest.raises(AssertionError, match=f"(?im)^{route.split(maxsplit=1)[0]} .*{finding}"):
-        await walked(route).never_meet()
+        await walked(route).assert_isolated()
 
 
 @pytest.mark.parametrize(
@@ -98,17 +98,17 @@ async def test_a_route_that_does_not_say_how_to_ask_it_fails_with_the_cure(
     walked: Walked, route: str, cure: str
 ) -> None:
     with pytest.raises((NotDescribed, NotExercised), match=cure):
-        await walked(route).never_meet()
+        await walked(route).assert_isolated()
 
 
 async def test_a_route_that_refuses_its_own_example_fails(walked: Walked) -> None:
     with pytest.raises(NotExercised, match=r"it answers 422 .*; correct the example of its body"):
-        await walked(f"POST {AT}/refused").never_meet()
+        await walked(f"POST {AT}/refused").assert_isolated()
 
 
 async def test_a_route_that_is_not_there_is_an_error(walked: Walked) -> None:
     with pytest.raises(LookupError, match="the application has no route 'GET /nowhere'; it has DELETE /api/v1/notes"):
-        await walked("GET /nowhere").never_meet()
+        await walked("GET /nowhere").assert_isolated()
 
 
 async def test_every_route_of_a_plugin_is_walked(walked: Walked) -> None:

@@ -12,11 +12,11 @@ import pytest
 from redis.asyncio import Redis
 from sqlalchemy.engine import make_url
 
-from vinc_kernel.changes.message import LONGEST
+from vinc_kernel.cache.message import LONGEST
 from vinc_kernel.context import Context, asking
 from vinc_kernel.database.scope import Scope
 from vinc_kernel.errors import Unavailable
-from vinc_kernel.testing.servers import Servers, conninfo
+from vinc_testing.servers import Servers, conninfo
 
 from ..conftest import OURS
 from .bouncer import bouncer
@@ -111,10 +111,10 @@ async def test_many_keys_in_one_transaction_are_told_by_one_short_message(
             other = one.services.changes.cached("things.other", one.load, 10)
             async with one.services.database.session(Scope(OURS)) as db:
                 for number in range(10_000):
-                    one.cached.forget(db, f"mario{number}@example.com")
-                other.forget(db, "luigi@example.com")
+                    one.cached.invalidate(db, f"mario{number}@example.com")
+                other.invalidate(db, "luigi@example.com")
             async with one.services.database.session(Scope(OURS)) as db:
-                one.cached.forget(db, "peach@example.com")
+                one.cached.invalidate(db, "peach@example.com")
         heard = [one.payload for one in listener.notifies(timeout=0.5)]
 
     assert len(heard) == 2
@@ -132,7 +132,7 @@ async def test_a_message_that_would_be_too_long_makes_everybody_look(address: st
         async with first.services.database.session(Scope(OURS)) as db:
             await first.set(db, "ink", 2)
             for number in range(8):
-                first.services.changes.cached(f"things.with_a_long_name_{number}", first.load, 1).forget(db, "key")
+                first.services.changes.cached(f"things.with_a_long_name_{number}", first.load, 1).invalidate(db, "key")
 
         assert await second.sees("ink", 2) < SECONDS
 

@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from vinc_kernel.testing.servers import Servers
+from vinc_testing.servers import Servers
 
 from ..pages import ROOT, blocks, page, rows, section
 from .new_environment import Environment, new_environment

@@ -16,7 +16,7 @@ import uvicorn
 from vinc_kernel.app import create_app
 from vinc_kernel.plugins.open import open_plugins
 from vinc_kernel.settings import Sources, read_settings
-from vinc_kernel.testing.servers import TOKEN_SECRET
+from vinc_testing.servers import TOKEN_SECRET
 
 from ..credentials import credentials
 

@@ -26,7 +26,7 @@ from vinc_kernel.database.pool import Postgres
 from vinc_kernel.database.scope import Scope
 from vinc_kernel.database.session import DatabaseSession
 from vinc_kernel.errors import Conflict, DatabaseError
-from vinc_kernel.testing.servers import conninfo
+from vinc_testing.servers import conninfo
 
 from ..conftest import OURS, database_settings
 from .proxy import Proxy, proxy_to_postgres

@@ -31,8 +31,8 @@ from vinc_kernel.database.session import DatabaseSession
 from vinc_kernel.errors import HookFailed, VincError
 from vinc_kernel.plugins.arrange import Plugin
 from vinc_kernel.settings import Sources, read_settings
-from vinc_kernel.testing import Database, Servers
-from vinc_kernel.testing.databases import environment
+from vinc_testing import Database, Servers
+from vinc_testing.databases import environment
 
 from ..credentials import credentials
 
@@ -89,7 +89,7 @@ def contribute() -> Contribution:
 class Remembered:
     """Everybody has the same row."""
 
-    async def recognise(self, principal: Principal) -> Principal:
+    async def resolve(self, principal: Principal) -> Principal:
         return replace(principal, id=ACTOR)
 
 

@@ -18,9 +18,9 @@ from vinc_kernel.database.scope import Scope
 from vinc_kernel.database.session import DatabaseSession
 from vinc_kernel.errors import ConnectionAbsent, DatabaseError, DeadlineExceeded, Unavailable
 from vinc_kernel.lifespan import connections
-from vinc_kernel.services import Check, Services
+from vinc_kernel.services import HealthCheck, Services
 from vinc_kernel.settings import DatabaseSettings, KernelSettings, RedisSettings, ServiceSettings
-from vinc_kernel.testing.servers import Servers
+from vinc_testing.servers import Servers
 
 from ..conftest import OURS, database_settings
 from .proxy import Proxy, proxy_to_socket
@@ -245,7 +245,7 @@ async def test_statements_are_prepared_on_a_direct_line(things_address: str, adm
     assert prepared.number > 2
 
 
-def checks_of(services: Services) -> dict[str, Check]:
+def checks_of(services: Services) -> dict[str, HealthCheck]:
     return {check.name: check for check in services.checks}
 
 

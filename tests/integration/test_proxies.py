@@ -9,8 +9,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from vinc_kernel.testing import Database, Servers
-from vinc_kernel.testing.databases import environment
+from vinc_testing import Database, Servers
+from vinc_testing.databases import environment
 
 from ..pages import ROOT
 from .serving import free_port, serving

@@ -14,7 +14,7 @@ from redis.exceptions import TimeoutError as RedisTimeout
 
 from vinc_kernel.connections.redis import redis
 from vinc_kernel.settings import RedisSettings
-from vinc_kernel.testing.servers import Servers
+from vinc_testing.servers import Servers
 
 from .proxy import Proxy, proxy_to_socket
 

@@ -17,9 +17,9 @@ from time import monotonic, sleep
 import httpx
 import pytest
 
-from vinc_kernel.embedded.postgres import start_postgres
-from vinc_kernel.testing import Database, Servers
-from vinc_kernel.testing.databases import environment
+from vinc_testing import Database, Servers
+from vinc_testing.databases import environment
+from vinc_testing.embedded.postgres import start_postgres
 
 from ..credentials import credentials
 

@@ -29,9 +29,9 @@ from vinc_identity.contracts import IdentityProvider, Profile, ServiceCredential
 from vinc_identity.service import machines
 from vinc_kernel import App
 from vinc_kernel.app import Application
-from vinc_kernel.testing import Database, Servers
-from vinc_kernel.testing.clients import client_of
-from vinc_kernel.testing.running import made, pointing_at, started
+from vinc_testing import Database, Servers
+from vinc_testing.clients import client_of
+from vinc_testing.running import made, pointing_at, started
 
 from ..pages import ROOT
 from .proxy import Proxy, proxy_to_socket

@@ -19,8 +19,8 @@ from vinc_kernel import OrmSession, Session, signed_in
 from vinc_kernel.app import create_app
 from vinc_kernel.context import Context, asking
 from vinc_kernel.settings import Sources, read_settings
-from vinc_kernel.testing import Database, Servers
-from vinc_kernel.testing.databases import environment
+from vinc_testing import Database, Servers
+from vinc_testing.databases import environment
 
 from ..conftest import database_settings
 from .things import NAMES, TENANTS_BY_SLUG, Name, application, caller_of

@@ -12,14 +12,14 @@ import psycopg
 import pytest
 from httpx import AsyncClient
 
-from vinc_kernel.testing import ClientAs, Database, Servers
-from vinc_kernel.testing.servers import conninfo
+from vinc_testing import ClientAs, Database, Servers
+from vinc_testing.servers import conninfo
 
 # What a plugin's author writes, in a directory of their own.
 THEIRS = """
 import asyncio, os, pathlib
 import pytest
-from vinc_kernel.testing import ClientAs, Database, Servers
+from vinc_testing import ClientAs, Database, Servers
 
 @pytest.mark.parametrize("number", range(4))
 async def test_a_tenant_is_there(client_as: ClientAs, vinc_servers: Servers, number: int) -> None:

@@ -23,7 +23,7 @@ import psutil
 import psycopg
 import pytest
 
-from vinc_kernel.testing.servers import TOKEN_SECRET, Servers, conninfo
+from vinc_testing.servers import TOKEN_SECRET, Servers, conninfo
 
 from ..contract.test_wiring import pretend_installed
 from ..credentials import credentials

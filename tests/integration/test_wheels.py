@@ -14,7 +14,7 @@ from zipfile import ZipFile
 
 import pytest
 
-from vinc_kernel.testing.servers import TOKEN_SECRET, Servers, once
+from vinc_testing.servers import TOKEN_SECRET, Servers, once
 
 from ..credentials import credentials
 from .new_environment import ROOT, Environment, new_environment

@@ -11,7 +11,7 @@ from time import monotonic
 from pydantic import SecretStr
 from sqlalchemy import bindparam, select, update
 
-from vinc_kernel import App, Cached
+from vinc_kernel import App, Cache
 from vinc_kernel.database.scope import Scope
 from vinc_kernel.database.session import DatabaseSession
 from vinc_kernel.lifespan import connections
@@ -37,11 +37,11 @@ class Worker:
     """One worker: its services, its cache of quantities by name, and the names that it has loaded."""
 
     services: Services
-    cached: Cached[str, int] = field(init=False)
+    cached: Cache[str, int] = field(init=False)
     loaded: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.cached = App(self.services, "things").cached("quantity", self.load)
+        self.cached = App(self.services, "things").cache("quantity", self.load)
 
     async def load(self, name: str) -> int | None:
         self.loaded.append(name)
@@ -56,7 +56,7 @@ class Worker:
 
     async def set(self, db: DatabaseSession, name: str, quantity: int) -> None:
         await db.execute(SET, {"wanted": name, "quantity": quantity})
-        self.cached.forget(db, name)
+        self.cached.invalidate(db, name)
 
     async def loads(self, *names: str) -> list[str]:
         """Ask for these, and tell which of them were not kept."""

@@ -15,7 +15,7 @@ from vinc_kernel import Contribution, hooks
 from vinc_kernel.app import Application, create_app
 from vinc_kernel.plugins.arrange import Plugin
 from vinc_kernel.settings import KernelSettings, Sources, read_settings
-from vinc_kernel.testing.servers import TOKEN_SECRET
+from vinc_testing.servers import TOKEN_SECRET
 
 
 class Serve(Protocol):

@@ -13,16 +13,16 @@ import psycopg
 import pytest
 from redis import Redis
 
-from vinc_kernel.embedded.postgres import PostgresServer, start_postgres
-from vinc_kernel.embedded.process import ServerNotStarted, cure_of, last_line
-from vinc_kernel.embedded.valkey import ValkeyServer, start_valkey
+from vinc_testing.embedded.postgres import PostgresServer, start_postgres
+from vinc_testing.embedded.process import ServerNotStarted, cure_of, last_line
+from vinc_testing.embedded.valkey import ValkeyServer, start_valkey
 
 IS_ROOT = os.geteuid() == 0
 STARTER = """
 import os, signal, sys
 from pathlib import Path
-from vinc_kernel.embedded.postgres import start_postgres
-from vinc_kernel.embedded.valkey import start_valkey
+from vinc_testing.embedded.postgres import start_postgres
+from vinc_testing.embedded.valkey import start_valkey
 place, dies = Path(sys.argv[1]), sys.argv[2] == "dies"
 postgres = start_postgres(place / "postgres", die_with_parent=dies)
 valkey = start_valkey(place / "valkey", die_with_parent=dies)
@@ -308,7 +308,7 @@ def test_a_package_that_is_missing_is_one_line_with_the_cure(
 import sys
 sys.modules[{package!r}] = None
 from pathlib import Path
-from vinc_kernel.embedded.{module} import start_{module}
+from vinc_testing.embedded.{module} import start_{module}
 try:
     start_{module}(Path(sys.argv[1]))
 except Exception as error:

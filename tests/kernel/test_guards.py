@@ -62,7 +62,7 @@ class Stored:
     async def capabilities(self, principal: Principal, tenant: Tenant) -> frozenset[str] | None:
         return self.capabilities_of.get(f"{principal.subject}@{tenant.slug}")
 
-    async def recognise(self, principal: Principal) -> Principal | None:
+    async def resolve(self, principal: Principal) -> Principal | None:
         if principal.subject == "promoted":
             return replace(principal, role="manager")
         return None if principal.subject in self.gone else principal

@@ -27,7 +27,18 @@ from vinc_kernel import (
 )
 from vinc_kernel.app import Application, create_app
 from vinc_kernel.plugins.arrange import Plugin
-from vinc_kernel.rest import Asked, IfMatch, Input, Integer, Listing, Page, Resource, Tagged, Text, optional
+from vinc_kernel.rest import (
+    IfMatch,
+    Integer,
+    Listing,
+    ListQuery,
+    Page,
+    RequestModel,
+    ResourceModel,
+    Text,
+    WithETag,
+    optional,
+)
 from vinc_kernel.settings import KernelSettings, ServiceSettings
 
 from ..credentials import JWT, credentials
@@ -200,12 +211,12 @@ class Shot(Tables):
     good: Mapped[bool]
 
 
-class ShotChange(Input):
+class ShotChange(RequestModel):
     title: Text = optional()
     number: Integer | None = optional()
 
 
-class ShotOut(Resource):
+class ShotOut(ResourceModel):
     title: str
 
 
@@ -221,11 +232,11 @@ def shots() -> APIRouter:
     router = APIRouter(prefix="/films/shots", dependencies=[signed_in])
 
     @router.get("")
-    async def list_shots(asked: Annotated[Asked, LISTING.asked]) -> Page[ShotOut]:
+    async def list_shots(asked: Annotated[ListQuery, LISTING.query]) -> Page[ShotOut]:
         raise NotImplementedError
 
     @router.patch("/{id}")
-    async def change_shot(id: UUID, change: ShotChange, expected: IfMatch, tagged: Tagged) -> ShotOut:  # noqa: A002  a parameter of the path
+    async def change_shot(id: UUID, change: ShotChange, expected: IfMatch, with_etag: WithETag) -> ShotOut:  # noqa: A002  a parameter of the path
         raise NotImplementedError
 
     return router

@@ -20,7 +20,7 @@ from vinc_kernel import (
     Tenant,
     TenantDirectory,
     TenantSettings,
-    provided,
+    inject,
     signed_in,
 )
 from vinc_kernel.app import Application, create_app
@@ -61,7 +61,7 @@ def tenant(**settings: Any) -> Tenant:
 def contribution(kind: type[TenantSettings] | None = Terms, asked: type[TenantSettings] = Terms) -> Contribution:
     router = APIRouter(prefix="/things", dependencies=[signed_in])
 
-    what_is_set = provided(asked)
+    what_is_set = inject(asked)
 
     @router.get("/terms")
     async def terms(set_by_tenant: Any = what_is_set) -> dict[str, Any]:

@@ -13,14 +13,14 @@ import pytest
 from vinc_kernel.app import Application
 from vinc_kernel.cli import main
 from vinc_kernel.settings import Sources, read_one
-from vinc_kernel.testing import Database, Servers
-from vinc_kernel.testing.clients import client_of
-from vinc_kernel.testing.running import pointing_at
 from vinc_keycloak.service.bootstrap import differing
 from vinc_keycloak.service.connection import admin
 from vinc_keycloak.service.drift import Difference
 from vinc_keycloak.service.provider import KeycloakProvider
 from vinc_keycloak.settings import KeycloakSettings
+from vinc_testing import Database, Servers
+from vinc_testing.clients import client_of
+from vinc_testing.running import pointing_at
 
 from .distribution import KeycloakAbsent
 from .mails import Mails, mails

@@ -7,7 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from vinc_kernel.testing.servers import once
+from vinc_testing.servers import once
 
 from .distribution import KeycloakAbsent
 from .server import Keycloak, KeycloakNotStarted

@@ -22,7 +22,7 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
-from vinc_kernel.embedded.process import dying_with, is_there
+from vinc_testing.embedded.process import dying_with, is_there
 
 from .distribution import KeycloakAbsent, distribution, java
 

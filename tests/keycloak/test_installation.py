@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from vinc_kernel.app import Application
-from vinc_kernel.testing import Database
+from vinc_testing import Database
 
 from .conftest import Signed
 from .mails import Mails

@@ -6,8 +6,8 @@ from contextlib import contextmanager
 import httpx
 import pytest
 
-from vinc_kernel.testing import Database
 from vinc_kernel.tokens import verify
+from vinc_testing import Database
 
 from .browser import REDIRECT, NotSignedIn, Tokens
 from .conftest import Signed, put_back

@@ -7,10 +7,10 @@ from sqlalchemy import Index, UniqueConstraint
 from sqlalchemy.orm import Mapped
 
 from vinc_kernel import TenantOwned
-from vinc_kernel.rest import Recorded
+from vinc_kernel.rest import AuditColumns
 
 
-class Invoice(Recorded, TenantOwned):  # who wrote it and when, its version; id, tenant_id, row level security
+class Invoice(AuditColumns, TenantOwned):  # who wrote it and when, its version; id, tenant_id, row level security
     """What one tenant bills. Its keys begin with the tenant: a key sees every tenant's rows."""
 
     __tablename__ = "invoices_invoice"

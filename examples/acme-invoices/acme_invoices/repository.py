@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import bindparam, insert, select
 
 from vinc_kernel import Session
-from vinc_kernel.rest import Asked, IfMatch, Listing, Page, delete_one, update_one
+from vinc_kernel.rest import IfMatch, Listing, ListQuery, Page, delete_one, update_one
 
 from .models import Invoice
 from .schemas import InvoiceChange, InvoiceOut, NewInvoice
@@ -28,9 +28,9 @@ ADD = (
 )
 
 
-async def page(db: Session, asked: Asked) -> Page[InvoiceOut]:
+async def page(db: Session, query: ListQuery) -> Page[InvoiceOut]:
     """The invoices that were asked for."""
-    return await db.page(ALL, InvoiceOut, asked)
+    return await db.page(ALL, InvoiceOut, query)
 
 
 async def one(db: Session, invoice_id: UUID) -> InvoiceOut | None:
@@ -50,7 +50,7 @@ async def add(db: Session, new: NewInvoice, due: date) -> InvoiceOut:
 
 async def change(db: Session, invoice_id: UUID, expected: IfMatch, change: InvoiceChange) -> InvoiceOut:
     """Change what was sent of this invoice, if it is still as the caller has seen it."""
-    return await update_one(db, Invoice, invoice_id, expected, change.given(), InvoiceOut)
+    return await update_one(db, Invoice, invoice_id, expected, change.sent_fields(), InvoiceOut)
 
 
 async def remove(db: Session, invoice_id: UUID, expected: IfMatch) -> None:

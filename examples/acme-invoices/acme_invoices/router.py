@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter
 
 from vinc_kernel import Session
-from vinc_kernel.rest import Asked, IfMatch, Page, Tagged
+from vinc_kernel.rest import IfMatch, ListQuery, Page, WithETag
 
 from . import repository, service
 from .permissions import can_manage
@@ -17,29 +17,29 @@ router = APIRouter(prefix="/invoices", tags=["invoices"], dependencies=[can_mana
 
 
 @router.get("")
-async def list_invoices(db: Session, asked: Annotated[Asked, repository.LISTING.asked]) -> Page[InvoiceOut]:
+async def list_invoices(db: Session, query: Annotated[ListQuery, repository.LISTING.query]) -> Page[InvoiceOut]:
     """The tenant's invoices, page by page."""
-    return await repository.page(db, asked)
+    return await repository.page(db, query)
 
 
 @router.post("", status_code=201)
-async def create_invoice(new: NewInvoice, db: Session, terms: Terms, tagged: Tagged) -> InvoiceOut:
+async def create_invoice(new: NewInvoice, db: Session, terms: Terms, with_etag: WithETag) -> InvoiceOut:
     """Write an invoice; it is due when the tenant's terms say."""
-    return tagged.created(await service.create(db, new, terms))
+    return with_etag.created(await service.create(db, new, terms))
 
 
 @router.get("/{invoice_id}")
-async def read_invoice(invoice_id: UUID, db: Session, tagged: Tagged) -> InvoiceOut:
+async def read_invoice(invoice_id: UUID, db: Session, with_etag: WithETag) -> InvoiceOut:
     """One invoice."""
-    return tagged(await repository.one(db, invoice_id))
+    return with_etag(await repository.one(db, invoice_id))
 
 
 @router.patch("/{invoice_id}")
 async def change_invoice(
-    invoice_id: UUID, change: InvoiceChange, expected: IfMatch, db: Session, tagged: Tagged
+    invoice_id: UUID, change: InvoiceChange, expected: IfMatch, db: Session, with_etag: WithETag
 ) -> InvoiceOut:
     """Change an invoice; what is not sent stays as it is."""
-    return tagged(await repository.change(db, invoice_id, expected, change))
+    return with_etag(await repository.change(db, invoice_id, expected, change))
 
 
 @router.delete("/{invoice_id}", status_code=204)

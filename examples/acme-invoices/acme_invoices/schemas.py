@@ -4,12 +4,12 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
-from vinc_kernel.rest import Day, Input, Money, Resource, Text, optional
+from vinc_kernel.rest import Date, Money, RequestModel, ResourceModel, Text, optional
 
 Number = Annotated[Text, Field(min_length=1, max_length=40)]
 
 
-class NewInvoice(Input):
+class NewInvoice(RequestModel):
     """What a caller says of a new invoice; the rest is ours to say."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"number": "2026-1", "amount": "12.50"}]})
@@ -18,19 +18,19 @@ class NewInvoice(Input):
     amount: Money
 
 
-class InvoiceChange(Input):
+class InvoiceChange(RequestModel):
     """What changes of an invoice; what is not sent stays as it is."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"amount": "13.50", "due": "2026-12-24"}]})
 
     number: Number = optional()
     amount: Money = optional()
-    due: Day = optional()
+    due: Date = optional()
 
 
-class InvoiceOut(Resource):
+class InvoiceOut(ResourceModel):
     """An invoice as it is stored, with its id, and who wrote it and when."""
 
     number: Text
     amount: Money
-    due: Day
+    due: Date

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from vinc_kernel import Settings, TenantSettings, provided
+from vinc_kernel import Settings, TenantSettings, inject
 
 
 class InvoiceSettings(Settings):
@@ -19,4 +19,4 @@ class InvoiceTerms(TenantSettings):
     days: Annotated[int, Field(ge=0, le=3650)] = 30
 
 
-Terms = Annotated[InvoiceTerms, provided(InvoiceTerms)]
+Terms = Annotated[InvoiceTerms, inject(InvoiceTerms)]

@@ -11,7 +11,7 @@ from acme_invoices.schemas import NewInvoice
 from acme_invoices.service import create
 from acme_invoices.settings import InvoiceTerms
 from vinc_kernel import App, TenantDirectory
-from vinc_kernel.testing import Application, ClientAs
+from vinc_testing import Application, ClientAs
 
 NEW = {"number": "2026-1", "amount": "12.50"}
 

@@ -9,7 +9,7 @@ import pytest
 
 from acme_invoices.service import remind
 from vinc_kernel import App, VincError
-from vinc_kernel.testing import Application, ClientAs
+from vinc_testing import Application, ClientAs
 
 NEW = {"number": "2026-1", "amount": "12.50"}
 

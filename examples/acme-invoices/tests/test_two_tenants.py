@@ -1,7 +1,7 @@
 """Every route as two tenants: neither sees, changes or detects what is the other's."""
 
-from vinc_kernel.testing import TwoTenants
+from vinc_testing import TwoTenants
 
 
 async def test_two_tenants_never_meet(two_tenants: TwoTenants) -> None:
-    await two_tenants.never_meet()
+    await two_tenants.assert_isolated()

@@ -14,7 +14,6 @@ from ..plugins.arrange import Plugin, dependents, survey, unknown
 from ..plugins.find import find
 from ..settings import KernelSettings, Sources
 from .command import REFUSED, complain, print_table, say, say_whole
-from .purge import purge
 
 if TYPE_CHECKING:
     from .command import Commands
@@ -24,8 +23,8 @@ class PluginsRefused(VincError):
     """A change to plugins.toml would break what runs."""
 
 
-def add(commands: Commands) -> None:
-    made = commands.add_parser("plugins", help="list the plugins; enable, disable or purge one")
+def add(commands: Commands) -> Commands:
+    made = commands.add_parser("plugins", help="list the plugins; enable or disable one")
     made.add_argument("--json", action="store_true", help="for programs")
     made.add_argument("--loaded", action="store_true", help="load them in a process of their own, and add what they do")
     made.set_defaults(run=show)
@@ -34,10 +33,7 @@ def add(commands: Commands) -> None:
         one = actions.add_parser(action, help=f"{action} a plugin in plugins.toml")
         one.add_argument("name", help="the plugin's name")
         one.set_defaults(run=switch, enabled=enabled)
-    one = actions.add_parser("purge", help="take the tables of a disabled plugin away for good; shows them first")
-    one.add_argument("name", help="the plugin's name")
-    one.add_argument("--yes", action="store_true", help="do it; else the tables and their rows are only shown")
-    one.set_defaults(run=purge)
+    return actions
 
 
 def show(args: Namespace, settings: KernelSettings, _: Sources) -> int:

@@ -80,11 +80,11 @@ ROWS = (
         where to_regclass('public.' || wanted) is null""",
     ),
     Question(
-        'row level security is not enabled; call protect("{}") in its revision',
+        'row level security is not enabled; call enable_row_level_security("{}") in its revision',
         "select relname, relname from owned where not relispartition and not relrowsecurity",
     ),
     Question(
-        'row level security is not forced; call protect("{}") in its revision',
+        'row level security is not forced; call enable_row_level_security("{}") in its revision',
         "select relname, relname from owned where not relispartition and relrowsecurity and not relforcerowsecurity",
     ),
     Question(
@@ -92,7 +92,7 @@ ROWS = (
         "select relname, polname from policy join owned on owned.oid = polrelid where kind is null",
     ),
     Question(
-        "the policy {} is missing; call protect() in a revision",
+        "the policy {} is missing; call enable_row_level_security() in a revision",
         """select relname, wanted from owned, unnest(array['vinc_tenant', 'vinc_platform']) wanted
         where not relispartition and not exists (select from policy where polrelid = owned.oid and kind = wanted)""",
     ),
@@ -157,53 +157,6 @@ ROWS = (
         where (rolname in ({app_}, {platform_}) or setrole = 0)
           and setdatabase in (0, (select oid from pg_database where datname = current_database()))
           and setting ~ '^(role|row_security|session_authorization|vinc[.])'""",
-    ),
-)
-# Keys see every tenant's rows: they tell what exists, and cascade across tenants, unless tenant_id comes first.
-KEYS = (
-    Question(
-        "tenant_id may be null; make it not null",
-        "select relname, '' from owned where not relispartition and not attnotnull",
-    ),
-    Question(
-        "the unique index {} does not begin with tenant_id",
-        """select relname, indexrelid::regclass::text from pg_index join owned on owned.oid = indrelid
-        where indisunique and indkey[0] <> attnum""",
-    ),
-    Question(
-        "the exclusion constraint {} does not compare tenant_id by =",
-        """select relname, conname::text from pg_constraint join owned on owned.oid = conrelid
-        where contype = 'x' and not exists (select from unnest(conkey, conexclop) as key (col, operator)
-          join pg_operator o on o.oid = operator where col = attnum and oprname = '=')""",
-    ),
-    Question(
-        "the foreign key {} does not begin with tenant_id",
-        """select a.relname, conname::text from pg_constraint
-        join owned a on a.oid = conrelid join owned b on b.oid = confrelid
-        where contype = 'f' and (conkey[1] <> a.attnum or confkey[1] <> b.attnum)""",
-    ),
-    Question(
-        "the foreign key {} would empty tenant_id; write `on delete set null (column)`, and no such `on update`",
-        """select relname, conname::text from pg_constraint join owned on owned.oid = conrelid
-        where contype = 'f' and attnum = any(conkey) and (confupdtype in ('n', 'd')
-          or confdeltype in ('n', 'd') and attnum = any(coalesce(confdelsetcols, conkey)))""",
-    ),
-    Question(
-        "the index {} is invalid",
-        """select indrelid::regclass::text, indexrelid::regclass::text from pg_index join pg_class c on c.oid = indrelid
-        where relnamespace = 'public'::regnamespace and not indisvalid and relkind <> 'p'""",
-    ),
-    Question(
-        "the constraint {} is not validated",
-        """select conrelid::regclass::text, conname::text from pg_constraint
-        where connamespace = 'public'::regnamespace and conrelid <> 0 and not convalidated""",
-    ),
-    Question(
-        "the sequence {} is not granted to the application; use sa.Identity()",
-        """select refobjid::regclass::text, s.oid::regclass::text from pg_class s
-        join pg_depend on objid = s.oid and classid = 'pg_class'::regclass and refclassid = 'pg_class'::regclass
-          and deptype = 'a'
-        where relkind = 'S' and relnamespace = 'public'::regnamespace""",
     ),
 )
 # Of the role that asks: `vinc db check` does so as the migrator, who may do more.

@@ -1,4 +1,4 @@
-"""What the application and the backup may do with each table: compared with what is granted, and granted."""
+"""What the application and the backup may do with each table, compared with what is granted."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from psycopg import Connection, sql
+from psycopg import sql
 
-from .roles import Roles, Step, is_done, steps
+from .roles import Roles
 
 ROWS = ("delete", "insert", "select", "update")
 # What the kernel's own tables allow; those that are not named here are read-only.
@@ -25,7 +25,6 @@ where relnamespace = 'public'::regnamespace and relkind in ('r', 'p', 'v', 'm', 
   and relowner = to_regrole({owner_})::oid
 order by relname
 """
-NEVER = sql.SQL("select false").format()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,27 +58,3 @@ def granted(rows: Iterable[Sequence[Any]], roles: Roles) -> Iterator[Granted]:
         missing, extra = sorted(expected - set(there)), sorted(set(there) - expected)
         if missing or extra:
             yield Granted(relation=name, allowed=allowed, missing=missing, extra=extra)
-
-
-def table_steps(connection: Connection[Any], roles: Roles) -> Iterator[Step]:
-    """The grants on the owner's relations that still have to run."""
-    for one in granted(connection.execute(grants_asked(roles)).fetchall(), roles):
-        yield Step(wrong=str(one), run=grant(one), done=NEVER)
-
-
-def grant(wanted: Granted) -> sql.Composed:
-    """Take everything away, and give each role what it may do."""
-    relation = sql.Identifier("public", wanted.relation)
-    roles = sql.SQL(", ").join(map(sql.Identifier, wanted.allowed))
-    given = [sql.SQL("revoke all on {} from public, {}").format(relation, roles)]
-    for role, rights in wanted.allowed.items():
-        if rights:
-            named = sql.SQL(", ").join(map(sql.SQL, rights))
-            given.append(sql.SQL("grant {} on {} to {}").format(named, relation, sql.Identifier(role)))
-    return sql.SQL("; ").join(given)
-
-
-def undone(connection: Connection[Any], roles: Roles, database: str) -> list[Step]:
-    """The steps that still have to run, in order. The connection is to that database, and in autocommit."""
-    missing = [step for step in steps(roles, database) if not is_done(connection, step)]
-    return [*missing, *table_steps(connection, roles)]

@@ -20,7 +20,7 @@ class Page(Generic[R]):
 
 
 class Paging(Protocol):
-    """What is wanted of a list; `vinc_kernel.rest.Asked` is one that a request asks for."""
+    """What is wanted of a list; `vinc_kernel.rest.ListQuery` is one that a request asks for."""
 
     def narrowed(self, statement: Select[Any]) -> tuple[Select[Any], Mapping[str, Any]]:
         """The statement for these rows and no others, in order, and the values that it needs."""

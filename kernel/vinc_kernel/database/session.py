@@ -56,11 +56,11 @@ class DatabaseSession:
         return rows[0] if rows else None
 
     async def page(
-        self, statement: Select[Any], row: Callable[..., R], asked: Paging, values: Values | None = None
+        self, statement: Select[Any], row: Callable[..., R], query: Paging, values: Values | None = None
     ) -> Page[R]:
         """One page of the rows, as the caller asks for it; an order and a limit of the statement's own do not count."""
-        narrowed, more = asked.narrowed(statement)
-        return asked.page(await self.all(narrowed, dict, {**(values or {}), **more}), row)
+        narrowed, more = query.narrowed(statement)
+        return query.page(await self.all(narrowed, dict, {**(values or {}), **more}), row)
 
     async def execute(self, statement: Executable, values: Values | None = None) -> int:
         """How many rows it touched."""

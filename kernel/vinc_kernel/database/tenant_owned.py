@@ -13,7 +13,7 @@ TENANT = "(NULLIF(current_setting('vinc.tenant_id'::text, true), ''::text))::uui
 
 
 class TenantOwned(Base):
-    """The base of a table whose rows belong to a tenant; its revision calls `protect("<table>")`.
+    """The base of a table whose rows belong to a tenant; its revision calls `enable_row_level_security("<table>")`.
 
     Brings `tenant_id`, which the database fills in from the scope of the session, and `id`. The primary key begins
     with `tenant_id`, and so must unique indexes and foreign keys to other such tables: keys see every tenant's rows.

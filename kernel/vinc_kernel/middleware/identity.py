@@ -41,7 +41,7 @@ class Identity:
                 return
             principal = await self.presented(token.lstrip(b" "))
         if directory is not None:
-            found = await directory.recognise(principal)
+            found = await directory.resolve(principal)
         else:  # nobody can say whether a service account is registered
             found = principal if principal.kind == "person" else None
         if found is None:

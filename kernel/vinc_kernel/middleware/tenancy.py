@@ -1,6 +1,6 @@
 """Select the tenant of a request: the header selects and never grants.
 
-Asked only for routes that may need a tenant, so that a public route costs no look-up and stands when the database
+ListQuery only for routes that may need a tenant, so that a public route costs no look-up and stands when the database
 does not. A tenant of others is never looked up, so that its answer is that of one which does not exist, and costs the
 same: only the caller's own are.
 """
@@ -42,7 +42,7 @@ async def tenancy(
         if needed or given is not None:
             context.tenant_refusal = Forbidden("You are no member of this tenant, or there is no such tenant.")
         return
-    context.absent = tenant.without
+    context.absent = tenant.disabled_plugins
     if tenant.is_active or platform:
         context.tenant = tenant
     elif needed:

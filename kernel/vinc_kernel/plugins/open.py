@@ -9,7 +9,7 @@ from functools import partial
 
 from ..database.versions import Place
 from ..errors import StartError
-from ..services import App, Check, Services
+from ..services import App, HealthCheck, Services
 from .arrange import Plugin
 from .assemble import Assembly, Member
 from .load import ask_health, enter, failure, give_up
@@ -49,7 +49,7 @@ async def open_plugin(
         logger.warning("plugin %s is quarantined: %s", plugin.name, told)
         return
     for hook in assembly.hooks("health", plugin.name):
-        check = Check(name=plugin.name, required=plugin.required, ask=partial(ask_health, plugin, hook, app))
+        check = HealthCheck(name=plugin.name, required=plugin.required, ask=partial(ask_health, plugin, hook, app))
         services.checks.append(check)
         own.callback(services.checks.remove, check)
 

@@ -6,30 +6,30 @@ Base types that refuse what the database could not keep, pages, filters and orde
 from ..database.pages import Page
 from ..database.uuid7 import uuid7
 from ..errors import PreconditionFailed
-from .etags import IfMatch, Tagged
+from .etags import IfMatch, WithETag
 from .listing import Listing
-from .pages import Asked
-from .records import Recorded
-from .schemas import Input, Resource, optional
+from .pages import ListQuery
+from .records import AuditColumns
+from .schemas import RequestModel, ResourceModel, optional
 from .single import delete_one, update_one
-from .types import Day, Integer, Json, Moment, Money, Text
+from .types import Date, Integer, Json, Money, Text, UtcDateTime
 
 __all__ = [
-    "Asked",
-    "Day",
+    "AuditColumns",
+    "Date",
     "IfMatch",
-    "Input",
     "Integer",
     "Json",
+    "ListQuery",
     "Listing",
-    "Moment",
     "Money",
     "Page",
     "PreconditionFailed",
-    "Recorded",
-    "Resource",
-    "Tagged",
+    "RequestModel",
+    "ResourceModel",
     "Text",
+    "UtcDateTime",
+    "WithETag",
     "delete_one",
     "optional",
     "update_one",

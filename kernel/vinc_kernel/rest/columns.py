@@ -51,8 +51,8 @@ KINDS: dict[type, Kind] = {
     Integer: Kind(int, bits(32), ranged=True),
     BigInteger: Kind(int, bits(64), ranged=True),
     Boolean: Kind(bool, Annotated[bool, BeforeValidator(truth)]),
-    Date: Kind(date, types.Day, ranged=True),
-    DateTime: Kind(datetime, types.Moment, ranged=True),
+    Date: Kind(date, types.Date, ranged=True),
+    DateTime: Kind(datetime, types.UtcDateTime, ranged=True),
 }
 
 

@@ -28,7 +28,7 @@ KEPT = ("cache-control", "content-location", "etag", "expires", "vary")  # RFC 9
 
 
 class Versioned(Protocol):
-    """What an ETag is made of: a `Resource`, or whatever has the two."""
+    """What an ETag is made of: a `ResourceModel`, or whatever has the two."""
 
     @property
     def id(self) -> UUID: ...
@@ -102,14 +102,14 @@ IfMatch = Annotated[Expected, Depends(if_match)]
 
 
 @dataclass(frozen=True, slots=True)
-class Tagging:
+class ETagWriter:
     """Puts the ETag of one resource into the answer."""
 
     request: Request
     response: Response
     tenant: UUID | None
 
-    def within(self, tenant: UUID | None) -> Tagging:
+    def within(self, tenant: UUID | None) -> ETagWriter:
         """The same for a resource that belongs to another tenant than the request's."""
         return replace(self, tenant=tenant)
 
@@ -126,11 +126,11 @@ class Tagging:
         return self(made)
 
 
-async def tagging(request: Request, response: Response) -> Tagging:
-    return Tagging(request, response, current_context(request).tenant_id)
+async def etag_writer(request: Request, response: Response) -> ETagWriter:
+    return ETagWriter(request, response, current_context(request).tenant_id)
 
 
-Tagged = Annotated[Tagging, Depends(tagging)]
+WithETag = Annotated[ETagWriter, Depends(etag_writer)]
 
 
 def unless_seen(request: Request, response: Response) -> Response:

@@ -18,7 +18,7 @@ from sqlalchemy import Column, any_, bindparam
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from .columns import kind_of, plain_column, refused
-from .pages import Asked, Condition, Order, parameter
+from .pages import Condition, ListQuery, Order, parameter
 from .types import integer
 
 MOST, USUAL = 200, 50
@@ -76,9 +76,9 @@ class Listing:
                 self.add(one)
         if chosen:
             raise refused(min(chosen), "has choices and is no filter")
-        self.query = query_model(self.filters.values(), self.orders, order)
-        self.asked: Any = Depends(Asking(self))
-        """The FastAPI dependency: `asked: Annotated[Asked, LISTING.asked]`."""
+        self.parameters = query_model(self.filters.values(), self.orders, order)
+        self.query: Any = Depends(ReadQuery(self))
+        """The FastAPI dependency: `query: Annotated[ListQuery, LISTING.query]`."""
 
     def add(self, one: Filter) -> None:
         if not well_named(one.name):
@@ -135,7 +135,7 @@ def query_model(filters: Iterable[Filter], orders: Iterable[str], order: str) ->
             for one in filters
         },
     }
-    made: type[BaseModel] = create_model("Asked", **fields)
+    made: type[BaseModel] = create_model("ListQuery", **fields)
     return made
 
 
@@ -144,7 +144,7 @@ def field_of(one: Filter) -> str:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Asking:
+class ReadQuery:
     """What FastAPI calls. It reads its parameters itself: FastAPI takes 10 µs for each, also for those that are absent.
 
     FastAPI knows them from the signature, for the OpenAPI document; `reading_themselves` takes them off its hands.
@@ -154,14 +154,14 @@ class Asking:
     __signature__: Signature = field(init=False)
 
     def __post_init__(self) -> None:
-        given = {"request": Request, "response": Response, "given": Annotated[self.listing.query, Query()]}
+        given = {"request": Request, "response": Response, "given": Annotated[self.listing.parameters, Query()]}
         parameters = [Parameter(name, Parameter.KEYWORD_ONLY, annotation=kind) for name, kind in given.items()]
         object.__setattr__(self, "__signature__", Signature(parameters))
 
-    async def __call__(self, *, request: Request, response: Response, **_: object) -> Asked:
+    async def __call__(self, *, request: Request, response: Response, **_: object) -> ListQuery:
         read, filters = self.read(request)
         chosen = {name: one.chosen(getattr(read, field_of(one))) for name, one in filters.items()}
-        return Asked(
+        return ListQuery(
             request=request,
             response=response,
             limit=read.limit,
@@ -185,7 +185,7 @@ class Asking:
             asked[name] = query.getlist(name) if one.several else query[name]
         errors = unread(request, [name for name in names if name not in asked]) if len(asked) < len(names) else []
         try:
-            read = self.listing.query.model_validate(asked)
+            read = self.listing.parameters.model_validate(asked)
         except ValidationError as error:
             errors += [{**one, "loc": ("query", *one["loc"])} for one in error.errors(include_url=False)]
         if errors:
@@ -204,6 +204,6 @@ def reading_themselves(dependant: Dependant) -> Dependant:
     """The same tree, where FastAPI leaves their parameters to those that read them by themselves."""
     made = copy.copy(dependant)
     made.dependencies = [reading_themselves(child) for child in dependant.dependencies]
-    if isinstance(dependant.call, Asking):
+    if isinstance(dependant.call, ReadQuery):
         made.query_params = []
     return made

@@ -60,8 +60,8 @@ def narrow(statement: Select[Any], order: Order, conditions: tuple[Condition, ..
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """What a request asks of a list; `db.page(STATEMENT, Row, asked)` answers it."""
+class ListQuery:
+    """What a request asks of a list; `db.page(STATEMENT, Row, query)` answers it."""
 
     request: Request
     response: Response

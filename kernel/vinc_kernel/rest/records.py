@@ -13,7 +13,7 @@ from sqlalchemy.orm import Mapped, declared_attr, mapped_column
 ACTOR = "(NULLIF(current_setting('vinc.actor_id'::text, true), ''::text))::uuid"
 
 
-class Recorded:
+class AuditColumns:
     """Brings `created_at`, `updated_at`, `created_by`, `updated_by` and `version` to a table.
 
     The two in the middle hold the principal's id; they are null for what the system does itself. `version` begins with

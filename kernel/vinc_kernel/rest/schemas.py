@@ -7,15 +7,15 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from .types import Moment
+from .types import UtcDateTime
 
 
-class Input(BaseModel):
+class RequestModel(BaseModel):
     """What a caller sends: a field that is not declared is refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    def given(self) -> dict[str, Any]:
+    def sent_fields(self) -> dict[str, Any]:
         """The fields that the caller has sent; one that is absent stays as it is, null is a value."""
         return self.model_dump(exclude_unset=True)
 
@@ -29,12 +29,12 @@ def without_default(schema: dict[str, Any]) -> None:
     schema.pop("default", None)
 
 
-class Resource(BaseModel):
-    """What is answered of a row that is `Recorded`. Its version is not shown: the ETag has it."""
+class ResourceModel(BaseModel):
+    """What is answered of a row that is `AuditColumns`. Its version is not shown: the ETag has it."""
 
     id: UUID
-    created_at: Moment
-    updated_at: Moment
+    created_at: UtcDateTime
+    updated_at: UtcDateTime
     created_by: UUID | None
     updated_by: UUID | None
     version: int = Field(exclude=True)

@@ -106,9 +106,11 @@ Integer = Annotated[int, Field(ge=-(2**63), le=2**63 - 1), BeforeValidator(integ
 """A whole number of 64 bits."""
 Money = Annotated[Decimal, BeforeValidator(money, json_schema_input_type=str | float)]
 """An amount of money, exact; answers write it as text."""
-Moment = Annotated[AwareDatetime, BeforeValidator(written, json_schema_input_type=datetime), AfterValidator(in_utc)]
+UtcDateTime = Annotated[
+    AwareDatetime, BeforeValidator(written, json_schema_input_type=datetime), AfterValidator(in_utc)
+]
 """A point in time with its offset, kept in UTC."""
-Day = Annotated[date, BeforeValidator(day, json_schema_input_type=date)]
+Date = Annotated[date, BeforeValidator(day, json_schema_input_type=date)]
 """A day of the calendar."""
 Json = Annotated[JsonValue, BeforeValidator(storable_json)]
 """Any JSON value, at most 32 levels deep."""

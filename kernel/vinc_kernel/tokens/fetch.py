@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..setting_types import is_private_line
+from ..setting_types import is_tls_or_loopback
 from ..strict_json import parse_json
 from .issuer import Issuer
 
@@ -38,7 +38,7 @@ class Fetcher:
         address = found.get("jwks_uri")
         if found.get("issuer") != issuer.url or not isinstance(address, str):
             raise FetchFailed("the discovery document is another issuer's, or names no keys")
-        if is_private_line(issuer.url) and not is_private_line(address):
+        if is_tls_or_loopback(issuer.url) and not is_tls_or_loopback(address):
             raise FetchFailed("the keys are to be fetched without TLS")
         return address
 

@@ -13,7 +13,7 @@ from httpx import AsyncClient, Response
 from vinc_devissuer.service.issuer import DevIssuer
 from vinc_identity.contracts import IdentityProvider, Profile, ProviderUser
 from vinc_kernel import App
-from vinc_kernel.testing import Application, Database
+from vinc_testing import Application, Database
 
 ALICE, PASSWORD = "alice@acme.example", "correct horse battery"
 INTERVAL = 0.1  # seconds between two looks at an issuer's keys

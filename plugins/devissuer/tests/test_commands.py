@@ -9,7 +9,7 @@ from vinc_devissuer.commands import demo, token, users
 from vinc_devissuer.service.issuer import DevIssuer
 from vinc_identity.contracts import IdentityProvider, ProviderUser
 from vinc_kernel import App, VincError
-from vinc_kernel.testing import Database
+from vinc_testing import Database
 
 from .conftest import ALICE, bearer, me, sign_in
 

@@ -12,7 +12,7 @@ from joserfc.jwk import KeySet
 
 from vinc_devissuer.service import grants
 from vinc_identity.contracts import IdentityProvider, Profile, ProviderUser
-from vinc_kernel.testing import Database
+from vinc_testing import Database
 
 from .conftest import ALICE, PASSWORD, ask, bearer, me, sign_in
 

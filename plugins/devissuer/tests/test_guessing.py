@@ -8,7 +8,7 @@ import pytest
 from httpx import ASGITransport, AsyncClient
 
 from vinc_identity.contracts import IdentityProvider, Profile, ProviderUser
-from vinc_kernel.testing import Application, Database
+from vinc_testing import Application, Database
 
 from .conftest import ALICE, PASSWORD, CountingHasher, ask, sign_in
 

@@ -12,7 +12,7 @@ from vinc_devissuer.commands import rotate_keys
 from vinc_devissuer.service.issuer import DevIssuer
 from vinc_identity.contracts import ProviderUser
 from vinc_kernel import App
-from vinc_kernel.testing import Application, Database
+from vinc_testing import Application, Database
 
 from .conftest import INTERVAL, me, sign_in
 

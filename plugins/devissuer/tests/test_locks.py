@@ -13,7 +13,7 @@ from httpx import ASGITransport, AsyncClient
 from vinc_devissuer.commands import locked, unlock
 from vinc_identity.contracts import IdentityProvider, Profile, ProviderUser
 from vinc_kernel import App, VincError
-from vinc_kernel.testing import Application
+from vinc_testing import Application
 
 from .conftest import ALICE, PASSWORD, ask, sign_in
 

@@ -9,7 +9,7 @@ import pytest
 from httpx import AsyncClient
 
 from vinc_identity.contracts import ProviderUser
-from vinc_kernel.testing import Application
+from vinc_testing import Application
 
 from .conftest import sign_in
 

@@ -11,7 +11,7 @@ import pytest
 from httpx import AsyncClient, Response
 
 from vinc_identity.contracts import IdentityProvider, Profile, ProviderUser
-from vinc_kernel.testing import Database
+from vinc_testing import Database
 
 from .conftest import ALICE, ask, sign_in
 

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from vinc_devissuer.settings import DevissuerSettings
 from vinc_kernel import StartError, VincError
-from vinc_kernel.testing import Application
+from vinc_testing import Application
 
 MakeApp = Callable[[], Application]
 OPTIONAL = "[plugins.tenants]\n[plugins.identity]\n[plugins.devissuer]\nrequired = false\n"

@@ -11,7 +11,7 @@ from joserfc import jws
 
 from vinc_identity.contracts import IdentityProvider, Profile, ProviderUser, UserExists, UserMissing
 from vinc_kernel import VincError
-from vinc_kernel.testing import Database
+from vinc_testing import Database
 
 from .conftest import ALICE, ask, sign_in
 

@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
-from vinc_kernel import provided, public
+from vinc_kernel import inject, public
 
 from . import forms, pages
 from .errors import FormRefused, TokenRefused
@@ -19,7 +19,7 @@ from .service.passwords import LONGEST, SHORTEST
 from .service.tokens import SCOPES
 
 router = APIRouter(prefix="/devissuer", tags=["devissuer"])
-Running = Annotated[DevIssuer, provided(DevIssuer)]
+Running = Annotated[DevIssuer, inject(DevIssuer)]
 NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}  # RFC 6749, 5.1
 CHALLENGE = {"WWW-Authenticate": 'Basic realm="devissuer"'}  # RFC 6749, 5.2
 NO_TOKEN: dict[int | str, dict[str, Any]] = {

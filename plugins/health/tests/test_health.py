@@ -8,8 +8,8 @@ import httpx
 import pytest
 from httpx import AsyncClient
 
-from vinc_kernel import Check
-from vinc_kernel.testing import Application
+from vinc_kernel import HealthCheck
+from vinc_testing import Application
 
 
 async def test_the_service_says_that_it_is_ok(client: AsyncClient) -> None:
@@ -43,7 +43,7 @@ async def down() -> None:
 async def test_only_what_is_required_makes_a_worker_unready(
     vinc_app: Application, client: AsyncClient, *, required: bool, status: int
 ) -> None:
-    vinc_app.services.checks.append(Check(name="printer", required=required, ask=down))
+    vinc_app.services.checks.append(HealthCheck(name="printer", required=required, ask=down))
     answer = await client.get("/health/ready")
     live = await client.get("/health/live")
 

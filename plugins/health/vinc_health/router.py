@@ -9,13 +9,13 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Response
 from pydantic import BaseModel
 
-from vinc_kernel import App, Check, logger, provided, public
+from vinc_kernel import App, HealthCheck, inject, logger, public
 
 LONGEST = 2.0  # seconds for one check; a probe gives up before long
 router = APIRouter(
     prefix="/health", tags=["health"], dependencies=[public("probes ask before anybody can be signed in")]
 )
-Application = Annotated[App, provided(App)]
+Application = Annotated[App, inject(App)]
 
 
 class Health(BaseModel):
@@ -72,7 +72,7 @@ async def ready(app: Application, response: Response) -> Readiness:
     return Readiness(status="ready" if is_ready else "unready", checks=checks, plugins=plugins)
 
 
-async def result(check: Check) -> CheckResult:
+async def result(check: HealthCheck) -> CheckResult:
     """Ask one check within its time; why it is down is in the log and not in the answer."""
     begun = perf_counter()
     try:

@@ -26,7 +26,7 @@ from vinc_identity.contracts import (
 )
 from vinc_identity.directory import StoredPrincipals
 from vinc_kernel import App, hooks
-from vinc_kernel.testing import Application, Database, MakeToken
+from vinc_testing import Application, Database, MakeToken
 
 ISSUER = "urn:vinc:test"  # whose tokens VINC_ENV=test believes
 ELSEWHERE = "urn:elsewhere"

@@ -11,7 +11,7 @@ from vinc_identity.directory import StoredPrincipals
 from vinc_identity.service import last_seen
 from vinc_identity.service.beside import every
 from vinc_kernel import App, VincError
-from vinc_kernel.testing import Database
+from vinc_testing import Database
 
 from .conftest import SignIn, row_of
 

@@ -10,7 +10,7 @@ import pytest
 from vinc_identity.commands import people, service_accounts
 from vinc_identity.directory import StoredPrincipals
 from vinc_kernel import App
-from vinc_kernel.testing import Database
+from vinc_testing import Database
 
 from .conftest import Caller, SignIn, machine
 

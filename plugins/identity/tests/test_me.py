@@ -12,7 +12,7 @@ from httpx import AsyncClient
 
 from vinc_identity.directory import StoredPrincipals
 from vinc_kernel import Principal
-from vinc_kernel.testing import Application, Database
+from vinc_testing import Application, Database
 
 from .conftest import ELSEWHERE, ISSUER, SignIn, row_of
 
@@ -66,7 +66,7 @@ async def test_somebody_who_comes_for_the_first_time_many_times_at_once_is_remem
 ) -> None:
     directories: list[StoredPrincipals] = [one.services.find(StoredPrincipals) for one in (vinc_app, vinc_second_app)]
     came = Principal(subject="alice", role="", issuer=ISSUER, email="A@b.example", generation=4)
-    found = await asyncio.gather(*(one.recognise(came) for one in directories for _ in range(10)))
+    found = await asyncio.gather(*(one.resolve(came) for one in directories for _ in range(10)))
 
     assert len({one.id for one in found if one}) == 1
     assert None not in found
@@ -75,8 +75,8 @@ async def test_somebody_who_comes_for_the_first_time_many_times_at_once_is_remem
 
 async def test_one_subject_of_two_issuers_is_two_principals(stored: StoredPrincipals) -> None:
     """Threats T6."""
-    ours = await stored.recognise(Principal(subject="alice", role="", issuer=ISSUER))
-    theirs = await stored.recognise(Principal(subject="alice", role="", issuer=ELSEWHERE))
+    ours = await stored.resolve(Principal(subject="alice", role="", issuer=ISSUER))
+    theirs = await stored.resolve(Principal(subject="alice", role="", issuer=ELSEWHERE))
 
     assert ours is not None
     assert theirs is not None
@@ -87,8 +87,8 @@ async def test_the_same_token_is_answered_with_the_same_principal_and_another_wi
     stored: StoredPrincipals,
 ) -> None:
     given, other = (Principal(subject="alice", role=role, issuer=ISSUER) for role in ("viewer", "agent"))
-    await stored.recognise(given)
-    first, again, third = [await stored.recognise(one) for one in (given, given, other)]
+    await stored.resolve(given)
+    first, again, third = [await stored.resolve(one) for one in (given, given, other)]
 
     assert first is again
     assert third is not None

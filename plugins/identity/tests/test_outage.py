@@ -13,7 +13,7 @@ from vinc_identity.directory import StoredPrincipals
 from vinc_identity.service import last_seen
 from vinc_identity.service.beside import attempt
 from vinc_kernel import App
-from vinc_kernel.testing import Application, Database
+from vinc_testing import Application, Database
 
 from .conftest import Caller, SignIn, machine, row_of, within_a_second
 

@@ -12,7 +12,7 @@ from vinc_identity.contracts import Profile, ProviderUnavailable, ProviderUser
 from vinc_identity.errors import Refused
 from vinc_identity.service import telling
 from vinc_kernel import App
-from vinc_kernel.testing import Database
+from vinc_testing import Database
 
 from .conftest import ISSUER, FakeProvider, SignIn, due_again, row_of
 

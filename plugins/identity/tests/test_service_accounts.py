@@ -14,7 +14,7 @@ from vinc_identity.contracts import ProviderUnavailable, UserExists
 from vinc_identity.directory import StoredPrincipals
 from vinc_identity.errors import Refused
 from vinc_kernel import App, VincError
-from vinc_kernel.testing import Application, Database
+from vinc_testing import Application, Database
 
 from .conftest import ELSEWHERE, ISSUER, Caller, FakeProvider, SignIn, machine, row_of, within_a_second
 

@@ -16,7 +16,7 @@ from vinc_identity.contracts import ProviderUser
 from vinc_identity.directory import StoredPrincipals
 from vinc_identity.service import telling
 from vinc_kernel import App, Principal
-from vinc_kernel.testing import Application, Database
+from vinc_testing import Application, Database
 
 from .conftest import ELSEWHERE, Caller, FakeProvider, SignIn, due_again, row_of, within_a_second
 
@@ -314,7 +314,7 @@ async def test_of_an_issuer_that_nobody_administers_the_highest_number_counts(
     provider.issuer = "urn:another"
     numbers = (3, 4, 3, 4, 9, 4)
     seen = [
-        await stored.recognise(Principal(subject="alice", role="", issuer=ELSEWHERE, generation=one)) for one in numbers
+        await stored.resolve(Principal(subject="alice", role="", issuer=ELSEWHERE, generation=one)) for one in numbers
     ]
 
     assert [one is not None for one in seen] == [True, True, False, True, True, False]
@@ -375,8 +375,8 @@ async def test_a_token_of_another_issuer_is_not_the_principal_whose_sessions_end
 ) -> None:
     """Threats T6."""
     theirs = Principal(subject="alice", role="", issuer=ELSEWHERE)
-    before = await stored.recognise(theirs)
+    before = await stored.resolve(theirs)
     await change(boss, await sign_in().id(), "disable")
 
     assert before is not None
-    assert await stored.recognise(theirs) == before
+    assert await stored.resolve(theirs) == before

@@ -1,6 +1,6 @@
 """The kernel's directory of principals, from this plugin's table, and cached until they change.
 
-Asked with each request, so the way of one that was asked before costs a look-up, a comparison and a note.
+ListQuery with each request, so the way of one that was asked before costs a look-up, a comparison and a note.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from time import time
 from typing import Self
 from uuid import UUID
 
-from vinc_kernel import App, Cached, Principal, Session, logger
+from vinc_kernel import App, Cache, Principal, Session, logger
 
 from . import repository
 from .contracts import IdentityProvider
@@ -78,7 +78,7 @@ class StoredPrincipals:
     """Principals by issuer and subject. `seen` and `emails` are what is to be written of them, by id."""
 
     app: App
-    known: Cached[Key, Known]
+    known: Cache[Key, Known]
     seen: dict[UUID, float] = field(default_factory=dict)
     emails: dict[UUID, str] = field(default_factory=dict)
 
@@ -91,9 +91,9 @@ class StoredPrincipals:
                 found = await repository.find(db, key)
             return Known.of(found) if found else None
 
-        return cls(app, app.cached("principal", load))
+        return cls(app, app.cache("principal", load))
 
-    async def recognise(self, principal: Principal) -> Principal | None:
+    async def resolve(self, principal: Principal) -> Principal | None:
         """The principal with their id; None when they may not come in. Raises what the database raises."""
         found = self.known.peek((principal.issuer, principal.subject))
         if found is not None and found.given is principal and (now := time()) < found.expires:
@@ -145,13 +145,13 @@ class StoredPrincipals:
             found = await repository.find(db, key)
             if found is None or found.generation >= principal.generation:
                 return Known.of(found) if found else None
-            self.forget(db, key)
+            self.invalidate(db, key)
             if key[0] != administered(self.app):
                 return Known.of(await repository.rise(db, key, principal.generation))
             await repository.count_on(db, key, principal.generation)
         logger.warning("the principal %s has a token of later than is known here: its sessions end", found.id)
         return Known.of(found)
 
-    def forget(self, db: Session, key: Key) -> None:
+    def invalidate(self, db: Session, key: Key) -> None:
         """Have every worker look again, once the session's transaction is committed."""
-        self.known.forget(db, key)
+        self.known.invalidate(db, key)

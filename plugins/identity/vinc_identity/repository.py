@@ -24,7 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from vinc_kernel import Session
-from vinc_kernel.rest import Asked, Listing, Page
+from vinc_kernel.rest import Listing, ListQuery, Page
 
 from .models import PERSON, SERVICE
 from .models import Principal as Row
@@ -171,9 +171,9 @@ async def services(db: Session) -> list[Stored]:
     return await db.all(SERVICES, Stored)
 
 
-async def page(db: Session, asked: Asked, row: Callable[..., R]) -> Page[R]:
+async def page(db: Session, query: ListQuery, row: Callable[..., R]) -> Page[R]:
     """The principals that were asked for."""
-    return await db.page(EVERY, row, asked)
+    return await db.page(EVERY, row, query)
 
 
 async def add(db: Session, values: Mapping[str, Any]) -> None:

@@ -12,12 +12,12 @@ from vinc_kernel import (
     Principal,
     Session,
     current_principal,
+    inject,
     platform_only,
     platform_session,
-    provided,
     signed_in,
 )
-from vinc_kernel.rest import Asked, Page
+from vinc_kernel.rest import ListQuery, Page
 
 from . import repository
 from .directory import administered
@@ -27,7 +27,7 @@ from .service import changes
 from .service.shown import id_of, me, shown
 
 router = APIRouter(prefix="/identity", tags=["identity"], dependencies=[signed_in])
-Running = Annotated[App, provided(App)]
+Running = Annotated[App, inject(App)]
 Caller = Annotated[Principal, Depends(current_principal)]
 
 
@@ -49,11 +49,11 @@ async def end_own_sessions(app: Running, caller: Caller) -> SessionsEnded:
 async def list_principals(
     app: Running,
     db: Annotated[Session, platform_session("look through principals")],
-    asked: Annotated[Asked, LISTING.asked],
+    query: Annotated[ListQuery, LISTING.query],
 ) -> Page[PrincipalOut]:
     """Everybody who has come in, or was registered; `email` is written in small letters."""
     issuer = administered(app)
-    return await repository.page(db, asked, lambda **columns: shown(issuer, Stored(**columns)))
+    return await repository.page(db, query, lambda **columns: shown(issuer, Stored(**columns)))
 
 
 @router.get("/principals/{principal_id}")

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from vinc_kernel.rest import Moment, Text
+from vinc_kernel.rest import Text, UtcDateTime
 
 Kind = Literal["person", "service"]
 Provider = Literal["confirmed", "pending", "none"]
@@ -31,9 +31,9 @@ class Stored(BaseModel):
     told: bool
     generation: int
     confirmed: int
-    expires_at: Moment | None
-    last_seen: Moment | None
-    created_at: Moment
+    expires_at: UtcDateTime | None
+    last_seen: UtcDateTime | None
+    created_at: UtcDateTime
 
     @property
     def key(self) -> tuple[str, str]:
@@ -77,9 +77,9 @@ class PrincipalOut(BaseModel):
     tenant: UUID | None
     disabled: bool
     provider: Provider
-    expires_at: Moment | None
-    last_seen: Moment | None
-    created_at: Moment
+    expires_at: UtcDateTime | None
+    last_seen: UtcDateTime | None
+    created_at: UtcDateTime
 
 
 class SessionsEnded(BaseModel):
@@ -109,4 +109,4 @@ class Me(BaseModel):
     addresses: list[str]
     multi_tenant: bool
     tenant: ActiveTenant | None = Field(description="The tenant of this request; null where none is selected.")
-    until: Moment = Field(description="When the token expires.")
+    until: UtcDateTime = Field(description="When the token expires.")

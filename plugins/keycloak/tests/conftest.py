@@ -5,8 +5,8 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from ssl import SSLContext
 
-from vinc_kernel.testing import plugin_settings
 from vinc_keycloak.settings import KeycloakSettings
+from vinc_testing import plugin_settings
 
 GIVEN = {
     "VINC_KEYCLOAK_SERVER_URL": "https://login.example",

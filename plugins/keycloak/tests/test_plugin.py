@@ -7,8 +7,8 @@ import pytest
 
 from vinc_identity.contracts import IdentityProvider
 from vinc_kernel import StartError
-from vinc_kernel.testing import Application
 from vinc_keycloak.service.provider import KeycloakProvider
+from vinc_testing import Application
 
 from .conftest import GIVEN
 

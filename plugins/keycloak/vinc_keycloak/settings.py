@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 
-from vinc_kernel import Settings, is_private_line
+from vinc_kernel import Settings, is_tls_or_loopback
 
 
 def web_address(value: str) -> str:
@@ -108,12 +108,12 @@ class KeycloakSettings(Settings):
                 "VINC_KEYCLOAK__SERVER_URL: nobody has said where Keycloak is: set it, "
                 "or let another plugin sign people in: vinc plugins disable keycloak"
             )
-        elif not is_private_line(self.server_url):
+        elif not is_tls_or_loopback(self.server_url):
             yield "VINC_KEYCLOAK__SERVER_URL: its keys would come without TLS, and could be anybody's: write https"
-        if self.issuer is not None and not is_private_line(self.issuer):
+        if self.issuer is not None and not is_tls_or_loopback(self.issuer):
             yield "VINC_KEYCLOAK__ISSUER: people would sign in there without TLS: write https"
         in_clear = not self.smtp_starttls and not self.smtp_ssl
-        if self.smtp_host is not None and in_clear and not is_private_line(f"smtp://{self.smtp_host}"):
+        if self.smtp_host is not None and in_clear and not is_tls_or_loopback(f"smtp://{self.smtp_host}"):
             yield "VINC_KEYCLOAK__SMTP_STARTTLS: links in mails would travel in clear: unset it, or set SMTP_SSL"
         if self.password_grant:
             yield "VINC_KEYCLOAK__PASSWORD_GRANT: the password grant is for development: unset it"

@@ -16,8 +16,8 @@ from psycopg import sql
 from pydantic import Field
 from sqlalchemy import text
 
-from vinc_kernel import Context, Contribution, Session, TenantSettings, VincError, hooks, provided, signed_in
-from vinc_kernel.testing import Database, Servers
+from vinc_kernel import Context, Contribution, Session, TenantSettings, VincError, hooks, inject, signed_in
+from vinc_testing import Database, Servers
 
 TABLES = """
 create table billing_invoice (tenant_id uuid not null, id uuid not null, number text not null, first_line uuid,
@@ -78,7 +78,7 @@ def module_of(billing: Billing) -> ModuleType:
     router = APIRouter(prefix="/billing", dependencies=[signed_in])
 
     @router.get("")
-    async def count(db: Session, terms: Annotated[Terms, provided(Terms)]) -> dict[str, Any]:
+    async def count(db: Session, terms: Annotated[Terms, inject(Terms)]) -> dict[str, Any]:
         (found,) = await db.all(COUNT, dict)
         return {**found, **terms.model_dump()}
 

@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 from httpx import AsyncClient
 
-from vinc_kernel.testing import ClientAs, Database
+from vinc_testing import ClientAs, Database
 
 DEFAULTS = {"billing": {"days": 30, "footer": "Thank you"}}
 
@@ -86,15 +86,16 @@ async def test_what_a_plugin_stored_that_does_not_run_here_is_kept(
     admin: AsyncClient, platform: AsyncClient, acme: UUID, vinc_database: Database
 ) -> None:
     vinc_database.admin.execute(
-        "update tenants_tenant set settings = %s, without = %s",
+        "update tenants_tenant set settings = %s, disabled_plugins = %s",
         ['{"retired": {"days": 3}, "billing": {"days": 5}}', '["retired", "billing"]'],
     )
     await put(platform, f"/tenants/{acme}/settings", {"billing": {"days": 14}})
     await put(platform, f"/tenants/{acme}/plugins", {"billing": True})
-    ((settings, without),) = vinc_database.admin.execute("select settings, without from tenants_tenant").fetchall()
+    stored = "select settings, disabled_plugins from tenants_tenant"
+    ((settings, disabled_plugins),) = vinc_database.admin.execute(stored).fetchall()
 
     assert settings == {"retired": {"days": 3}, "billing": {"days": 14}}
-    assert without == ["retired"]
+    assert disabled_plugins == ["retired"]
 
 
 async def test_a_stored_setting_that_fits_no_more_has_its_default(

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 from httpx import AsyncClient
 
-from vinc_kernel.testing import ClientAs, Database, MakeToken
+from vinc_testing import ClientAs, Database, MakeToken
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ async def test_a_change_is_seen_by_the_next_request_that_names_the_tenant(
         *({"logo_url": url} for url in ("http://acme.de/logo", "javascript:alert(1)", "https://u:p@acme.de/")),
         *({field: "x"} for field in ("slug", "status", "id", "tenant_id", "version", "created_by", "purge_after")),
         {"settings": {}},
-        {"without": []},
+        {"disabled_plugins": []},
         [],
         "name",
         None,

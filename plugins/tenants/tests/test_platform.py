@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 from httpx import ASGITransport, AsyncClient
 
-from vinc_kernel.testing import Application, ClientAs, Database
+from vinc_testing import Application, ClientAs, Database
 
 from .conftest import Billing, fail, rows_of, swallow, within_a_second
 

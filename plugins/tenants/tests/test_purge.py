@@ -10,10 +10,10 @@ from uuid import UUID
 import pytest
 
 from vinc_kernel import App, TenantDirectory
-from vinc_kernel.testing import Application, Database
 from vinc_tenants import purge as purging
 from vinc_tenants import service
 from vinc_tenants.errors import PurgeFailed
+from vinc_testing import Application, Database
 
 from .conftest import SET_UP, Billing, Step, fail, plant, rows_of, swallow, within_a_second
 

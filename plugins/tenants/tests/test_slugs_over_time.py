@@ -9,11 +9,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from vinc_kernel import App, TenantDirectory
-from vinc_kernel.testing import Application, ClientAs, Database
 from vinc_tenants import purge as purging
 from vinc_tenants import repository, service
 from vinc_tenants.errors import SlugTaken
 from vinc_tenants.schemas import NewTenant
+from vinc_testing import Application, ClientAs, Database
 
 SLUGS = ["acme", "acme-1", "globex", "f00d", "deadbeef"]
 STEPS = st.lists(

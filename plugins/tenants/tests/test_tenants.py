@@ -10,7 +10,7 @@ from httpx import AsyncClient
 from psycopg.errors import CheckViolation
 
 from vinc_kernel import TenantDirectory
-from vinc_kernel.testing import Application, ClientAs, Database, MakeToken
+from vinc_testing import Application, ClientAs, Database, MakeToken
 
 SignedIn = Callable[..., dict[str, str]]
 

@@ -30,7 +30,7 @@ def settings(app: App, stored: Choices) -> SettingsByPlugin:
 
 
 def switches(app: App, stored: Choices) -> SwitchByPlugin:
-    return {plugin: plugin not in stored.without for plugin in optional(app)}
+    return {plugin: plugin not in stored.disabled_plugins for plugin in optional(app)}
 
 
 def optional(app: App) -> list[str]:
@@ -50,14 +50,14 @@ async def set_switches(app: App, db: Session, tenant_id: UUID, expected: IfMatch
     refuse(
         [fault(plugin, "is no plugin that can be turned off for a tenant") for plugin in given if plugin not in known]
     )
-    changed = repository.without_with([plugin for plugin, is_on in given.items() if not is_on], known=known)
-    return await change(app, db, tenant_id, expected, {"without": changed})
+    changed = repository.disabled_plugins_with([plugin for plugin, is_on in given.items() if not is_on], known=known)
+    return await change(app, db, tenant_id, expected, {"disabled_plugins": changed})
 
 
 async def change(app: App, db: Session, tenant_id: UUID, expected: IfMatch, values: Mapping[str, Any]) -> Choices:
     await service.locked(db, tenant_id)
     changed = await repository.change_if(db, tenant_id, expected, values, Choices)
-    app.get(StoredTenants).forget(db, changed)
+    app.get(StoredTenants).invalidate(db, changed)
     return changed
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol, Self
 from uuid import UUID
 
-from vinc_kernel import App, Cached, Session, Tenant
+from vinc_kernel import App, Cache, Session, Tenant
 
 from . import repository
 
@@ -24,7 +24,7 @@ class Named(Protocol):
 class StoredTenants:
     """Tenants by id and by slug; one that was purged is not there."""
 
-    known: Cached[UUID | str, Tenant]
+    known: Cache[UUID | str, Tenant]
 
     @classmethod
     def of(cls, app: App) -> Self:
@@ -34,12 +34,12 @@ class StoredTenants:
             async with app.session() as db:
                 return await repository.find(db, key)
 
-        return cls(app.cached("tenant", load))
+        return cls(app.cache("tenant", load))
 
     async def find(self, key: UUID | str) -> Tenant | None:
         """The tenant with this id or slug; None when there is none."""
         return await self.known.get(key)
 
-    def forget(self, db: Session, tenant: Named) -> None:
+    def invalidate(self, db: Session, tenant: Named) -> None:
         """Have every worker look again, once the session's transaction is committed."""
-        self.known.forget(db, tenant.id, tenant.slug)
+        self.known.invalidate(db, tenant.id, tenant.slug)

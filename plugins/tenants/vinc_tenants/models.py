@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from vinc_kernel import Base
-from vinc_kernel.rest import Recorded, uuid7
+from vinc_kernel.rest import AuditColumns, uuid7
 
 from .slugs import LONGEST, SLUG, UUID_LIKE
 
@@ -17,10 +17,10 @@ ACTOR = "(NULLIF(current_setting('vinc.actor_id'::text, true), ''::text))::uuid"
 ACTIVE, SUSPENDED, CLOSING, PURGED = STATUSES = ("active", "suspended", "closing", "purged")
 
 
-class Tenant(Recorded, Base):
+class Tenant(AuditColumns, Base):
     """A company that owns data. Its slug is never given to a second one: a purged tenant leaves its row for that.
 
-    `settings` is what it has set, by the name of the plugin; `without` names the plugins that are turned off for it.
+    `settings` is what it has set, by the name of the plugin; `disabled_plugins` are off for it.
     """
 
     __tablename__ = "tenants_tenant"
@@ -47,7 +47,7 @@ class Tenant(Recorded, Base):
     status: Mapped[str] = mapped_column(Text, server_default=ACTIVE)
     purge_after: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     settings: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'::jsonb"))
-    without: Mapped[list[str]] = mapped_column(JSONB, server_default=text("'[]'::jsonb"))
+    disabled_plugins: Mapped[list[str]] = mapped_column(JSONB, server_default=text("'[]'::jsonb"))
 
 
 class Receipt(Base):

@@ -67,7 +67,7 @@ async def take_away(app: App, db: Session, tenant: Tenant) -> Purged:
         raise PurgeFailed(f"{left} came meanwhile, or cannot be deleted; run it again")
     await repository.bury(db, tenant.id)
     await repository.add_receipt(db, tenant, before, after)
-    app.get(StoredTenants).forget(db, tenant)
+    app.get(StoredTenants).invalidate(db, tenant)
     return Purged(slug=tenant.slug, rows=before)
 
 

@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from vinc_kernel import Session, Tenant
-from vinc_kernel.rest import Asked, IfMatch, Listing, Page, update_one
+from vinc_kernel.rest import IfMatch, Listing, ListQuery, Page, update_one
 
 from .models import ACTIVE, CLOSING, PURGED, SUSPENDED, Receipt
 from .models import Tenant as Row
@@ -20,7 +20,7 @@ from .schemas import Choices, TenantOut
 R = TypeVar("R")
 
 OUT = tuple(getattr(Row, name) for name in TenantOut.model_fields)
-KNOWN = (Row.id, Row.slug, Row.name, Row.status, Row.settings, Row.without)
+KNOWN = (Row.id, Row.slug, Row.name, Row.status, Row.settings, Row.disabled_plugins)
 IS_THERE = Row.status != PURGED
 THIS_ONE = (Row.id == bindparam("this")) & IS_THERE
 
@@ -49,7 +49,7 @@ BURY = (
         status=PURGED,
         purge_after=None,
         settings=text("'{}'::jsonb"),
-        without=text("'[]'::jsonb"),
+        disabled_plugins=text("'[]'::jsonb"),
         **dict.fromkeys(PERSONAL),
     )
 )
@@ -65,8 +65,8 @@ LISTING = Listing(
 is_id = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatch
 
 
-def known(*, without: Iterable[str], **more: Any) -> Tenant:
-    return Tenant(without=frozenset(without), **more)
+def known(*, disabled_plugins: Iterable[str], **more: Any) -> Tenant:
+    return Tenant(disabled_plugins=frozenset(disabled_plugins), **more)
 
 
 def now_and(later: timedelta) -> ColumnElement[Any]:
@@ -101,13 +101,13 @@ async def every(db: Session, *, purged: bool) -> list[TenantOut]:
     return await db.all(LIST_PURGED if purged else LIST, TenantOut)
 
 
-async def page(db: Session, asked: Asked, own: Collection[str] | None) -> Page[TenantOut]:
+async def page(db: Session, query: ListQuery, own: Collection[str] | None) -> Page[TenantOut]:
     """A page of the tenants with one of these ids or slugs; of all of them for None."""
     if own is None:
-        return await db.page(EVERY, TenantOut, asked)
+        return await db.page(EVERY, TenantOut, query)
     ids = [UUID(one) for one in own if is_id(one)]
     mine = EVERY.where(Row.id.in_(ids) | Row.slug.in_([one for one in own if not is_id(one)]))
-    return await db.page(mine, TenantOut, asked)
+    return await db.page(mine, TenantOut, query)
 
 
 async def choices(db: Session, tenant_id: UUID) -> Choices | None:
@@ -137,9 +137,9 @@ def settings_with(given: Mapping[str, Any], *, known: Sequence[str]) -> Any:
     return of_others(Row.settings, known).concat(literal(dict(given), JSONB))
 
 
-def without_with(off: Sequence[str], *, known: Sequence[str]) -> Any:
+def disabled_plugins_with(off: Sequence[str], *, known: Sequence[str]) -> Any:
     """These plugins, beside those that are off and not among the known ones."""
-    return of_others(Row.without, known).concat(literal(list(off), JSONB))
+    return of_others(Row.disabled_plugins, known).concat(literal(list(off), JSONB))
 
 
 def of_others(column: Any, known: Sequence[str]) -> Any:

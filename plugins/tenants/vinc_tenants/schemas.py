@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import ConfigDict, JsonValue, StrictBool
 
-from vinc_kernel.rest import Input, Json, Moment, Resource, Text, optional
+from vinc_kernel.rest import Json, RequestModel, ResourceModel, Text, UtcDateTime, optional
 
 from .fields import Address, Email, LogoUrl, Name, Number, Slug
 
@@ -20,7 +20,7 @@ DETAILS: dict[str, JsonValue] = {
 }
 
 
-class NewTenant(Input):
+class NewTenant(RequestModel):
     """What is said of a new tenant. Its slug stays for ever."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"slug": "acme", **DETAILS}]})
@@ -35,7 +35,7 @@ class NewTenant(Input):
     logo_url: LogoUrl | None = None
 
 
-class TenantChange(Input):
+class TenantChange(RequestModel):
     """What changes of a tenant: a field that is left out stays as it is, and null empties it."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [DETAILS]})
@@ -49,7 +49,7 @@ class TenantChange(Input):
     logo_url: LogoUrl | None = optional()
 
 
-class TenantOut(Resource):
+class TenantOut(ResourceModel):
     """A tenant as it is stored. One that is closing is purged after `purge_after`."""
 
     slug: Text
@@ -61,15 +61,15 @@ class TenantOut(Resource):
     tax_id: Text | None
     logo_url: Text | None
     status: Status
-    purge_after: Moment | None
+    purge_after: UtcDateTime | None
 
 
-class Choices(Resource):
+class Choices(ResourceModel):
     """What a tenant has chosen for itself, as stored; answered in other forms."""
 
     slug: Text
     settings: dict[str, dict[str, Json]]
-    without: list[str]
+    disabled_plugins: list[str]
 
 
 SettingsByPlugin = dict[str, dict[str, Json]]

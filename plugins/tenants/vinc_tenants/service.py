@@ -28,7 +28,7 @@ async def create(app: App, new: NewTenant, principal: Principal | None = None) -
         if made is None:
             raise SlugTaken("This slug is taken, or once was: choose another one.")
         await app.call(hooks.tenant_created, app.context(db, tenant, principal))
-        app.get(StoredTenants).forget(db, made)
+        app.get(StoredTenants).invalidate(db, made)
     return made
 
 
@@ -36,7 +36,7 @@ async def change(app: App, db: Session, tenant_id: UUID, expected: IfMatch, valu
     """Change what is said of it; raises NotFound, and PreconditionFailed where somebody else was faster."""
     await locked(db, tenant_id)
     changed = await repository.change_if(db, tenant_id, expected, values, TenantOut)
-    app.get(StoredTenants).forget(db, changed)
+    app.get(StoredTenants).invalidate(db, changed)
     return changed
 
 
@@ -56,7 +56,7 @@ async def reactivate(app: App, db: Session, tenant_id: UUID) -> TenantOut:
 
 async def become(app: App, db: Session, tenant_id: UUID, status: str) -> TenantOut:
     changed = await repository.change(db, tenant_id, {"status": status, "purge_after": None})
-    app.get(StoredTenants).forget(db, changed)
+    app.get(StoredTenants).invalidate(db, changed)
     return changed
 
 
@@ -72,7 +72,7 @@ async def close_any(app: App, db: Session, tenant_id: UUID) -> TenantOut:
     """The same, whatever was seen of it."""
     values = await closing(app, db, tenant_id)
     changed = await repository.change(db, tenant_id, values)
-    app.get(StoredTenants).forget(db, changed)
+    app.get(StoredTenants).invalidate(db, changed)
     return changed
 
 

@@ -19,20 +19,26 @@ import psycopg
 import pytest
 from psycopg import Connection, sql
 
-from vinc_kernel.database.prepare import prepare
 from vinc_kernel.database.roles import Roles
 from vinc_kernel.database.tenant_owned import TENANT
 from vinc_kernel.database.versions import History, Place
-from vinc_kernel.migrations.run import current, downgrade, upgrade
-from vinc_kernel.migrations.unit import How, Patience
-from vinc_kernel.testing.servers import Servers, conninfo
+from vinc_migrations.prepare import prepare
+from vinc_migrations.run import current, downgrade, upgrade
+from vinc_migrations.unit import How, Patience
+from vinc_testing.servers import Servers, conninfo
 
 ACME, GLOBEX = UUID("00000000-0000-7000-8000-00000000000a"), UUID("00000000-0000-7000-8000-00000000000b")
 HURRIED = Patience(lock_seconds=0.4, attempts=3, seconds_between=0.1, turn_seconds=20)
 HEAD = """
 import sqlalchemy as sa
 from alembic import op
-from vinc_kernel.migrations import all_rows, create_index_concurrently, data, protect, unprotect
+from vinc_migrations import (
+    bypass_row_level_security,
+    create_index_concurrently,
+    data_migration,
+    disable_row_level_security,
+    enable_row_level_security,
+)
 
 revision = {revision!r}
 down_revision = {down!r}
@@ -136,7 +142,7 @@ class Ground:
 def processes() -> ForkServerContext:
     """Processes that have imported what they need: to start one takes milliseconds, and it shares nothing with us."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["vinc_kernel.migrations.run"])
+    context.set_forkserver_preload(["vinc_migrations.run"])
     return context
 
 

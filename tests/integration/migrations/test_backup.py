@@ -9,10 +9,10 @@ import pytest
 from psycopg import sql
 from psycopg.errors import InsufficientPrivilege
 
-from vinc_kernel.database.prepare import prepare
-from vinc_kernel.embedded.postgres import find_programs
-from vinc_kernel.migrations.check import check
-from vinc_kernel.testing.servers import conninfo
+from vinc_migrations.check import check
+from vinc_migrations.prepare import prepare
+from vinc_testing.embedded.postgres import find_programs
+from vinc_testing.servers import conninfo
 
 from .conftest import Ground, tenant_table
 
@@ -23,7 +23,7 @@ op.execute(
     " partition by range (at)"
 )
 op.execute("create table invoices_log_all partition of invoices_log default")
-protect("invoices_log")
+enable_row_level_security("invoices_log")
 """
 COUNTS = """
 select 'invoice', tenant_id, count(*) from invoices_invoice group by tenant_id

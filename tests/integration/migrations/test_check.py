@@ -10,8 +10,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 from vinc_kernel.database.base import Base
 from vinc_kernel.database.tenant_owned import TenantOwned
 from vinc_kernel.database.versions import History
-from vinc_kernel.migrations.check import check
-from vinc_kernel.migrations.write import write_revision
+from vinc_migrations.check import check
+from vinc_migrations.write import write_revision
 
 from .conftest import Ground, tenant_table
 
@@ -53,7 +53,7 @@ def findings(ground: Ground, *histories: History) -> list[str]:
 def test_a_written_revision_makes_what_the_models_say_protected(ground: Ground, invoices: History) -> None:
     assert findings(ground, invoices) == []
     (file,) = invoices.versions.glob("*_the_table_of_invoices.py")
-    assert 'protect("invoices_invoice")' in file.read_text()
+    assert 'enable_row_level_security("invoices_invoice")' in file.read_text()
 
 
 def test_a_written_revision_goes_down_and_up_again(ground: Ground, invoices: History) -> None:
@@ -189,7 +189,7 @@ def test_what_is_changed_by_hand_is_found(ground: Ground, invoices: History, cha
 
 
 def test_what_init_can_mend_is_mended_by_it(ground: Ground, invoices: History) -> None:
-    from vinc_kernel.database.prepare import prepare
+    from vinc_migrations.prepare import prepare
 
     ground.do(f"revoke all on invoices_invoice from {ground.roles.app}")
     ground.do(f"revoke usage on schema public from public, {ground.roles.app}")
@@ -217,7 +217,9 @@ def test_a_bare_statement_is_found(ground: Ground, invoices: History) -> None:
         file.write('    op.execute("update invoices_invoice set paid = true")\n')
 
     what = "execute() runs 'update invoices_invoice set paid = true'"
-    assert findings(ground, invoices) == [f"invoices: {what} ({revision}:{number}); put it into `with data(expect=n):`"]
+    assert findings(ground, invoices) == [
+        f"invoices: {what} ({revision}:{number}); put it into `with data_migration(expect=n):`"
+    ]
 
 
 def test_a_change_that_keeps_people_waiting_is_found(ground: Ground) -> None:

@@ -28,7 +28,7 @@ op.create_table(
         ["tenant_id", "friend"], ["a_parent.tenant_id", "a_parent.id"], "a_friend", ondelete="SET NULL (friend)"
     ),
 )
-protect("a_child")
+enable_row_level_security("a_child")
 op.execute("create view a_shown with (security_invoker = true) as select * from a_parent")
 """
 SAME, ADD = uuid4(), "insert into a_parent (tenant_id, id, name, code) values (%s, %s, 'n', %s)"

@@ -4,7 +4,7 @@ import pytest
 from psycopg import sql
 from psycopg.errors import InsufficientPrivilege
 
-from vinc_kernel.migrations.check import check
+from vinc_migrations.check import check
 
 from .conftest import Ground
 

@@ -9,7 +9,7 @@ import pytest
 
 from vinc_kernel.database.versions import History, Place, behind, places, revisions
 from vinc_kernel.errors import DatabaseError
-from vinc_kernel.testing.servers import conninfo
+from vinc_testing.servers import conninfo
 
 from .conftest import Ground, tenant_table
 
@@ -256,7 +256,7 @@ def test_what_a_worker_imports_brings_no_alembic() -> None:
 
 
 def test_a_connection_that_is_cut_is_one_line(ground: Ground) -> None:
-    cut = 'with all_rows():\n    op.execute("select pg_terminate_backend(pg_backend_pid())")'
+    cut = 'with bypass_row_level_security():\n    op.execute("select pg_terminate_backend(pg_backend_pid())")'
     history = ground.plugin("invoices", cut)
 
     with pytest.raises(DatabaseError, match=r"^invoices: revision invoices1 \(invoices1.py\): terminating connection"):

@@ -8,7 +8,7 @@ import pytest
 from vinc_kernel.cli import main
 from vinc_kernel.database.versions import History
 from vinc_kernel.errors import DatabaseError
-from vinc_kernel.migrations.purge import purge
+from vinc_migrations.purge import purge
 
 from .conftest import Ground, tenant_table
 

@@ -10,10 +10,10 @@ import pytest
 from psycopg import Connection, sql
 from psycopg.errors import InsufficientPrivilege
 
-from vinc_kernel.database.prepare import Prepared, prepare
 from vinc_kernel.database.roles import Roles
 from vinc_kernel.errors import DatabaseError
-from vinc_kernel.testing.servers import Servers, conninfo
+from vinc_migrations.prepare import Prepared, prepare
+from vinc_testing.servers import Servers, conninfo
 
 from .conftest import Ground, tenant_table
 
@@ -231,7 +231,7 @@ def test_a_partition_cannot_be_read_past_its_parent(ground: Ground) -> None:
     part = """
 op.execute(\"\"\"create table invoices_log (tenant_id uuid not null, at date not null) partition by range (at)\"\"\")
 op.execute("create table invoices_log_all partition of invoices_log default")
-protect("invoices_log")
+enable_row_level_security("invoices_log")
 """
     ground.up(ground.plugin("invoices", part))
 

@@ -12,7 +12,7 @@ from .conftest import ACME, GLOBEX, Ground, tenant_table
 TABLE = (tenant_table("invoices_invoice"), 'op.drop_table("invoices_invoice")')
 FILL_IN = """
 op.add_column("invoices_invoice", sa.Column("short", sa.Text()))
-with data(expect={expect!r}):
+with data_migration(expect={expect!r}):
     op.execute("update invoices_invoice set short = left(name, 1)")
 op.alter_column("invoices_invoice", "short", nullable=False)
 """
@@ -106,7 +106,7 @@ def test_a_foreign_key_is_validated_against_the_rows_of_every_tenant(any_migrato
     any_migrator.up(history)
     any_migrator.fill("invoices_invoice")
     any_migrator.do(INTO_PARTS)
-    any_migrator.add(history, f"with all_rows():{KEY.replace(chr(10), chr(10) + '    ')}")
+    any_migrator.add(history, f"with bypass_row_level_security():{KEY.replace(chr(10), chr(10) + '    ')}")
     if orphans:
         any_migrator.do(ORPHAN)
         with pytest.raises(DatabaseError, match=r"revision invoices3 .*violates foreign key constraint"):
@@ -130,9 +130,10 @@ def test_a_foreign_key_that_would_not_look_at_the_rows_is_refused(any_migrator: 
 
 
 def test_what_is_made_in_a_data_step_would_have_the_wrong_owner_and_is_refused(ground: Ground) -> None:
-    history = ground.plugin("invoices", 'with all_rows():\n    op.execute("create view invoices_all as select 1")')
+    revision = 'with bypass_row_level_security():\n    op.execute("create view invoices_all as select 1")'
+    history = ground.plugin("invoices", revision)
 
-    with pytest.raises(DatabaseError, match=r"it makes invoices_all inside all_rows\(\) or data\(\)"):
+    with pytest.raises(DatabaseError, match="it makes invoices_all as the migrator"):
         ground.up(history)
 
 
@@ -193,15 +194,15 @@ def test_a_table_becomes_a_tenants_and_stops_being_one(ground: Ground) -> None:
     plain = 'op.create_table("a_t", sa.Column("name", sa.Text(), primary_key=True))'
     owned = f"""
 op.add_column("a_t", sa.Column("tenant_id", sa.Uuid()))
-with data(expect="select count(*) from a_t"):
+with data_migration(expect="select count(*) from a_t"):
     op.execute("update a_t set tenant_id = '{ACME}'")
 op.alter_column("a_t", "tenant_id", nullable=False)
 op.drop_constraint("a_t_pkey", "a_t")
 op.create_primary_key("a_t_pkey", "a_t", ["tenant_id", "name"])
-protect("a_t")
+enable_row_level_security("a_t")
 """
     shared = """
-unprotect("a_t")
+disable_row_level_security("a_t")
 op.drop_constraint("a_t_pkey", "a_t")
 op.drop_column("a_t", "tenant_id")
 op.create_primary_key("a_t_pkey", "a_t", ["name"])

@@ -10,7 +10,7 @@ from psycopg import AsyncConnection
 from vinc_kernel.database import floor
 from vinc_kernel.database.standing import refuse_unguarded
 from vinc_kernel.errors import DatabaseError
-from vinc_kernel.testing.servers import conninfo
+from vinc_testing.servers import conninfo
 
 from .conftest import Ground, tenant_table
 
@@ -18,7 +18,7 @@ TABLES = f"""
 {tenant_table("a_t")}
 op.execute("create table a_log (tenant_id uuid not null, at date not null) partition by range (at)")
 op.execute("create table a_log_all partition of a_log default")
-protect("a_log")
+enable_row_level_security("a_log")
 """
 CONDITION = "tenant_id = (select nullif(current_setting('vinc.tenant_id', true), '')::uuid)"
 
@@ -54,11 +54,11 @@ async def test_a_database_as_it_should_be_starts_in_silence(guarded: Ground, cap
 # What is spoiled, then the line that stops the start.
 SPOILED = """
 alter table a_t disable row level security
-    a_t: row level security is not enabled; call protect("a_t") in its revision
+    a_t: row level security is not enabled; call enable_row_level_security("a_t") in its revision
 alter table a_t no force row level security
-    a_t: row level security is not forced; call protect("a_t") in its revision
+    a_t: row level security is not forced; call enable_row_level_security("a_t") in its revision
 drop policy vinc_tenant on a_t
-    a_t: the policy vinc_tenant is missing; call protect() in a revision
+    a_t: the policy vinc_tenant is missing; call enable_row_level_security() in a revision
 create policy more on a_t using (true)
     a_t: the policy more is not one of the two expected; make it `as restrictive`, or drop it
 create policy more on a_t for insert with check (true)
@@ -72,9 +72,9 @@ alter policy vinc_tenant on a_t using (tenant_id = nullif(current_setting('vinc.
 alter policy vinc_platform on a_t to {0.app}, {0.platform}
     a_t: the policy vinc_platform is not one of the two expected; make it `as restrictive`, or drop it
 set role {0.owner}; create table a_copy (like a_t including all)
-    a_copy: row level security is not enabled; call protect("a_copy") in its revision
+    a_copy: row level security is not enabled; call enable_row_level_security("a_copy") in its revision
 set role {0.owner}; create table a_child () inherits (a_t)
-    a_child: row level security is not enabled; call protect("a_child") in its revision
+    a_child: row level security is not enabled; call enable_row_level_security("a_child") in its revision
 create schema side; grant usage on schema side to {0.app}; create table side.s (n int); grant insert on side.s to {0.app}
     s: the application may use it, and nobody looks at what stands outside of the schema public; revoke that on side
 create schema side; grant usage on schema side to public; create view side.v as table a_t; grant select on side.v to public
@@ -171,8 +171,8 @@ async def test_every_danger_is_a_line_of_its_own(guarded: Ground) -> None:
         await start(guarded)
 
     assert str(refused.value).split("\n") == [
-        'a_t: row level security is not enabled; call protect("a_t") in its revision',
-        "a_log: the policy vinc_platform is missing; call protect() in a revision",
+        'a_t: row level security is not enabled; call enable_row_level_security("a_t") in its revision',
+        "a_log: the policy vinc_platform is missing; call enable_row_level_security() in a revision",
     ]
 
 

@@ -7,8 +7,8 @@ import psycopg
 import pytest
 
 from vinc_kernel.errors import DatabaseError
-from vinc_kernel.migrations.run import upgrade
-from vinc_kernel.migrations.unit import How, Patience
+from vinc_migrations.run import upgrade
+from vinc_migrations.unit import How, Patience
 
 from .conftest import HURRIED, Ground, tenant_table, wait_for
 

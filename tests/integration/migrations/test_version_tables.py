@@ -5,7 +5,7 @@ from psycopg import AsyncConnection
 
 from vinc_kernel.database.versions import places
 from vinc_kernel.errors import DatabaseError
-from vinc_kernel.testing.servers import conninfo
+from vinc_testing.servers import conninfo
 
 from .conftest import Ground
 

@@ -24,7 +24,7 @@ from vinc_kernel.database.base import Base
 from vinc_kernel.errors import VincError
 from vinc_kernel.plugins.open import open_plugins
 from vinc_kernel.settings import KernelSettings, Sources, read_settings
-from vinc_kernel.testing.servers import TOKEN_SECRET
+from vinc_testing.servers import TOKEN_SECRET
 
 KERNEL = "vinc-kernel>=0.1"
 GOOD = """

@@ -133,11 +133,11 @@ async def test_a_principal_that_callers_would_write_is_refused(
 def test_a_principal_that_the_kernel_hands_over_is_taken(workshop: Workshop) -> None:
     code = """
 @dataclass
-class Asked:
+class ListQuery:
     caller: Annotated[Principal, Depends(current_principal)]
     words: Annotated[str, Query()] = ""
 @router.post("", dependencies=[signed_in])
-async def f(asked: Annotated[Asked, Depends()], caller: Annotated[Principal, Depends(current_principal)]): ...
+async def f(asked: Annotated[ListQuery, Depends()], caller: Annotated[Principal, Depends(current_principal)]): ...
 """
     workshop.plugin("bad", HEAD + FORGED + code + CONTRIBUTE.replace("ROUTER", "router"))
 

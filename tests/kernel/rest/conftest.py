@@ -15,10 +15,10 @@ from vinc_kernel import TenantDirectory
 from vinc_kernel.app import Application, create_app
 from vinc_kernel.database.scope import Scope
 from vinc_kernel.settings import Sources, read_settings
-from vinc_kernel.testing import Database, Servers, tenants
-from vinc_kernel.testing.clients import client_of
-from vinc_kernel.testing.running import TENANTS, plugin_of, pointing_at, started
-from vinc_kernel.testing.tenants import RememberedTenants
+from vinc_testing import Database, Servers, tenants
+from vinc_testing.clients import client_of
+from vinc_testing.running import TENANTS, plugin_of, pointing_at, started
+from vinc_testing.tenants import RememberedTenants
 
 from ...credentials import credentials
 from . import shelf

@@ -34,25 +34,25 @@ from vinc_kernel import (
 )
 from vinc_kernel.plugins.arrange import Plugin
 from vinc_kernel.rest import (
-    Asked,
-    Day,
+    AuditColumns,
+    Date,
     IfMatch,
-    Input,
     Integer,
     Listing,
-    Moment,
+    ListQuery,
     Page,
-    Recorded,
-    Resource,
-    Tagged,
+    RequestModel,
+    ResourceModel,
     Text,
+    UtcDateTime,
+    WithETag,
     delete_one,
     optional,
     update_one,
     uuid7,
 )
-from vinc_kernel.testing import Database
-from vinc_kernel.testing.running import plugin_of
+from vinc_testing import Database
+from vinc_testing.running import plugin_of
 
 TENANT = "(NULLIF(current_setting('vinc.tenant_id'::text, true), ''::text))::uuid"
 PROTECT = """
@@ -76,7 +76,7 @@ class Mood(enum.Enum):
     sad = "sad"
 
 
-class Item(Recorded, Tables):
+class Item(AuditColumns, Tables):
     __tablename__ = "shelf_item"
     __table_args__ = tuple(Index(f"ix_shelf_item_{name}", "tenant_id", name, "id") for name in ORDERED)
 
@@ -98,7 +98,7 @@ class Item(Recorded, Tables):
     deleted_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
 
-class NewItem(Input):
+class NewItem(RequestModel):
     model_config = ConfigDict(json_schema_extra={"examples": [{"name": "a"}]})
 
     name: Text
@@ -106,7 +106,7 @@ class NewItem(Input):
     note: Text | None = None
 
 
-class ItemChange(Input):
+class ItemChange(RequestModel):
     model_config = ConfigDict(json_schema_extra={"examples": [{"qty": 2}]})
 
     name: Text = optional()
@@ -114,15 +114,15 @@ class ItemChange(Input):
     note: Text | None = optional()
 
 
-class ItemOut(Resource):
+class ItemOut(ResourceModel):
     name: Text
     code: UUID
     small: int
     qty: int
     big: int
     open: bool
-    due: Day
-    made: Moment
+    due: Date
+    made: UtcDateTime
     note: Text | None
 
 
@@ -136,58 +136,60 @@ ADD = insert(Item).returning(Item)
 DELETED_AT = update(Item).where(Item.id == bindparam("this")).values(deleted_at=bindparam("at")).returning(Item)
 
 router = APIRouter(prefix="/shelf", tags=["shelf"], dependencies=[signed_in])
-AskedForItems = Annotated[Asked, LISTING.asked]
+AskedForItems = Annotated[ListQuery, LISTING.query]
 
 
 @router.get("")
-async def list_items(db: Session, asked: AskedForItems) -> Page[ItemOut]:
-    return await db.page(ALL, ItemOut, asked)
+async def list_items(db: Session, query: AskedForItems) -> Page[ItemOut]:
+    return await db.page(ALL, ItemOut, query)
 
 
 @router.get("/again")
-async def list_items_elsewhere(db: Session, asked: AskedForItems, loud: str = "") -> Page[ItemOut]:
-    return await db.page(ALL, ItemOut, asked)
+async def list_items_elsewhere(db: Session, query: AskedForItems, loud: str = "") -> Page[ItemOut]:
+    return await db.page(ALL, ItemOut, query)
 
 
 @router.get("/short")
-async def list_items_in_short(db: Session, asked: Annotated[Asked, SHORT.asked]) -> Page[dict[str, Any]]:
-    return await db.page(select(Item.name), dict, asked)
+async def list_items_in_short(db: Session, query: Annotated[ListQuery, SHORT.query]) -> Page[dict[str, Any]]:
+    return await db.page(select(Item.name), dict, query)
 
 
 @router.get("/of/{name}")
-async def list_items_of(name: str, db: Session, asked: AskedForItems) -> Page[ItemOut]:
-    return await db.page(ALL.where(Item.name == bindparam("name")), ItemOut, asked, {"name": name})
+async def list_items_of(name: str, db: Session, query: AskedForItems) -> Page[ItemOut]:
+    return await db.page(ALL.where(Item.name == bindparam("name")), ItemOut, query, {"name": name})
 
 
 @router.post("", status_code=201)
-async def create_item(new: NewItem, db: Session, tagged: Tagged) -> ItemOut:
-    return tagged.created(await db.one(ADD, ItemOut, new.model_dump()))
+async def create_item(new: NewItem, db: Session, with_etag: WithETag) -> ItemOut:
+    return with_etag.created(await db.one(ADD, ItemOut, new.model_dump()))
 
 
 @router.get("/{item_id}")
-async def read_item(item_id: UUID, db: Session, tagged: Tagged) -> ItemOut:
-    return tagged(await db.one_or_none(ONE, ItemOut, {"id": item_id}))
+async def read_item(item_id: UUID, db: Session, with_etag: WithETag) -> ItemOut:
+    return with_etag(await db.one_or_none(ONE, ItemOut, {"id": item_id}))
 
 
 @router.patch("/{item_id}")
-async def change_item(item_id: UUID, change: ItemChange, expected: IfMatch, db: Session, tagged: Tagged) -> ItemOut:
-    return tagged(await update_one(db, Item, item_id, expected, change.given(), ItemOut))
+async def change_item(
+    item_id: UUID, change: ItemChange, expected: IfMatch, db: Session, with_etag: WithETag
+) -> ItemOut:
+    return with_etag(await update_one(db, Item, item_id, expected, change.sent_fields(), ItemOut))
 
 
 @router.put("/{item_id}")
-async def replace_item(item_id: UUID, new: NewItem, expected: IfMatch, db: Session, tagged: Tagged) -> ItemOut:
-    return tagged(await update_one(db, Item, item_id, expected, new.model_dump(), ItemOut))
+async def replace_item(item_id: UUID, new: NewItem, expected: IfMatch, db: Session, with_etag: WithETag) -> ItemOut:
+    return with_etag(await update_one(db, Item, item_id, expected, new.model_dump(), ItemOut))
 
 
 @router.patch("/{item_id}/orm")
-async def change_item_by_the_orm(item_id: UUID, change: ItemChange, orm: OrmSession, tagged: Tagged) -> ItemOut:
+async def change_item_by_the_orm(item_id: UUID, change: ItemChange, orm: OrmSession, with_etag: WithETag) -> ItemOut:
     found = (await orm.scalars(select(Item).where(Item.id == item_id))).one_or_none()
     if found is None:
         raise NotFound
-    for name, value in change.given().items():
+    for name, value in change.sent_fields().items():
         setattr(found, name, value)
     await orm.flush()
-    return tagged(ItemOut.model_validate(found, from_attributes=True))
+    return with_etag(ItemOut.model_validate(found, from_attributes=True))
 
 
 @router.delete("/{item_id}", status_code=204)
@@ -196,19 +198,19 @@ async def delete_item(item_id: UUID, expected: IfMatch, db: Session) -> None:
 
 
 @router.post("/{item_id}/away")
-async def put_item_away(item_id: UUID, db: Session, tagged: Tagged) -> ItemOut:
-    return tagged(await db.one_or_none(DELETED_AT, ItemOut, {"this": item_id, "at": datetime.now().astimezone()}))
+async def put_item_away(item_id: UUID, db: Session, with_etag: WithETag) -> ItemOut:
+    return with_etag(await db.one_or_none(DELETED_AT, ItemOut, {"this": item_id, "at": datetime.now().astimezone()}))
 
 
 @router.post("/{item_id}/back")
-async def bring_item_back(item_id: UUID, db: Session, tagged: Tagged) -> ItemOut:
-    return tagged(await db.one_or_none(DELETED_AT, ItemOut, {"this": item_id, "at": None}))
+async def bring_item_back(item_id: UUID, db: Session, with_etag: WithETag) -> ItemOut:
+    return with_etag(await db.one_or_none(DELETED_AT, ItemOut, {"this": item_id, "at": None}))
 
 
 class People:
     """Who remembers a row for everybody but strangers."""
 
-    async def recognise(self, principal: Principal) -> Principal:
+    async def resolve(self, principal: Principal) -> Principal:
         return principal if principal.role == "stranger" else replace(principal, id=row_of(principal.subject))
 
 

@@ -21,8 +21,8 @@ from vinc_kernel.app import create_app
 from vinc_kernel.errors import BadRequest
 from vinc_kernel.rest.cursors import Cursors
 from vinc_kernel.settings import Sources, read_settings
-from vinc_kernel.testing.running import TENANTS, plugin_of, started
-from vinc_kernel.testing.tenants import RememberedTenants
+from vinc_testing.running import TENANTS, plugin_of, started
+from vinc_testing.tenants import RememberedTenants
 
 from .conftest import Shop
 

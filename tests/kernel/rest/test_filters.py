@@ -13,7 +13,7 @@ from sqlalchemy import Column, Integer, MetaData, String, Table, Uuid, func
 from sqlalchemy.dialects.postgresql import ARRAY, CITEXT, JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, column_property, mapped_column
 
-from vinc_kernel.rest import Listing, Recorded
+from vinc_kernel.rest import AuditColumns, Listing
 
 from .conftest import Shop
 from .shelf import Item
@@ -249,7 +249,7 @@ class Odds(DeclarativeBase):
     """Models of no table that is made."""
 
 
-class Odd(Recorded, Odds):
+class Odd(AuditColumns, Odds):
     __tablename__ = "odd"
 
     id: Mapped[UUID] = mapped_column(primary_key=True)

@@ -21,10 +21,10 @@ from psycopg import sql
 from vinc_kernel.connections.postgres import postgres
 from vinc_kernel.database.pool import Postgres
 from vinc_kernel.database.scope import Scope
-from vinc_kernel.rest.pages import POSITION, Asked, narrow
+from vinc_kernel.rest.pages import POSITION, ListQuery, narrow
 from vinc_kernel.settings import Sources, read_settings
-from vinc_kernel.testing import Database, Servers
-from vinc_kernel.testing.running import pointing_at
+from vinc_testing import Database, Servers
+from vinc_testing.running import pointing_at
 
 from . import shelf
 
@@ -76,7 +76,7 @@ class Plans:
     async def of(self, query: str, *, after: Any = None) -> list[dict[str, Any]]:
         """Every node of the plan; `after`: of the page behind that value."""
         asked = await asked_for(query)
-        statement, values = asked.narrowed(shelf.ALL)
+        statement, values = query.narrowed(shelf.ALL)
         if after is not None:
             statement = narrow(shelf.ALL, asked.order, asked.conditions, further=True)
             values = {**values, **dict(zip(POSITION, (after, UUID(int=4000)), strict=False))}
@@ -89,11 +89,11 @@ class Plans:
         return list(nodes(whole["Plan"]))
 
 
-async def asked_for(query: str) -> Asked:
+async def asked_for(query: str) -> ListQuery:
     """What the dependency of a route makes of a query string."""
     request = Request({"type": "http", "method": "GET", "path": "/", "headers": [], "query_string": query.encode()})
-    asked: Asked = await shelf.LISTING.asked.dependency(request=request, response=Response())
-    return asked
+    read: ListQuery = await shelf.LISTING.query.dependency(request=request, response=Response())
+    return read
 
 
 def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:

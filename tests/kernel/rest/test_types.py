@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from vinc_kernel.rest import Integer, Json, Moment, Money, Text
+from vinc_kernel.rest import Integer, Json, Money, Text, UtcDateTime
 
 DEEP: Any = json.loads("[" * 33 + "]" * 33)
 NO_INTEGERS = ["1_0", "10.0", 10.0, True, " 1", "1 ", "+1", "01", "", 2**63, -(2**63) - 1, "9" * 19, "٣"]
@@ -22,7 +22,7 @@ REFUSED: list[tuple[Any, Any]] = [
     *((Text, value) for value in ("a\x00b", "\ud800", 1, None, b"a")),
     *((Integer, value) for value in NO_INTEGERS),
     *((Money, value) for value in NO_MONEY),
-    *((Moment, value) for value in NO_MOMENTS),
+    *((UtcDateTime, value) for value in NO_MOMENTS),
     *((Json, value) for value in ("a\x00", {"a\x00": 1}, ["\udfff"], {"\ud800": 1}, float("nan"), [1e400], DEEP)),
 ]
 TAKEN: list[tuple[Any, Any, Any]] = [
@@ -33,7 +33,7 @@ TAKEN: list[tuple[Any, Any, Any]] = [
     (Money, "12.50", Decimal("12.50")),
     (Money, 12.5, Decimal("12.5")),
     (Money, -3, Decimal(-3)),
-    (Moment, "2026-11-24T12:00:00+02:00", datetime(2026, 11, 24, 10, tzinfo=UTC)),
+    (UtcDateTime, "2026-11-24T12:00:00+02:00", datetime(2026, 11, 24, 10, tzinfo=UTC)),
     (Json, {"a": [1, 2.5, None, True, "b"]}, {"a": [1, 2.5, None, True, "b"]}),
 ]
 

@@ -64,7 +64,7 @@ async def end(app: App, db: Session, principal_id: UUID) -> None:
 def changed(app: App, db: Session, stored: Stored | None) -> None:
     if stored is None:
         raise NotFound
-    app.get(StoredPrincipals).forget(db, stored.key)
+    app.get(StoredPrincipals).invalidate(db, stored.key)
 
 
 async def noted(app: App, principal_id: UUID, what: str, by: Principal | None) -> Stored:

@@ -33,7 +33,7 @@ async def delete(app: App, found: Stored) -> bool:
             raise Refused(f"the account is disabled, and not deleted yet: {error}; then run this again") from error
     async with app.platform_session("delete a service account") as db:
         await repository.delete_service(db, found.id)
-        app.get(StoredPrincipals).forget(db, found.key)
+        app.get(StoredPrincipals).invalidate(db, found.key)
     return is_ours
 
 

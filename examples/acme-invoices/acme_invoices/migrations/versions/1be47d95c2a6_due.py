@@ -2,7 +2,7 @@
 
 from alembic import op
 
-from vinc_kernel.migrations import create_index_concurrently
+from vinc_migrations import create_index_concurrently
 
 revision = "1be47d95c2a6"
 down_revision = "f3a9b60c7d18"

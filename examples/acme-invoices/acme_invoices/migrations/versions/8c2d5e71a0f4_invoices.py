@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from vinc_kernel.migrations import protect
+from vinc_migrations import enable_row_level_security
 
 revision = "8c2d5e71a0f4"
 down_revision = None
@@ -25,7 +25,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_invoices_invoice")),
         sa.UniqueConstraint("tenant_id", "number", name=op.f("uq_invoices_invoice_tenant_id_number")),
     )
-    protect("invoices_invoice")
+    enable_row_level_security("invoices_invoice")
 
 
 def downgrade() -> None:

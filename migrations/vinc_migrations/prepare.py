@@ -1,0 +1,178 @@
+"""Make a database and its roles, as far as the given user may: what `vinc db init` does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+from psycopg import Connection, sql
+from psycopg.errors import DuplicateDatabase, InsufficientPrivilege, UndefinedObject, UniqueViolation
+from sqlalchemy.engine import URL, make_url
+
+from vinc_kernel.database.floor import OLDEST
+from vinc_kernel.database.roles import Roles
+from vinc_kernel.errors import DatabaseError
+
+from .grant_steps import undone
+from .role_steps import Step, is_done, steps
+
+MUTEX = 0x726F6C65  # "role" in ASCII: the advisory lock of whoever changes roles
+SECONDS_TO_CONNECT = 10
+NO_DATABASE, LOGIN_REFUSED = "3D000", frozenset({"28000", "28P01"})
+
+
+@dataclass(slots=True, kw_only=True)
+class Prepared:
+    """What `prepare` did, what is left for somebody who may (SQL for psql), and what one should know."""
+
+    done: list[str] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def prepare(admin_url: str, database: str, roles: Roles, passwords: Mapping[str, str]) -> Prepared:
+    """Make the database and its roles where they are missing, and grant what they need; again, it changes nothing.
+
+    `passwords` by role are set where the role is new or cannot log in with it. Raises DatabaseError.
+    """
+    url = make_url(admin_url)
+    made = Prepared()
+    try:
+        if not exists_or_made(url, database, made):
+            made.left = [statement(sql.SQL("create database {}").format(sql.Identifier(database)))]
+            made.left += [f"\\connect {sql.Identifier(database).as_string()}"]
+            made.left += [statement(step.run) for step in steps(roles, database)]
+            made.left += [ask_for_password(role) for role in passwords]
+            return made
+        with connected(url.set(database=database)) as connection:
+            Preparing(connection, url.set(database=database), roles, passwords, made).run()
+    except psycopg.Error as error:
+        what = str(error).strip().partition("\n")[0]
+        raise DatabaseError(f"{place(url)}: {what}; start the server, or correct the address") from error
+    return made
+
+
+@contextmanager
+def connected(url: URL) -> Iterator[Connection[Any]]:
+    """A connection in autocommit that prepares nothing, so that it works behind a pooler too."""
+    parameters = {**url.query, **url.translate_connect_args(username="user", database="dbname")}
+    with psycopg.connect(
+        **parameters, connect_timeout=SECONDS_TO_CONNECT, autocommit=True, prepare_threshold=None
+    ) as connection:
+        if connection.info.server_version < OLDEST:
+            have = connection.info.parameter_status("server_version")
+            raise DatabaseError(f"{place(url)}: PostgreSQL {have} is too old; Vinc needs 16 or newer")
+        yield connection
+
+
+def place(url: URL) -> str:
+    """Server and database as a person knows them, without user and password."""
+    host = url.host or str(url.query.get("host", "local socket"))
+    return f"PostgreSQL at {host}{f':{url.port}' if url.port else ''}/{url.database or ''}"
+
+
+def statement(composed: sql.Composed) -> str:
+    return f"{composed.as_string()};"
+
+
+def ask_for_password(role: str) -> str:
+    """A command of psql, which shows the password nowhere."""
+    return f"\\password {sql.Identifier(role).as_string()}"
+
+
+def exists_or_made(url: URL, database: str, made: Prepared) -> bool:
+    """Whether the database is there in the end; False where this user may not make it."""
+    try:
+        with connected(url.set(database=database)):
+            return True
+    except psycopg.OperationalError as error:
+        # libpq tells the reason of a refused connection as text alone
+        if f'"{database}" does not exist' not in str(error) and error.sqlstate != NO_DATABASE:
+            raise
+    there = url.database if url.database not in (None, database) else "postgres"
+    with connected(url.set(database=there)) as connection:
+        try:
+            connection.execute(sql.SQL("create database {}").format(sql.Identifier(database)))
+        except InsufficientPrivilege:
+            return False
+        except (DuplicateDatabase, UniqueViolation):  # somebody else was faster
+            return True
+    made.done.append(f"made the database {database}")
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Preparing:
+    """One run of `vinc db init` on a database that exists."""
+
+    connection: Connection[Any]
+    url: URL
+    roles: Roles
+    passwords: Mapping[str, str]
+    made: Prepared
+
+    def run(self) -> None:
+        with self.connection.transaction():
+            self.connection.execute("select pg_advisory_xact_lock(%s)", (MUTEX,))
+            missing = undone(self.connection, self.roles, self.database)
+            for step in missing:
+                if not is_done(self.connection, step) and self.attempt(step):
+                    self.made.done.append(statement(step.run))
+            left = undone(self.connection, self.roles, self.database)
+            new = {role for role in self.passwords for step in missing if step.wrong == f"there is no role {role}"}
+            unset = [role for role in self.passwords if (role in new or not self.logs_in(role)) and not self.set(role)]
+        self.made.notes += [step.wrong for step in left if step.optional]
+        if needed := [step for step in left if not step.optional]:
+            self.made.left += [statement(step.run) for step in left if step.optional or step in needed]
+        self.made.left += [ask_for_password(role) for role in unset]
+
+    @property
+    def database(self) -> str:
+        return str(self.url.database)
+
+    def attempt(self, step: Step) -> bool:
+        """Run one step; False where this user may not, or where an earlier one that was refused is missing."""
+        try:
+            with self.connection.transaction(), self.in_owner(step):
+                self.connection.execute(step.run)
+        except (InsufficientPrivilege, UndefinedObject):
+            return False
+        return True
+
+    @contextmanager
+    def in_owner(self, step: Step) -> Iterator[None]:
+        """Who makes roles without being a superuser has the right to join them, and no other right of theirs."""
+        question = "select pg_has_role(to_regrole(%s)::oid, 'usage')"
+        row = self.connection.execute(question, (self.roles.owner,)).fetchone() if step.as_owner else (True,)
+        if row and row[0]:
+            yield
+            return
+        words = self.roles.words()
+        self.connection.execute(sql.SQL("grant {owner} to current_user with inherit true").format(**words))
+        yield
+        self.connection.execute(sql.SQL("revoke {owner} from current_user granted by current_user").format(**words))
+
+    def logs_in(self, role: str) -> bool:
+        url = self.url.set(username=role, password=self.passwords[role])
+        try:
+            with connected(url):
+                return True
+        except psycopg.OperationalError as error:
+            return "authentication failed" not in str(error) and error.sqlstate not in LOGIN_REFUSED
+
+    def set(self, role: str) -> bool:
+        """Send a password as the verifier that the server would store, never in clear."""
+        verifier = self.connection.pgconn.encrypt_password(
+            self.passwords[role].encode(), role.encode(), b"scram-sha-256"
+        )
+        change = sql.SQL("alter role {} password {}").format(sql.Identifier(role), sql.Literal(verifier.decode()))
+        try:
+            with self.connection.transaction():
+                self.connection.execute(change)
+        except (InsufficientPrivilege, UndefinedObject):
+            return False
+        self.made.done.append(f"set the password of {role}")
+        return True

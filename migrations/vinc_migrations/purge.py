@@ -1,0 +1,86 @@
+"""Take a plugin's tables away for good. Whose a table is, the record of its revisions says: no name does."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import psycopg
+from psycopg import sql
+from sqlalchemy.exc import DBAPIError
+
+from vinc_kernel.database.versions import version_table
+from vinc_kernel.errors import DatabaseError
+
+from .catalog import owners
+from .operations import seeing_all_rows
+from .run import require_roles
+from .unit import How, Unit, alone, connected, reason
+
+KINDS = """
+select relname, relkind from pg_class
+where relnamespace = 'public'::regnamespace and relkind in ('r', 'p', 'f', 'm', 'v') and relname = any({names})
+"""
+DROPS = {"v": "drop view {names}", "m": "drop materialized view {names}", "f": "drop foreign table {names}"}
+TABLES = "rp"  # also partitioned ones
+
+
+def purge(url: str, plugin: str, how: How, *, needed_by: Collection[str], sure: bool) -> dict[str, int]:
+    """Drop the plugin's tables and views, and forget its place; return the rows of each table.
+
+    Without `sure` they are only counted. Raises DatabaseError, with nothing changed, while one of `needed_by` has
+    tables in this database, or somebody's table or view is made upon one of these.
+    """
+    with connected(url) as connection:
+        require_roles(connection, how)
+        unit = Unit(connection, plugin, how)
+        try:
+            with alone(unit):
+                refuse_needed(unit, needed_by)
+                kinds = kinds_of_relations(unit)
+                counted = count(unit, [name for name, kind in kinds.items() if kind in TABLES])
+                if sure:
+                    drop(unit, kinds)
+        except (DBAPIError, psycopg.Error) as error:
+            what = "another plugin's table or view is made upon these" if is_in_use(error) else reason(error)
+            raise DatabaseError(f"{plugin}: {what}; nothing was taken away") from error
+    return counted
+
+
+def is_in_use(error: Exception) -> bool:
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    return isinstance(cause, psycopg.errors.DependentObjectsStillExist)
+
+
+def refuse_needed(unit: Unit, needed_by: Collection[str]) -> None:
+    kept = set(owners(unit).values()) & set(needed_by)
+    if kept:
+        names = ", ".join(sorted(kept))
+        raise DatabaseError(
+            f"{names} needs {unit.plugin} and has tables here: vinc plugins purge {min(kept)} comes first"
+        )
+
+
+def kinds_of_relations(unit: Unit) -> dict[str, str]:
+    """What this plugin's revisions have made and is still there."""
+    names = sorted(name for name, plugin in owners(unit).items() if plugin == unit.plugin)
+    return dict(unit.run(KINDS, {"names": sql.Literal(names)}))
+
+
+def count(unit: Unit, tables: Collection[str]) -> dict[str, int]:
+    """The rows of every tenant together: the owner of the tables would see none."""
+    if not tables:
+        return {}
+    one = sql.SQL("select {}, count(*) from {}")
+    counts = [one.format(sql.Literal(table), sql.Identifier("public", table)) for table in sorted(tables)]
+    with seeing_all_rows(unit):
+        return dict(unit.ask(sql.Composed([sql.SQL(" union all ").join(counts), sql.SQL(" order by 1")])))
+
+
+def drop(unit: Unit, kinds: dict[str, str]) -> None:
+    """Views first, then all tables at once, as they may point at each other; never what somebody else made."""
+    for those in ("v", "m", "f", TABLES):
+        if names := [sql.Identifier("public", name) for name, kind in kinds.items() if kind in those]:
+            unit.run(DROPS.get(those, "drop table {names}"), {"names": sql.SQL(", ").join(names)})
+    version = sql.Identifier("public", version_table(unit.plugin))
+    unit.run("drop table if exists {version}", {"version": version})
+    unit.run("delete from public.vinc_table where plugin = {plugin}", {"plugin": sql.Literal(unit.plugin)})

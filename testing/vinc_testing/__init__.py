@@ -1,0 +1,47 @@
+"""A pytest plugin: the application with every enabled plugin, on real servers that nobody has to start.
+
+`vinc_app`, `client` and `client_as` are what most tests need; `vinc_database`, `vinc_environment` and `vinc_servers`
+stand behind them. The servers start once a run, whatever the number of pytest-xdist's workers, and end with it;
+VINC_TEST_DATABASE_URL (a superuser's) and VINC_TEST_REDIS_URL name servers to use instead; the tests make databases
+of their own on the one, and empty the other.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+import pytest
+
+from .clients import ClientAs
+from .databases import Database
+from .servers import Servers
+from .settings import plugin_settings
+
+if TYPE_CHECKING:
+    from vinc_kernel.app import Application
+
+    from .tokens import MakeToken
+    from .walk import TwoTenants
+
+__all__ = ["Application", "ClientAs", "Database", "MakeToken", "Servers", "TwoTenants", "plugin_settings"]
+LATE = {
+    "Application": "vinc_kernel.app",
+    "MakeToken": "vinc_testing.tokens",
+    "TwoTenants": "vinc_testing.walk",
+}
+
+
+def __getattr__(name: str) -> type:
+    """Import the application when it is asked for: pytest loads this module for every project, and it takes 0.5 s."""
+    if name not in LATE:
+        raise AttributeError(name)
+    found: type = getattr(import_module(LATE[name]), name)
+    return found
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Offer the fixtures."""
+    from . import fixtures  # not before: pytest must be able to rewrite the assertions of a plugin's own modules
+
+    config.pluginmanager.register(fixtures, "vinc-fixtures")

@@ -1,0 +1,125 @@
+"""The databases of a test run: a template with the tables of all enabled plugins, and a copy of it for each worker."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from psycopg import Connection, sql
+
+from vinc_kernel.database.roles import Roles
+
+from .servers import TOKEN_SECRET, Servers, conninfo
+
+# The kernel's own tables (`vinc_...`) say which revision a plugin's tables are at.
+TABLES = r"""
+select relname from pg_class
+where relnamespace = 'public'::regnamespace and relkind in ('r', 'p') and not relispartition and relname !~ '^vinc_'
+order by relname
+"""
+SEEDS = sql.Identifier("vinc_seeds")
+
+
+def make_template(servers: Servers) -> None:
+    """Make roles and template, and run the migrations of every enabled plugin, as `vinc db init` and `upgrade` do."""
+    from vinc_kernel.database.versions import history_of
+    from vinc_kernel.plugins.arrange import arrange
+    from vinc_kernel.settings import Sources, read_settings
+    from vinc_migrations.prepare import prepare
+    from vinc_migrations.run import upgrade
+    from vinc_migrations.unit import How
+
+    roles = Roles(servers.prefix)
+    prepare(servers.postgres, servers.template, roles, passwords(servers))
+    settings, _ = read_settings(Sources({**os.environ, **environment(servers, servers.template)}))
+    plugins = arrange(settings)
+    histories = [history for one in plugins if (history := history_of(one.name, one.package))]
+    # As the migrator: what a superuser may do would hide what FORCE forbids (design, section 6).
+    upgrade(servers.database(servers.template, roles.migrator, servers.prefix), histories, How(roles=roles))
+
+
+def passwords(servers: Servers) -> dict[str, str]:
+    roles = Roles(servers.prefix)
+    return {roles.app: servers.prefix, roles.migrator: servers.prefix}
+
+
+def environment(servers: Servers, database: str, redis: str = "") -> dict[str, str]:
+    """The settings that point an application at this run's servers, by their public names."""
+    return {
+        "VINC_ENV": "test",
+        "VINC_JWT_TEST_SECRET": TOKEN_SECRET,
+        "VINC_DATABASE_URL": servers.database(database, f"{servers.prefix}_app", servers.prefix),
+        "VINC_DATABASE_MIGRATION_URL": "",
+        "VINC_DATABASE_ROLE_PREFIX": servers.prefix,
+        "VINC_REDIS_URL": redis or servers.redis,
+        "VINC_REDIS_SOCKET_TIMEOUT": "5",
+        "VINC_DB_POOL_SIZE": "1",
+        "VINC_DB_MAX_OVERFLOW": "9",
+        "VINC_LOG_LEVEL": "warning",
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """One worker's database. `admin` is a superuser's connection to it, for looking behind the application's back."""
+
+    name: str
+    admin: Connection[tuple[Any, ...]]
+    tables: Sequence[str]
+    seeded: Sequence[str]
+
+    def clear(self) -> None:
+        """Bring every table back to what the migrations have left in it."""
+        if used := [table for table in self.tables if self.has_rows(table)] if self.tables else []:
+            names = sql.SQL(", ").join(map(sql.Identifier, used))
+            self.admin.execute(sql.SQL("truncate {} restart identity cascade").format(names))
+        if self.seeded:
+            self.restore()
+
+    def has_rows(self, table: str) -> bool:
+        query = sql.SQL("select exists (select from {})").format(sql.Identifier(table))
+        row = self.admin.execute(query).fetchone()
+        return bool(row and row[0])
+
+    def restore(self) -> None:
+        restore = sql.SQL("insert into public.{0} overriding system value select * from {1}.{0}")
+        with self.admin.transaction():
+            self.admin.execute("set local session_replication_role = replica")  # in whatever order
+            for table in self.seeded:
+                self.admin.execute(restore.format(sql.Identifier(table), SEEDS))
+
+    def add_tenant(self, slug: str) -> UUID:
+        """The id of the tenant with this slug in the plugin tenants, made if missing; no plugin's hook runs."""
+        from vinc_kernel.database.uuid7 import uuid7
+
+        add = (
+            "insert into tenants_tenant (id, slug, name) values (%s, %s, %s)"
+            " on conflict (slug) do update set slug = excluded.slug returning id"
+        )
+        ((made,),) = self.admin.execute(add, [uuid7(), slug, slug.replace("-", " ").title()]).fetchall()
+        return UUID(str(made))
+
+
+def copy_template(servers: Servers, worker: str) -> Database:
+    """Make one worker's database; its connection stays open until the worker ends."""
+    from vinc_migrations.prepare import prepare
+
+    name = f"{servers.prefix}_{worker}"
+    with psycopg.connect(conninfo(servers.postgres), autocommit=True) as connection:
+        copy = sql.SQL("create database {} template {} strategy file_copy")
+        connection.execute(copy.format(sql.Identifier(name), sql.Identifier(servers.template)))
+    # A copy does not inherit what was revoked on its template.
+    prepare(servers.postgres, name, Roles(servers.prefix), passwords(servers))
+    admin = psycopg.connect(conninfo(servers.database(name)), autocommit=True)
+    database = Database(name, admin, [str(table) for (table,) in admin.execute(TABLES).fetchall()], ())
+    seeded = [table for table in database.tables if database.has_rows(table)]
+    if seeded:
+        admin.execute(sql.SQL("create schema {}").format(SEEDS))
+    for table in seeded:
+        keep = sql.SQL("create table {1}.{0} as table public.{0}")
+        admin.execute(keep.format(sql.Identifier(table), SEEDS))
+    return Database(name, admin, database.tables, seeded)

@@ -1,0 +1,61 @@
+"""Access tokens of the issuer of tests, which VINC_ENV=test believes: real ones, signed with VINC_JWT_TEST_SECRET."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from time import time
+from typing import Any, Protocol
+from uuid import uuid4
+
+from joserfc import jwt
+from joserfc.jwk import OctKey
+
+from vinc_kernel.tokens.algorithms import SHARED
+from vinc_kernel.tokens.for_tests import KID, URL
+
+from .servers import TOKEN_SECRET
+
+AUDIENCE = "vinc-api"  # the default of VINC_JWT_AUDIENCE
+SECONDS_TO_LIVE = 3600
+Json = dict[str, Any]
+
+
+class MakeToken(Protocol):
+    """`vinc_token("alice", "viewer", ["acme"])`: an access token; more claims by name, None leaves one out."""
+
+    def __call__(
+        self, subject: str = "tester", role: str = "", tenants: Collection[str] = (), **claims: Any
+    ) -> str: ...
+
+
+def token(subject: str = "tester", role: str = "", tenants: Collection[str] = (), **claims: Any) -> str:
+    """An access token for these; `claims` are added, or take the place of what would be there; None leaves one out."""
+    return signed(
+        {
+            "sub": subject,
+            **({"role": role} if role else {}),
+            "allowed_wholesalers": sorted(tenants),
+            **claims,
+        }
+    )
+
+
+def signed(claims: Json, secret: str = TOKEN_SECRET) -> str:
+    """A token of the issuer of tests with these claims, and what every access token has."""
+    now = int(time())
+    usual = {
+        "iss": URL,
+        "aud": AUDIENCE,
+        "typ": "Bearer",
+        "azp": "tests",
+        "iat": now,
+        "exp": now + SECONDS_TO_LIVE,
+        "jti": str(uuid4()),
+    }
+    given = {name: value for name, value in (usual | claims).items() if value is not None}
+    return jwt.encode({"alg": SHARED, "kid": KID, "typ": "JWT"}, given, OctKey.import_key(secret))
+
+
+def bearer(subject: str = "tester", role: str = "", tenants: Collection[str] = (), **claims: Any) -> dict[str, str]:
+    """The header that carries such a token."""
+    return {"Authorization": f"Bearer {token(subject, role, tenants, **claims)}"}
