@@ -9,7 +9,7 @@ from psycopg import sql
 from pydantic import SecretStr
 
 from vinc_kernel.connections.postgres import postgres
-from vinc_kernel.database.pool import Postgres
+from vinc_kernel.database.postgres import Postgres
 from vinc_kernel.settings import DatabaseSettings
 from vinc_testing.servers import Servers, conninfo
 

@@ -94,7 +94,7 @@ def may_be_repeated(request: StrictRequest, context: Context) -> bool:
     PostgreSQL itself has said so; what was lost with the line to it is never repeated, as it may be stored. All of the
     request must be there again.
     """
-    is_open = context.status == 0 and context.unit is not None and context.unit.overtaken
+    is_open = context.status == 0 and context.unit is not None and context.unit.serialization_failed
     return is_open and request.is_whole
 
 

@@ -12,9 +12,9 @@ from .cache.running import running
 from .cache.watch import watched
 from .connections.postgres import connection_parameters, postgres
 from .connections.redis import ping, redis, redis_listener
-from .database.pool import Postgres
+from .database.postgres import Postgres
 from .database.roles import Roles
-from .database.standing import refuse_unguarded
+from .database.startup_checks import refuse_unsafe_database
 from .services import HealthCheck, Services
 from .settings import KernelSettings
 
@@ -40,7 +40,7 @@ async def look_at_role(database: Postgres, settings: KernelSettings) -> None:
     connection = await database.acquire()
     try:
         roles = Roles(settings.database.role_prefix)
-        await refuse_unguarded(connection, roles, production=settings.service.env == "prod")
+        await refuse_unsafe_database(connection, roles, production=settings.service.env == "prod")
     finally:
         database.release(connection)
 

@@ -28,7 +28,7 @@ from .tokens.trusted import Trusted
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
-    from .database.pool import Postgres
+    from .database.postgres import Postgres
     from .database.session import DatabaseSession
 
 T = TypeVar("T")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from psycopg import sql
 
-from vinc_kernel.database.flaws import ROWS, Flaw, statement, told
+from vinc_kernel.database.catalog_checks import ROWS, Flaw, statement, told
 from vinc_kernel.errors import DatabaseError
 
 from .keys import KEYS

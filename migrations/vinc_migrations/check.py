@@ -15,7 +15,7 @@ from sqlalchemy import CheckConstraint, Connection, MetaData, Table
 from sqlalchemy.exc import DBAPIError
 
 from vinc_kernel.database.base import Base
-from vinc_kernel.database.floor import below_floor
+from vinc_kernel.database.minimum_version import below_minimum
 from vinc_kernel.database.tenant_owned import TenantOwned
 from vinc_kernel.database.versions import History
 
@@ -56,7 +56,7 @@ def check(url: str, histories: Sequence[History], models: Models, how: How) -> l
 def outdated(connection: Connection) -> list[str]:
     """What is wrong with the version of the server, if anything."""
     driver = connection.connection.driver_connection
-    wrong = below_floor(driver.info.server_version) if isinstance(driver, Line) else ""
+    wrong = below_minimum(driver.info.server_version) if isinstance(driver, Line) else ""
     return [wrong] if wrong else []
 
 

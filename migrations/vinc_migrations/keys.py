@@ -1,47 +1,47 @@
 """What must not stand in the catalog about keys and indexes: asked by `vinc db check` and every upgrade."""
 
-from vinc_kernel.database.flaws import Question
+from vinc_kernel.database.catalog_checks import CatalogCheck
 
 # Keys see every tenant's rows: they tell what exists, and cascade across tenants, unless tenant_id comes first.
 KEYS = (
-    Question(
+    CatalogCheck(
         "tenant_id may be null; make it not null",
         "select relname, '' from owned where not relispartition and not attnotnull",
     ),
-    Question(
+    CatalogCheck(
         "the unique index {} does not begin with tenant_id",
         """select relname, indexrelid::regclass::text from pg_index join owned on owned.oid = indrelid
         where indisunique and indkey[0] <> attnum""",
     ),
-    Question(
+    CatalogCheck(
         "the exclusion constraint {} does not compare tenant_id by =",
         """select relname, conname::text from pg_constraint join owned on owned.oid = conrelid
         where contype = 'x' and not exists (select from unnest(conkey, conexclop) as key (col, operator)
           join pg_operator o on o.oid = operator where col = attnum and oprname = '=')""",
     ),
-    Question(
+    CatalogCheck(
         "the foreign key {} does not begin with tenant_id",
         """select a.relname, conname::text from pg_constraint
         join owned a on a.oid = conrelid join owned b on b.oid = confrelid
         where contype = 'f' and (conkey[1] <> a.attnum or confkey[1] <> b.attnum)""",
     ),
-    Question(
+    CatalogCheck(
         "the foreign key {} would empty tenant_id; write `on delete set null (column)`, and no such `on update`",
         """select relname, conname::text from pg_constraint join owned on owned.oid = conrelid
         where contype = 'f' and attnum = any(conkey) and (confupdtype in ('n', 'd')
           or confdeltype in ('n', 'd') and attnum = any(coalesce(confdelsetcols, conkey)))""",
     ),
-    Question(
+    CatalogCheck(
         "the index {} is invalid",
         """select indrelid::regclass::text, indexrelid::regclass::text from pg_index join pg_class c on c.oid = indrelid
         where relnamespace = 'public'::regnamespace and not indisvalid and relkind <> 'p'""",
     ),
-    Question(
+    CatalogCheck(
         "the constraint {} is not validated",
         """select conrelid::regclass::text, conname::text from pg_constraint
         where connamespace = 'public'::regnamespace and conrelid <> 0 and not convalidated""",
     ),
-    Question(
+    CatalogCheck(
         "the sequence {} is not granted to the application; use sa.Identity()",
         """select refobjid::regclass::text, s.oid::regclass::text from pg_class s
         join pg_depend on objid = s.oid and classid = 'pg_class'::regclass and refclassid = 'pg_class'::regclass

@@ -65,12 +65,12 @@ def bypass_row_level_security(*, beside: Sequence[str] = ()) -> Iterator[None]:
     Where that role does not bypass row level security, FORCE is lifted meanwhile: from this plugin's tables, and from
     those of others that `beside` names.
     """
-    with seeing_all_rows(unit_of_revision(), beside):
+    with bypassing_row_level_security(unit_of_revision(), beside):
         yield
 
 
 @contextmanager
-def seeing_all_rows(unit: Unit, beside: Sequence[str] = ()) -> Iterator[None]:
+def bypassing_row_level_security(unit: Unit, beside: Sequence[str] = ()) -> Iterator[None]:
     """The same outside of a revision."""
     unit.run("set local role none")
     forced = [] if unit.run(BYPASSES)[0][0] else forced_tables(unit, beside)

@@ -12,7 +12,7 @@ from psycopg import Connection, sql
 from psycopg.errors import DuplicateDatabase, InsufficientPrivilege, UndefinedObject, UniqueViolation
 from sqlalchemy.engine import URL, make_url
 
-from vinc_kernel.database.floor import OLDEST
+from vinc_kernel.database.minimum_version import OLDEST
 from vinc_kernel.database.roles import Roles
 from vinc_kernel.errors import DatabaseError
 

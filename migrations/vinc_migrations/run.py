@@ -16,7 +16,7 @@ from psycopg import Connection as Line
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from vinc_kernel.database.flaws import Flaw
+from vinc_kernel.database.catalog_checks import Flaw
 from vinc_kernel.database.versions import History, Place, revisions
 from vinc_kernel.errors import DatabaseError
 

@@ -18,7 +18,7 @@ from sqlalchemy.engine import make_url
 from vinc_kernel import OrmSession, Session, signed_in
 from vinc_kernel.app import Application
 from vinc_kernel.connections.postgres import postgres
-from vinc_kernel.database.pool import Postgres
+from vinc_kernel.database.postgres import Postgres
 from vinc_kernel.database.scope import Scope
 from vinc_kernel.database.session import DatabaseSession
 from vinc_kernel.errors import DatabaseError, Unavailable

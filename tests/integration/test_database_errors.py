@@ -14,7 +14,7 @@ from sqlalchemy import insert, text
 from sqlalchemy.sql import Executable
 
 from vinc_kernel.connections.postgres import postgres
-from vinc_kernel.database.pool import Postgres
+from vinc_kernel.database.postgres import Postgres
 from vinc_kernel.database.scope import Scope
 from vinc_kernel.database.session import DatabaseSession
 from vinc_kernel.errors import Conflict, DatabaseError, DeadlineExceeded, Forbidden, Problem, Unavailable, Unprocessable

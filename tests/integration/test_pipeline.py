@@ -21,8 +21,8 @@ from sqlalchemy.engine import make_url
 
 from vinc_kernel.connections.postgres import postgres
 from vinc_kernel.database import pipeline
-from vinc_kernel.database.pipeline import MOST_PREPARED, PipelineConnection, Question
-from vinc_kernel.database.pool import Postgres
+from vinc_kernel.database.pipeline import MOST_PREPARED, PipelineConnection, Statement
+from vinc_kernel.database.postgres import Postgres
 from vinc_kernel.database.scope import Scope
 from vinc_kernel.database.session import DatabaseSession
 from vinc_kernel.errors import Conflict, DatabaseError
@@ -32,8 +32,8 @@ from ..conftest import OURS, database_settings
 from .proxy import Proxy, proxy_to_postgres
 from .things import NAMES, Name, Thing, add, names, new
 
-PREPARED = Question(b"select name, statement from pg_prepared_statements order by name", prepare=False)
-ROLLBACK = Question(b"rollback")
+PREPARED = Statement(b"select name, statement from pg_prepared_statements order by name", prepare=False)
+ROLLBACK = Statement(b"rollback")
 EVERYTHING = text("select * from things_plan")
 
 
@@ -58,12 +58,12 @@ async def far(line: tuple[Proxy, str]) -> AsyncGenerator[PipelineConnection]:
         yield made
 
 
-def insert(number: int) -> Question:
-    return Question(b"insert into numbers values ($1)", [number])
+def insert(number: int) -> Statement:
+    return Statement(b"insert into numbers values ($1)", [number])
 
 
 async def numbers(connection: PipelineConnection) -> list[int]:
-    (answer,) = await connection.ask([Question(b"select number from numbers order by 1")])
+    (answer,) = await connection.ask([Statement(b"select number from numbers order by 1")])
     return [number for (number,) in answer.rows()]
 
 
@@ -81,7 +81,7 @@ async def test_an_answer_tells_rows_names_types_and_what_was_done(connection: Pi
     kinds = ["integer", "bigint", "text", "uuid", "text", "numeric", "integer[]", "bytea"]
     columns = ", ".join(f"${index}::{kind} as c{index}" for index, kind in enumerate(kinds, 1))
     one, two, three = await connection.ask(
-        [Question(f"select {columns}".encode(), values), insert(1), Question(b"select 1 where false")]
+        [Statement(f"select {columns}".encode(), values), insert(1), Statement(b"select 1 where false")]
     )
 
     assert one.rows() == one.rows() == [tuple(values)]
@@ -96,7 +96,7 @@ async def test_an_answer_tells_rows_names_types_and_what_was_done(connection: Pi
 
 
 async def test_a_value_that_python_has_no_room_for_fails_when_it_is_read(connection: PipelineConnection) -> None:
-    (answer,) = await connection.ask([Question(b"select 'infinity'::timestamptz")])
+    (answer,) = await connection.ask([Statement(b"select 'infinity'::timestamptz")])
     with pytest.raises(psycopg.DataError):
         answer.rows()
 
@@ -107,14 +107,14 @@ async def test_a_value_that_python_has_no_room_for_fails_when_it_is_read(connect
 
 
 async def test_many_statements_take_one_round_trip(line: tuple[Proxy, str], far: PipelineConnection) -> None:
-    questions = [Question(f"select {number} + $1::integer".encode(), [number]) for number in range(50)]
+    statements = [Statement(f"select {number} + $1::integer".encode(), [number]) for number in range(50)]
     trips = []
-    for times in (questions, questions, questions[:5] * 3):  # new, known, and twice the same
+    for times in (statements, statements, statements[:5] * 3):  # new, known, and twice the same
         before = line[0].trips
         answers = await far.ask(times)
         trips.append(line[0].trips - before)
     before = line[0].trips
-    for question in questions:
+    for question in statements:
         await far.ask([question])
 
     assert trips == [1, 1, 1]
@@ -140,7 +140,7 @@ async def test_questions_and_answers_larger_than_all_buffers_do_not_wait_for_eac
 ) -> None:
     sent = [str(number) * 1_000_000 for number in range(10)]
     async with asyncio.timeout(10):
-        answers = await far.ask([Question(b"select $1::text", [each]) for each in sent])
+        answers = await far.ask([Statement(b"select $1::text", [each]) for each in sent])
 
     assert [answer.rows() for answer in answers] == [[(each,)] for each in sent]
 
@@ -150,9 +150,9 @@ async def test_an_error_in_the_middle_undoes_what_came_before_and_leaves_the_con
     connection: PipelineConnection, *, again: bool
 ) -> None:
     if again:
-        await connection.ask([insert(1), Question(b"delete from numbers")])
+        await connection.ask([insert(1), Statement(b"delete from numbers")])
     with pytest.raises(errors.DivisionByZero):  # the first, not the unique one
-        await connection.ask([insert(1), Question(b"select 1 / $1::integer", [0]), insert(2), insert(2)])
+        await connection.ask([insert(1), Statement(b"select 1 / $1::integer", [0]), insert(2), insert(2)])
 
     assert connection.is_idle
     assert not connection.is_busy
@@ -163,7 +163,7 @@ async def test_an_error_in_the_middle_undoes_what_came_before_and_leaves_the_con
 
 async def test_an_error_in_a_transaction_leaves_it_to_be_rolled_back(connection: PipelineConnection) -> None:
     with pytest.raises(errors.UniqueViolation):
-        await connection.ask([Question(b"begin"), insert(1), insert(1), insert(2)])
+        await connection.ask([Statement(b"begin"), insert(1), insert(1), insert(2)])
 
     assert not connection.is_idle
     with pytest.raises(errors.InFailedSqlTransaction):
@@ -176,7 +176,7 @@ async def test_a_value_that_cannot_be_sent_costs_the_connection_as_others_were_s
     connection: PipelineConnection,
 ) -> None:
     with pytest.raises(psycopg.ProgrammingError):
-        await connection.ask([insert(1), Question(b"select $1", [object()])])
+        await connection.ask([insert(1), Statement(b"select $1", [object()])])
 
     assert connection.closed
 
@@ -184,7 +184,7 @@ async def test_a_value_that_cannot_be_sent_costs_the_connection_as_others_were_s
 async def test_the_last_words_of_a_server_that_hangs_up_are_the_error(
     connection: PipelineConnection, admin: psycopg.Connection
 ) -> None:
-    asking = asyncio.create_task(connection.ask([Question(b"select pg_sleep(9)")]))
+    asking = asyncio.create_task(connection.ask([Statement(b"select pg_sleep(9)")]))
     await asyncio.sleep(0.05)
     admin.execute("select pg_terminate_backend(%s, 1000)", [connection.info.backend_pid])
     with pytest.raises(errors.AdminShutdown):
@@ -200,7 +200,7 @@ async def test_what_comes_again_is_prepared_once_for_each_type_and_only_where_it
     connection: PipelineConnection,
 ) -> None:
     for value in (1, 2, 3, "a", "b"):
-        await connection.ask([Question(b"select $1", [value]), Question(b"select $1, 2", [value], prepare=False)])
+        await connection.ask([Statement(b"select $1", [value]), Statement(b"select $1, 2", [value], prepare=False)])
 
     assert list((await prepared(connection)).values()) == ["select $1"] * 2
 
@@ -208,31 +208,32 @@ async def test_what_comes_again_is_prepared_once_for_each_type_and_only_where_it
 async def test_no_more_is_prepared_than_allowed_and_what_is_used_stays(
     line: tuple[Proxy, str], far: PipelineConnection
 ) -> None:
-    used = Question(b"select 'used'")
+    used = Statement(b"select 'used'")
     await far.ask([used])
     (first,) = await prepared(far)
     before = line[0].trips
     for number in range(MOST_PREPARED + 20):
-        await far.ask([Question(b"select %d" % number), used])
+        await far.ask([Statement(b"select %d" % number), used])
 
     assert line[0].trips - before == MOST_PREPARED + 20  # closing them costs no trip
     found = await prepared(far)
     assert len(found) == MOST_PREPARED
     assert found[first] == "select 'used'"
     assert "select 0" not in found.values()
-    await far.ask([Question(b"select 0")])
+    await far.ask([Statement(b"select 0")])
 
 
 @pytest.mark.parametrize("fails", [False, True], ids=["", "where an early one fails"])
 async def test_more_statements_at_once_than_may_be_prepared_spoil_nothing(
     connection: PipelineConnection, *, fails: bool
 ) -> None:
-    questions = [Question(b"select %d" % number) for number in range(MOST_PREPARED + 20)]
+    statements = [Statement(b"select %d" % number) for number in range(MOST_PREPARED + 20)]
     if fails:
         with pytest.raises(errors.DivisionByZero):
-            await connection.ask([Question(b"select 1 / 0"), *questions])
+            await connection.ask([Statement(b"select 1 / 0"), *statements])
     else:
-        assert [answer.rows() for answer in await connection.ask(questions)] == [[(n,)] for n in range(len(questions))]
+        answers = await connection.ask(statements)
+        assert [answer.rows() for answer in answers] == [[(n,)] for n in range(len(statements))]
 
     assert await numbers(connection) == []
     assert len(await prepared(connection)) <= MOST_PREPARED
@@ -242,13 +243,13 @@ async def test_more_statements_at_once_than_may_be_prepared_spoil_nothing(
 async def test_what_is_forgotten_is_prepared_anew_and_closed_on_the_server(
     connection: PipelineConnection, state: str
 ) -> None:
-    asked = Question(b"select 'asked'")
+    asked = Statement(b"select 'asked'")
     await connection.ask([asked, ROLLBACK])
     if state != "idle":
-        await connection.ask([Question(b"begin", prepare=False)])
+        await connection.ask([Statement(b"begin", prepare=False)])
     if state == "in one that has failed":
         with pytest.raises(errors.DivisionByZero):
-            await connection.ask([Question(b"select 1 / 0", prepare=False)])
+            await connection.ask([Statement(b"select 1 / 0", prepare=False)])
 
     assert connection.forget_prepared()
     assert not connection.forget_prepared()
@@ -263,7 +264,7 @@ MANY = "insert into numbers (number) values (%s) on conflict do nothing returnin
 
 
 async def by_ask(connection: PipelineConnection) -> int:
-    (answer,) = await connection.ask([Question(b"select * from numbers")])
+    (answer,) = await connection.ask([Statement(b"select * from numbers")])
     return len(answer.names)
 
 
@@ -287,7 +288,7 @@ WAYS: Mapping[str, Callable[[PipelineConnection], Awaitable[int]]] = {
 async def test_forgetting_reaches_psycopgs_own_cursors(connection: PipelineConnection, order: Sequence[str]) -> None:
     for way in order:
         await WAYS[way](connection)
-    await connection.ask([Question(b"alter table numbers add column more text", prepare=False)])
+    await connection.ask([Statement(b"alter table numbers add column more text", prepare=False)])
     assert connection.forget_prepared()
 
     assert [await WAYS[way](connection) for way in order * 3] == [2] * 9
@@ -295,7 +296,7 @@ async def test_forgetting_reaches_psycopgs_own_cursors(connection: PipelineConne
 
 
 async def rolled_back(connection: PipelineConnection) -> None:
-    await connection.ask([Question(b"begin", prepare=False)])
+    await connection.ask([Statement(b"begin", prepare=False)])
     await connection.rollback()
 
 
@@ -392,7 +393,7 @@ async def test_a_later_statement_after_a_migration_says_that_all_of_it_may_be_re
         await db.all(EVERYTHING, dict)
     await unit.close()
 
-    assert unit.overtaken
+    assert unit.serialization_failed
     assert await names(planned) == []
     async with planned.session(Scope(OURS)) as again:
         assert await again.all(EVERYTHING, dict) == [{"a": 1, "b": 2}]
@@ -446,7 +447,7 @@ async def notified(connection: PipelineConnection) -> None:
 
 
 EXCHANGES: Mapping[str, Callable[[PipelineConnection], Awaitable[object]]] = {
-    "ask": lambda connection: connection.ask([Question(b"select 1")]),
+    "ask": lambda connection: connection.ask([Statement(b"select 1")]),
     "execute": lambda connection: connection.execute("select 1"),
     "executemany": lambda connection: connection.cursor().executemany("select %s", [[1], [2]]),
     "server cursor": through_a_server_cursor,
@@ -464,7 +465,7 @@ EXCHANGES: Mapping[str, Callable[[PipelineConnection], Awaitable[object]]] = {
 async def test_every_exchange_ends_at_once_when_it_is_cancelled_and_costs_the_connection(
     exchange: str, line: tuple[Proxy, str], far: PipelineConnection
 ) -> None:
-    await far.ask([Question(b"begin")])
+    await far.ask([Statement(b"begin")])
     line[0].silent = True
     asking = asyncio.ensure_future(EXCHANGES[exchange](far))
     await asyncio.sleep(0.05)
@@ -484,7 +485,7 @@ async def test_every_exchange_ends_at_once_when_it_is_cancelled_and_costs_the_co
 
 
 async def abandoned(connection: PipelineConnection) -> None:
-    asking = asyncio.create_task(connection.ask([Question(b"select pg_sleep(30)")]))
+    asking = asyncio.create_task(connection.ask([Statement(b"select pg_sleep(30)")]))
     await asyncio.sleep(0.1)
     asking.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import bindparam, delete, insert, select, text, update
 
 from vinc_kernel.connections.postgres import postgres
-from vinc_kernel.database.pool import Postgres
+from vinc_kernel.database.postgres import Postgres
 from vinc_kernel.database.scope import Scope
 from vinc_kernel.database.session import NotOneRow
 from vinc_kernel.errors import Forbidden

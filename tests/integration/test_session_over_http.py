@@ -79,7 +79,7 @@ async def write_in_a_get(name: str, db: Session) -> str:
     return name
 
 
-@router.post("/{name}/overtaken", dependencies=[signed_in], status_code=201)
+@router.post("/{name}/serialization_failed", dependencies=[signed_in], status_code=201)
 async def be_overtaken(name: str, times: int, read_by: str, request: Request, db: Session) -> str:
     """Fail so many times as if another transaction had come between, after the body was read."""
     sent = await request.body() if read_by == "body" else b"".join([part async for part in request.stream()])
@@ -285,7 +285,7 @@ def tried() -> list[bytes]:
 
 
 async def test_a_request_that_was_overtaken_is_done_again(caller: httpx.AsyncClient, tried: list[bytes]) -> None:
-    answer = await caller.post("/things/a/overtaken?times=2&read_by=body", content=b"bc")
+    answer = await caller.post("/things/a/serialization_failed?times=2&read_by=body", content=b"bc")
 
     assert (answer.status_code, tried) == (201, [b"bc"] * 3)
     assert (await caller.get("/things")).json() == [{"name": "abc"}]
@@ -294,14 +294,14 @@ async def test_a_request_that_was_overtaken_is_done_again(caller: httpx.AsyncCli
 @pytest.mark.parametrize(
     ("times", "read_by", "expected"),
     [
-        pytest.param(3, "body", 3, id="always overtaken"),
+        pytest.param(3, "body", 3, id="always serialization_failed"),
         pytest.param(1, "stream", 1, id="its body cannot be read again"),
     ],
 )
 async def test_a_request_that_cannot_be_done_stores_nothing_and_says_try_again(
     caller: httpx.AsyncClient, tried: list[bytes], times: int, read_by: str, expected: int
 ) -> None:
-    answer = await caller.post(f"/things/a/overtaken?times={times}&read_by={read_by}", content=b"bc")
+    answer = await caller.post(f"/things/a/serialization_failed?times={times}&read_by={read_by}", content=b"bc")
 
     assert (answer.status_code, answer.headers["retry-after"], len(tried)) == (503, "1", expected)
     assert (await caller.get("/things")).json() == []

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import delete, insert, text
 from sqlalchemy.sql import Executable
 
-from vinc_kernel.database.pool import Postgres
+from vinc_kernel.database.postgres import Postgres
 from vinc_kernel.database.scope import Scope
 from vinc_kernel.database.session import DatabaseSession
 from vinc_kernel.errors import Conflict, DatabaseError

@@ -22,7 +22,7 @@ from sqlalchemy.types import BigInteger, DateTime
 
 from vinc_kernel import App, Contribution, Tenant, TenantDirectory, hooks
 from vinc_kernel.app import Application, create_app
-from vinc_kernel.database.pool import Postgres
+from vinc_kernel.database.postgres import Postgres
 from vinc_kernel.database.scope import Scope
 from vinc_kernel.plugins.arrange import Plugin
 from vinc_kernel.settings import DatabaseSettings, KernelSettings, ServiceSettings

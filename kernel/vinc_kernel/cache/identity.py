@@ -11,7 +11,7 @@ from ..database.scope import Scope
 from ..errors import Forbidden
 
 if TYPE_CHECKING:
-    from ..database.pool import Postgres
+    from ..database.postgres import Postgres
 
 # A cluster's number stays through failovers, and is another one where everything else has the same names.
 FULL = text(

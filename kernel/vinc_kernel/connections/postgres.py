@@ -15,10 +15,10 @@ from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from sqlalchemy.engine import make_url
 
-from ..database.lending import SECONDS_TO_LIVE
 from ..database.orm import learn_server
 from ..database.pipeline import PipelineConnection
-from ..database.pool import Postgres
+from ..database.pool import SECONDS_TO_LIVE
+from ..database.postgres import Postgres
 from ..database.probe import Probe
 from ..database.roles import Roles
 from ..database.statements import Statements
@@ -54,7 +54,7 @@ async def postgres(settings: DatabaseSettings) -> AsyncGenerator[Postgres]:
         timeout=settings.pool_timeout,
         max_lifetime=SECONDS_TO_LIVE,
         reconnect_timeout=SECONDS_TO_RECONNECT,
-        configure=partial(configure, patience=settings.answer_timeout),
+        configure=partial(configure, response_timeout=settings.answer_timeout),
         name="vinc",
         open=False,
     )
@@ -80,7 +80,7 @@ async def close(made: Postgres) -> None:
     try:
         async with asyncio.timeout(SECONDS_TO_CLOSE):
             await made.settled()
-            await made.lending.close()
+            await made.connections.close()
     except TimeoutError:
         logger.warning("some connections to PostgreSQL were still busy at the stop")
     await made.pool.close(timeout=SECONDS_TO_CLOSE)
@@ -143,9 +143,9 @@ def reason_of(error: psycopg.Error) -> str:
     return line.rpartition("failed: ")[2] or type(error).__name__
 
 
-async def configure(connection: PipelineConnection, *, patience: float) -> None:
+async def configure(connection: PipelineConnection, *, response_timeout: float) -> None:
     """A pooler gives each transaction another backend, which would not know what was prepared on the last one."""
-    connection.patience = connection.usual_patience = patience
+    connection.response_timeout = connection.default_response_timeout = response_timeout
     answer = await connection.execute(b"select pg_backend_pid()")
     row = await answer.fetchone()
     if row is None or row[0] != connection.info.backend_pid:

@@ -12,8 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.pool import NullPool
 
 from ..errors import DatabaseError
+from .forbidden import SEVERAL, leaves_session_state, refuse
 from .pipeline import PipelineConnection
-from .refused import SEVERAL, may_last, refuse
 
 if TYPE_CHECKING:
     from .statements import Statements
@@ -25,7 +25,7 @@ class Unit(Protocol):
     """What the ORM needs of a unit of work."""
 
     ended: bool
-    may_last: bool
+    leaves_session_state: bool
 
     async def lend(self) -> PipelineConnection:
         """The connection, in its transaction."""
@@ -59,7 +59,7 @@ class Watched(AsyncCursor[tuple[Any, ...]]):
     async def execute(self, query: Any, *given: Any, **more: Any) -> Watched:
         """As psycopg's, for one statement that is not refused."""
         refuse(text := str(query))
-        self.unit.may_last = self.unit.may_last or may_last(text)
+        self.unit.leaves_session_state = self.unit.leaves_session_state or leaves_session_state(text)
         with self.unit.asks():
             try:
                 await super().execute(query, *given, **more)

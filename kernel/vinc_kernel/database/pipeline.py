@@ -29,7 +29,7 @@ SECONDS_TO_CANCEL = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class Statement:
     """One statement with `$1`, `$2`; `prepare` where its text comes again with other values."""
 
     sql: bytes
@@ -38,7 +38,7 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Result:
     """What one statement gave; its rows are read when somebody wants them."""
 
     result: PGresult
@@ -71,7 +71,7 @@ class Answer:
         return self.transformer.load_rows(0, self.result.ntuples, tuple)
 
 
-class Silent(psycopg.OperationalError):
+class ResponseTimeout(psycopg.OperationalError):
     """The server does not answer; it has limits of its own, so that this is a server or a line that hangs."""
 
     sqlstate = "57014"  # as if it had said so itself: query_canceled
@@ -88,8 +88,8 @@ class PipelineConnection(AsyncConnection[tuple[Any, ...]]):
         self.number = 0
         self.until = self.idle_since = 0.0  # on the clock of `monotonic`
         self.canceller: Any = None
-        self.usual_patience: float | None = None  # seconds that an answer may take; None: for ever
-        self.patience: float | None = None  # of whoever has it now
+        self.default_response_timeout: float | None = None  # seconds that an answer may take; None: for ever
+        self.response_timeout: float | None = None  # of whoever has it now
 
     @property
     def is_idle(self) -> bool:
@@ -116,20 +116,20 @@ class PipelineConnection(AsyncConnection[tuple[Any, ...]]):
             return False
         return self.pgconn.status == ConnStatus.OK
 
-    async def ask(self, questions: Iterable[Question]) -> list[Answer]:
+    async def ask(self, statements: Iterable[Statement]) -> list[Result]:
         """Ask these in one round trip; raises the first error of psycopg's.
 
         Outside of a transaction they are one together, which ends with the answer, or with the first error.
         """
         async with self.lock:
-            return await self.wait(self.exchange(questions))
+            return await self.wait(self.exchange(statements))
 
-    def exchange(self, questions: Iterable[Question]) -> PQGen[list[Answer]]:
+    def exchange(self, statements: Iterable[Statement]) -> PQGen[list[Result]]:
         """Send everything, then read one result for each message; what breaks off in the middle costs the line."""
         pgconn = self.pgconn
         pgconn.enter_pipeline_mode()
         try:
-            steps = [*self.sent_closings(), *(step for question in questions for step in self.sent(question))]
+            steps = [*self.sent_closings(), *(step for question in statements for step in self.sent(question))]
             pgconn.pipeline_sync()
             yield from generators.send(pgconn)
             answers, failed = yield from self.received(steps)
@@ -156,7 +156,7 @@ class PipelineConnection(AsyncConnection[tuple[Any, ...]]):
                 self.pgconn.send_query_params(b"deallocate " + name, None)
         return [Step()] * len(closing)
 
-    def sent(self, question: Question) -> list[Step]:
+    def sent(self, question: Statement) -> list[Step]:
         transformer = Transformer(self)
         values: Sequence[Any] | None = None
         types = formats = None
@@ -179,8 +179,8 @@ class PipelineConnection(AsyncConnection[tuple[Any, ...]]):
         self.pgconn.send_query_prepared(name, values, formats)
         return [*before, Step(transformer)]
 
-    def received(self, steps: Iterable[Step]) -> PQGen[tuple[list[Answer], PGresult | None]]:
-        answers, failed = list[Answer](), None
+    def received(self, steps: Iterable[Step]) -> PQGen[tuple[list[Result], PGresult | None]]:
+        answers, failed = list[Result](), None
         try:
             for step in steps:
                 (result,) = (yield from generators.fetch_many(self.pgconn)) or lost()
@@ -189,7 +189,7 @@ class PipelineConnection(AsyncConnection[tuple[Any, ...]]):
                 if step.prepares is not None and result.status != ExecStatus.COMMAND_OK:
                     self.prepared.pop(step.prepares, None)
                 if step.transformer is not None:
-                    answers.append(Answer(result, step.transformer))
+                    answers.append(Result(result, step.transformer))
             yield from generators.fetch_many(self.pgconn)  # the Sync
             self.pgconn.exit_pipeline_mode()
         except psycopg.OperationalError:  # the line is lost; the server's last words may say why
@@ -201,9 +201,9 @@ class PipelineConnection(AsyncConnection[tuple[Any, ...]]):
     async def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:  # noqa: ASYNC109  psycopg's name
         """As psycopg's, which every exchange goes through; one that is cancelled never waits for the server.
 
-        Raises Silent where the server takes longer than whoever asks has patience.
+        Raises ResponseTimeout where the server takes longer than whoever asks has response_timeout.
         """
-        limit = self.patience if timeout is None else timeout
+        limit = self.response_timeout if timeout is None else timeout
         try:
             return await waiting.wait_async(gen, self.pgconn.socket, interval=interval, timeout=limit)
         except (asyncio.CancelledError, KeyboardInterrupt):
@@ -213,7 +213,7 @@ class PipelineConnection(AsyncConnection[tuple[Any, ...]]):
             if timeout is not None:
                 raise
             self.abandon()
-            raise Silent from None
+            raise ResponseTimeout from None
 
     def abandon(self) -> None:
         """Close it in the middle, at once; `cancel_abandoned` then tells the server."""

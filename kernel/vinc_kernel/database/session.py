@@ -12,7 +12,7 @@ from sqlalchemy.sql import Executable
 from ..errors import VincError
 from .failures import told
 from .pages import Page, Paging
-from .pipeline import Answer
+from .pipeline import Result
 from .unit import UnitOfWork
 
 if TYPE_CHECKING:
@@ -88,11 +88,11 @@ class DatabaseSession:
                 raise
         raise ours from None
 
-    def rows(self, query: Query, answer: Answer, row: Callable[..., R]) -> list[R]:
+    def rows(self, query: Query, answer: Result, row: Callable[..., R]) -> list[R]:
         names = answer.names
         return [row(**dict(zip(names, each, strict=True))) for each in self.tuples(query, answer)]
 
-    def tuples(self, query: Query, answer: Answer) -> list[tuple[Any, ...]]:
+    def tuples(self, query: Query, answer: Result) -> list[tuple[Any, ...]]:
         """The rows as tuples of what their SQLAlchemy types make of them, in the order of `answer.names`."""
         try:
             found = answer.rows()

@@ -22,8 +22,8 @@ from sqlalchemy.sql.elements import BindParameter, ClauseElement
 from sqlalchemy.util import LRUCache
 
 from .failures import tell_in_place_of_sqlalchemy
-from .pipeline import Question
-from .refused import may_last, refusal
+from .forbidden import leaves_session_state, refusal
+from .pipeline import Statement
 
 logger = logging.getLogger("vinc.sql")
 SHAPES = 1000  # a statement that is built in each call counts once
@@ -43,7 +43,7 @@ class Shape:
     converters: Mapping[str, Convert]
     expands: bool  # IN (...): its text depends on how many values come
     refusal: str
-    may_last: bool
+    leaves_session_state: bool
     columns: dict[tuple[int, ...], Sequence[Convert | None]] = field(default_factory=dict)
 
 
@@ -51,7 +51,7 @@ class Shape:
 class Query:
     """A statement ready to be sent."""
 
-    question: Question
+    question: Statement
     shape: Shape
 
 
@@ -107,7 +107,7 @@ class Statements:
         sent: list[Any] = [given[key] if key in given else own[key] for key in shape.keys]
         if converters:
             sent = [convert(v) if (convert := converters.get(k)) else v for k, v in zip(shape.keys, sent, strict=True)]
-        return Query(Question(shape.sql, sent), shape)
+        return Query(Statement(shape.sql, sent), shape)
 
     def recalled(self, statement: Executable, given: Values) -> Ready:
         """Without its cache key, which costs more than all else, once a statement comes for the second time."""
@@ -147,7 +147,7 @@ class Statements:
             found |= expanded.additional_parameters
             converters = {**converters, **cast("Mapping[str, Convert]", expanded.processors)}
         sent = [convert(found[key]) if (convert := converters.get(key)) else found[key] for key in keys]
-        return Query(Question(sql, sent, prepare=not shape.expands), shape)
+        return Query(Statement(sql, sent, prepare=not shape.expands), shape)
 
     def columns(self, shape: Shape, types: tuple[int, ...]) -> Sequence[Convert | None]:
         """How each column of the answer becomes the value of its SQLAlchemy type; None: it is one already."""
@@ -174,7 +174,7 @@ def shape_of(compiled: SQLCompiler) -> Shape:
         converters=dict[str, Any](compiled._bind_processors),  # noqa: SLF001  see above
         expands=bool(compiled.literal_execute_params or compiled.post_compile_params),
         refusal=refusal(sql),
-        may_last=may_last(sql),
+        leaves_session_state=leaves_session_state(sql),
     )
 
 

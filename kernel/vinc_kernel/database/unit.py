@@ -20,10 +20,10 @@ from psycopg.pq import TransactionStatus
 
 from ..errors import DatabaseError, VincError
 from .failures import told
-from .lending import RESET, ROLLBACK
+from .forbidden import ENDED
 from .orm import orm_session
-from .pipeline import Answer, PipelineConnection, Question
-from .refused import ENDED
+from .pipeline import PipelineConnection, Result, Statement
+from .pool import RESET, ROLLBACK
 from .roles import Roles
 from .scope import Scope
 
@@ -32,14 +32,14 @@ if TYPE_CHECKING:
 
     from .statements import Query, Statements
 
-BEGIN, COMMIT = Question(b"begin"), Question(b"commit")
+BEGIN, COMMIT = Statement(b"begin"), Statement(b"commit")
 TENANT = "set_config('vinc.tenant_id', $1, true)"
 # The role too, each time: a function that has set it for longer than its transaction must not have set it for others.
 AS_OURSELVES = "set_config('role', 'none', true)"
 TO_READ = f"select {TENANT}, set_config('transaction_read_only', 'on', true)"
 TO_WRITE = f"select {TENANT}, set_config('vinc.actor_id', $2, true)"
 # Not every version of PostgreSQL has each of them.
-WITHOUT_LIMITS = Question(b"""
+WITHOUT_LIMITS = Statement(b"""
 select set_config(name, '0', true) from pg_settings
 where name in ('statement_timeout', 'transaction_timeout', 'idle_in_transaction_session_timeout')
 """)
@@ -62,15 +62,15 @@ class Lender(Protocol):
         """Take it back, at once; `reset`: something may be left on it; `asking`: who still waits for an answer."""
 
 
-def beginning(scope: Scope, roles: Roles) -> Question:
+def beginning(scope: Scope, roles: Roles) -> Statement:
     """The statement that binds a transaction to its scope."""
     words, values = TO_WRITE, [str(scope.tenant or ""), str(scope.actor or "")]
     if scope.read_only:
         words, values = TO_READ, values[:1]
     if not scope.platform:
-        return Question(f"{words}, {AS_OURSELVES}".encode(), values)
+        return Statement(f"{words}, {AS_OURSELVES}".encode(), values)
     values.append(roles.platform)
-    return Question(f"{words}, {AS_PLATFORM.format(len(values))}".encode(), values)
+    return Statement(f"{words}, {AS_PLATFORM.format(len(values))}".encode(), values)
 
 
 @dataclass(slots=True, eq=False)
@@ -83,9 +83,9 @@ class UnitOfWork:
     began: bool = False
     failed: bool = False
     ended: bool = False
-    overtaken: bool = False
+    serialization_failed: bool = False
     """Whether another transaction came between, so that the same may succeed when all of it is tried again."""
-    may_last: bool = False
+    leaves_session_state: bool = False
     """Whether something of a statement may outlive the transaction."""
     borrower: AsyncSession | None = None
     last: list[tuple[Callable[[], Query], Take | None]] = field(default_factory=list)
@@ -93,28 +93,28 @@ class UnitOfWork:
     asking: set[asyncio.Task[Any] | None] = field(default_factory=set)
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    async def run(self, queries: Sequence[Query]) -> list[Answer]:
+    async def run(self, queries: Sequence[Query]) -> list[Result]:
         """Run these in one round trip, with the beginning before the first; raises a Problem or DatabaseError."""
         questions = [self.checked(query) for query in queries]
         async with self.line() as connection:
             if self.began:
                 return await connection.ask(questions)
-            if self.scope.read_only and not self.may_last:
+            if self.scope.read_only and not self.leaves_session_state:
                 return (await ask_first(connection, [self.beginning(), *questions]))[1:]
             return (await self.begin(connection, questions))[2:]
 
-    def checked(self, query: Query) -> Question:
+    def checked(self, query: Query) -> Statement:
         """What to send of it; raises DatabaseError for a statement that is not for a session."""
         if query.shape.refusal:
             raise DatabaseError(query.shape.refusal)
-        self.may_last = self.may_last or query.shape.may_last
+        self.leaves_session_state = self.leaves_session_state or query.shape.leaves_session_state
         return query.question
 
-    async def begin(self, connection: PipelineConnection, questions: Sequence[Question] = ()) -> list[Answer]:
+    async def begin(self, connection: PipelineConnection, questions: Sequence[Statement] = ()) -> list[Result]:
         self.began = True
         return await ask_first(connection, [BEGIN, self.beginning(), *questions])
 
-    def beginning(self) -> Question:
+    def beginning(self) -> Statement:
         return beginning(self.scope, self.postgres.roles)
 
     async def lend(self) -> PipelineConnection:
@@ -127,7 +127,7 @@ class UnitOfWork:
     async def lift_time_limits(self) -> None:
         """Let this transaction take as long as it must."""
         async with self.line() as connection:
-            connection.patience = None
+            connection.response_timeout = None
             if not self.began:
                 await self.begin(connection)
             await connection.ask([WITHOUT_LIMITS])
@@ -135,12 +135,12 @@ class UnitOfWork:
     async def restart(self) -> None:
         """Undo everything so far and go on in a new transaction with the same scope."""
         async with self.line(after_failure=True) as connection:
-            self.failed = self.overtaken = False
+            self.failed = self.serialization_failed = False
             await connection.ask([ROLLBACK, *self.resets(), BEGIN, self.beginning()])
 
-    def resets(self) -> Sequence[Question]:
+    def resets(self) -> Sequence[Statement]:
         """What goes along with the end of the transaction."""
-        return RESET if self.may_last else ()
+        return RESET if self.leaves_session_state else ()
 
     def with_commit(self, make: Callable[[], Query], take: Take | None = None) -> None:
         """Run the statement that `make` gives, when COMMIT is sent: before it, in its round trip and its transaction.
@@ -187,9 +187,9 @@ class UnitOfWork:
     def note(self, error: BaseException, connection: PipelineConnection) -> None:
         """Remember whether all of it may succeed when it is tried again."""
         if isinstance(error, FeatureNotSupported) and connection.forget_prepared():
-            self.overtaken = True  # by a migration
+            self.serialization_failed = True  # by a migration
         if isinstance(error, DeadlockDetected | SerializationFailure):
-            self.overtaken = True
+            self.serialization_failed = True
 
     @contextmanager
     def asks(self) -> Generator[None]:
@@ -252,7 +252,7 @@ class UnitOfWork:
             taking = await self.send_commit()
         else:
             self.require_success()
-        self.overtaken = False
+        self.serialization_failed = False
         await self.end()
         for take in taking:
             take()
@@ -285,7 +285,7 @@ class UnitOfWork:
     def give_back(self) -> None:
         connection, self.connection = self.connection, None
         if connection is not None:
-            reset = self.may_last and (self.began or self.failed)
+            reset = self.leaves_session_state and (self.began or self.failed)
             self.postgres.release(connection, reset=reset, asking=self.others() if self.ended else ())
 
     async def end(self) -> None:
@@ -295,7 +295,7 @@ class UnitOfWork:
             await borrower.close()  # never waits: the connection is only borrowed
 
 
-async def ask_first(connection: PipelineConnection, questions: Sequence[Question]) -> list[Answer]:
+async def ask_first(connection: PipelineConnection, questions: Sequence[Statement]) -> list[Result]:
     """Ask what begins a transaction; once more where a migration has changed what was prepared."""
     try:
         return await connection.ask(questions)

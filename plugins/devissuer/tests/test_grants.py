@@ -246,12 +246,12 @@ async def test_a_new_password_ends_a_sign_in_that_is_under_way_with_the_old_one(
 ) -> None:
     signed = grants.answered
 
-    async def overtaken(*given: Any) -> Any:
+    async def serialization_failed(*given: Any) -> Any:
         answer = await signed(*given)
         await users.set_password(alice.subject, "another long password")
         return answer
 
-    monkeypatch.setattr(grants, "answered", overtaken)
+    monkeypatch.setattr(grants, "answered", serialization_failed)
     refused = await sign_in(client)
 
     assert (refused.status_code, refused.json()["error"]) == (400, "invalid_grant")

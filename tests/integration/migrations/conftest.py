@@ -61,7 +61,7 @@ def tenant_table(name: str, *columns: str, protected: bool = True) -> str:
     sa.Column("name", sa.Text(), nullable=False),{more}
     sa.PrimaryKeyConstraint("tenant_id", "id", name={f"pk_{name}"!r}),
 )"""
-    return made + (f"\nprotect({name!r})" if protected else "")
+    return made + (f"\nenable_row_level_security({name!r})" if protected else "")
 
 
 @dataclass

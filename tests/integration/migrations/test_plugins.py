@@ -117,7 +117,10 @@ def test_a_table_that_is_not_named_after_its_plugin_is_refused(ground: Ground) -
 
 
 WRONG = {
-    "not protected": (tenant_table("a_t", protected=False), "row level security is not enabled; call protect"),
+    "not protected": (
+        tenant_table("a_t", protected=False),
+        "row level security is not enabled; call enable_row_level_security",
+    ),
     "not forced": (
         f'{tenant_table("a_t")}\nop.execute("alter table a_t no force row level security")',
         "row level security is not forced",
@@ -143,7 +146,7 @@ WRONG = {
         "the policy vinc_tenant is not one of the two expected",
     ),
     "tenant_id may be null": (
-        'op.execute("create table a_t (tenant_id uuid, n int)")\nprotect("a_t")',
+        'op.execute("create table a_t (tenant_id uuid, n int)")\nenable_row_level_security("a_t")',
         "tenant_id may be null",
     ),
     "unique across tenants": (

@@ -43,7 +43,7 @@ def test_a_data_step_touches_the_rows_of_every_tenant(any_migrator: Ground, expe
 
 def test_a_data_step_in_the_revision_that_makes_the_table_works(any_migrator: Ground) -> None:
     row = f"insert into invoices_invoice (tenant_id, name) values ('{ACME}', 'a'), ('{GLOBEX}', 'b')"
-    history = any_migrator.plugin("invoices", f"{TABLE[0]}\nwith data(expect=2):\n    op.execute({row!r})")
+    history = any_migrator.plugin("invoices", f"{TABLE[0]}\nwith data_migration(expect=2):\n    op.execute({row!r})")
 
     any_migrator.up(history)
 

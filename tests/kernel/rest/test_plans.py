@@ -19,7 +19,7 @@ from fastapi import Request, Response
 from psycopg import sql
 
 from vinc_kernel.connections.postgres import postgres
-from vinc_kernel.database.pool import Postgres
+from vinc_kernel.database.postgres import Postgres
 from vinc_kernel.database.scope import Scope
 from vinc_kernel.rest.pages import POSITION, ListQuery, narrow
 from vinc_kernel.settings import Sources, read_settings
@@ -75,10 +75,10 @@ class Plans:
 
     async def of(self, query: str, *, after: Any = None) -> list[dict[str, Any]]:
         """Every node of the plan; `after`: of the page behind that value."""
-        asked = await asked_for(query)
-        statement, values = query.narrowed(shelf.ALL)
+        read = await asked_for(query)
+        statement, values = read.narrowed(shelf.ALL)
         if after is not None:
-            statement = narrow(shelf.ALL, asked.order, asked.conditions, further=True)
+            statement = narrow(shelf.ALL, read.order, read.conditions, further=True)
             values = {**values, **dict(zip(POSITION, (after, UUID(int=4000)), strict=False))}
         async with self.postgres.session(Scope(TENANTS[0], read_only=True)) as db:
             sent = db.query(statement, values)

@@ -8,7 +8,7 @@ import pytest
 from psycopg import AsyncConnection
 
 from vinc_kernel.database import floor
-from vinc_kernel.database.standing import refuse_unguarded
+from vinc_kernel.database.startup_checks import refuse_unsafe_database
 from vinc_kernel.errors import DatabaseError
 from vinc_testing.servers import conninfo
 
@@ -41,7 +41,7 @@ async def start(ground: Ground, role: str | None = None, *, production: bool = T
     """What a start asks, as the application's role or another one."""
     url = ground.url(role or ground.roles.app)
     async with await AsyncConnection.connect(conninfo(url), autocommit=True) as connection:
-        await refuse_unguarded(connection, ground.roles, production=production)
+        await refuse_unsafe_database(connection, ground.roles, production=production)
 
 
 async def test_a_database_as_it_should_be_starts_in_silence(guarded: Ground, caplog: pytest.LogCaptureFixture) -> None:
@@ -188,7 +188,7 @@ async def test_another_role_than_the_applications_is_told_to_be_that(guarded: Gr
 
 
 async def test_a_server_with_known_holes_stops_production(guarded: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(floor, "FLOORS", {18: 189_999, 17: 179_999, 16: 169_999})
+    monkeypatch.setattr(floor, "MINIMUM_VERSIONS", {18: 189_999, 17: 179_999, 16: 169_999})
 
     with pytest.raises(DatabaseError, match=r"^PostgreSQL 1\d\.\d+ has known holes in row level security; bring it to"):
         await start(guarded)

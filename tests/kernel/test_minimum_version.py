@@ -2,7 +2,7 @@
 
 import pytest
 
-from vinc_kernel.database.floor import below_floor
+from vinc_kernel.database.minimum_version import below_minimum
 
 
 @pytest.mark.parametrize(
@@ -23,4 +23,4 @@ def test_each_major_version_has_its_floor(version: int, to: str) -> None:
     major, minor = divmod(version, 10_000)
     holes = f"PostgreSQL {major}.{minor} has known holes in row level security; bring it to {to} or newer"
 
-    assert below_floor(version) == (holes if to else "")
+    assert below_minimum(version) == (holes if to else "")

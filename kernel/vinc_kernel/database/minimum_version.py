@@ -5,12 +5,12 @@ from __future__ import annotations
 OLDEST = 160_000  # `grant ... with inherit false` is new in PostgreSQL 16
 # Below these, statistics and inlining show rows past row level security, and users run code: CVE-2025-8713,
 # CVE-2026-2006. Newer major versions have never had these.
-FLOORS = {16: 160_012, 17: 170_008, 18: 180_002}
+MINIMUM_VERSIONS = {16: 160_012, 17: 170_008, 18: 180_002}
 
 
-def below_floor(version: int) -> str:
+def below_minimum(version: int) -> str:
     """What is wrong with a server of this `server_version_num`, and the cure; empty for a good one."""
-    floor = FLOORS.get(version // 10_000, OLDEST)
+    floor = MINIMUM_VERSIONS.get(version // 10_000, OLDEST)
     if version >= floor:
         return ""
     return f"PostgreSQL {dotted(version)} has known holes in row level security; bring it to {dotted(floor)} or newer"

@@ -64,7 +64,7 @@ class Flaw:
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class CatalogCheck:
     """`query` gives the table, or a role or function, and the name of the culprit, for which `what` has a place."""
 
     what: str
@@ -74,83 +74,83 @@ class Question:
 # Policies are OR-ed, so each table has exactly two, one for each role; restrictive ones only narrow.
 # Partitions cannot be read directly, which the grants see to.
 ROWS = (
-    Question(
+    CatalogCheck(
         "the kernel's table is missing; run vinc db upgrade",
         """select wanted, '' from unnest(array['vinc_table', 'vinc_change']) wanted
         where to_regclass('public.' || wanted) is null""",
     ),
-    Question(
+    CatalogCheck(
         'row level security is not enabled; call enable_row_level_security("{}") in its revision',
         "select relname, relname from owned where not relispartition and not relrowsecurity",
     ),
-    Question(
+    CatalogCheck(
         'row level security is not forced; call enable_row_level_security("{}") in its revision',
         "select relname, relname from owned where not relispartition and relrowsecurity and not relforcerowsecurity",
     ),
-    Question(
+    CatalogCheck(
         "the policy {} is not one of the two expected; make it `as restrictive`, or drop it",
         "select relname, polname from policy join owned on owned.oid = polrelid where kind is null",
     ),
-    Question(
+    CatalogCheck(
         "the policy {} is missing; call enable_row_level_security() in a revision",
         """select relname, wanted from owned, unnest(array['vinc_tenant', 'vinc_platform']) wanted
         where not relispartition and not exists (select from policy where polrelid = owned.oid and kind = wanted)""",
     ),
-    Question(
+    CatalogCheck(
         "the application may use it, and nobody looks at what stands outside of the schema public; revoke that on {}",
         "select relname, nspname from readable where nspname <> 'public'",
     ),
-    Question(
+    CatalogCheck(
         "it belongs to {}, so that nobody looks at its grants; alter its owner to {owner}",
         """select relname, rolname::text from readable join pg_roles r on r.oid = relowner
         where nspname = 'public' and relowner <> to_regrole({owner_})::oid""",
     ),
-    Question(
+    CatalogCheck(
         "the column {} is granted by itself; revoke it",
         """select relname::text, attname::text from pg_attribute join pg_class c on c.oid = attrelid
         where relnamespace = 'public'::regnamespace and exists (select from aclexplode(attacl)
           where grantee in (0, to_regrole({app_})::oid, to_regrole({platform_})::oid))""",
     ),
-    Question(
+    CatalogCheck(
         "the view {} runs as its owner; make it with security_invoker",
         """select relname, relname from shown where relkind = 'v'
         and not coalesce(reloptions, '{{}}') && array['security_invoker=true', 'security_invoker=on']""",
     ),
-    Question(
+    CatalogCheck(
         "row level security does not guard a materialized view; drop it, or comment on it `vinc: why`",
         """select relname, '' from shown where relkind = 'm'
         and obj_description(oid, 'pg_class') like {exception} is not true""",
     ),
-    Question(
+    CatalogCheck(
         "the function runs as its owner, who may see more; drop `security definer`, or comment on it `vinc: why`",
         """select name, '' from function where prosecdef
         and obj_description(oid, 'pg_proc') like {exception} is not true""",
     ),
-    Question(
+    CatalogCheck(
         "an immutable function must not read a setting: plans keep its first answer; make it stable",
         "select name, '' from function where is_immutable and body ilike '%current\\_setting%'",
     ),
-    Question(
+    CatalogCheck(
         "the policy {} uses this immutable function: plans keep its first answer; make it stable",
         """select name, polname::text from function
         join pg_depend on refclassid = 'pg_proc'::regclass and refobjid = function.oid
         join pg_policy p on classid = 'pg_policy'::regclass and objid = p.oid
         where is_immutable and body not ilike '%current\\_setting%'""",
     ),
-    Question(
+    CatalogCheck(
         "this role is a member of {}; revoke it",
         """select member.rolname::text, role.rolname::text from pg_auth_members m
         join pg_roles role on role.oid = roleid join pg_roles member on member.oid = m.member
         where member.rolname in ({app_}, {platform_}, {owner_})
           and (member.rolname, role.rolname) <> ({app_}, {platform_})""",
     ),
-    Question(
+    CatalogCheck(
         "this role may give {} to others; revoke admin option for it",
         """select member.rolname::text, role.rolname::text from pg_auth_members m
         join pg_roles role on role.oid = roleid join pg_roles member on member.oid = m.member
         where admin_option and (member.rolname, role.rolname) = ({app_}, {platform_})""",
     ),
-    Question(
+    CatalogCheck(
         "its sessions begin with {}; alter role ... reset that setting",
         """select coalesce(rolname::text, 'every role'), setting from pg_db_role_setting s
         left join pg_roles r on r.oid = setrole, unnest(setconfig) as setting
@@ -161,33 +161,33 @@ ROWS = (
 )
 # Of the role that asks: `vinc db check` does so as the migrator, who may do more.
 USER = (
-    Question(
+    CatalogCheck(
         "this role is a superuser, so nothing keeps tenants apart; connect as {app}, which vinc db init puts right",
         "select rolname::text, '' from pg_roles where rolname = current_user and rolsuper",
     ),
-    Question(
+    CatalogCheck(
         "this role bypasses row level security; connect as {app}, which vinc db init puts right",
         "select rolname::text, '' from pg_roles where rolname = current_user and rolbypassrls and not rolsuper",
     ),
-    Question(
+    CatalogCheck(
         "this role sees every tenant's rows without entering {platform}; run vinc db init, and connect as {app}",
         """select rolname::text, '' from pg_roles where rolname = current_user and not rolsuper
         and pg_has_role(oid, to_regrole({platform_})::oid, 'usage')""",
     ),
-    Question(
+    CatalogCheck(
         "this role is a member of {}; connect as {app}",
         """select member.rolname::text, role.rolname::text from pg_roles member, pg_roles role
         where member.rolname = current_user and member.rolname <> {app_} and not member.rolsuper
           and role.rolname not in (current_user, {platform_}) and pg_has_role(member.oid, role.oid, 'member')""",
     ),
-    Question(
+    CatalogCheck(
         "the application connects as {}, to whom this table belongs; alter its owner to {owner}",
         """select relname, rolname::text from owned join pg_roles r on r.oid = relowner where rolname = current_user""",
     ),
 )
 
 
-def statement(questions: Sequence[Question], roles: Roles) -> sql.Composed:
+def statement(questions: Sequence[CatalogCheck], roles: Roles) -> sql.Composed:
     """All of these in one: rows of a question's number, the table and the culprit."""
     words = {
         **roles.words(),
@@ -203,6 +203,6 @@ def statement(questions: Sequence[Question], roles: Roles) -> sql.Composed:
     return sql.SQL(COMMON).format(**words) + sql.SQL(" union all ").join(asked) + sql.SQL(" order by 1, 2, 3")
 
 
-def told(rows: Iterable[Sequence[Any]], questions: Sequence[Question], roles: Roles) -> list[Flaw]:
+def told(rows: Iterable[Sequence[Any]], questions: Sequence[CatalogCheck], roles: Roles) -> list[Flaw]:
     """What the rows of that statement mean."""
     return [Flaw(str(table), questions[number].what.format(name, **roles.names)) for number, table, name in rows]

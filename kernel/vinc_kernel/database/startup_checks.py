@@ -8,15 +8,15 @@ from typing import Any
 from psycopg import AsyncConnection
 
 from ..errors import DatabaseError
-from .flaws import ROWS, USER, statement, told
-from .floor import below_floor
+from .catalog_checks import ROWS, USER, statement, told
 from .grants import granted, grants_asked
+from .minimum_version import below_minimum
 from .roles import Roles
 
 logger = logging.getLogger("vinc.database")
 
 
-async def refuse_unguarded(connection: AsyncConnection[Any], roles: Roles, *, production: bool) -> None:
+async def refuse_unsafe_database(connection: AsyncConnection[Any], roles: Roles, *, production: bool) -> None:
     """Raise DatabaseError in production for whatever could show a tenant another's rows; elsewhere warn.
 
     One line each. Two statements, whatever the number of tables.
@@ -30,7 +30,7 @@ async def refuse_unguarded(connection: AsyncConnection[Any], roles: Roles, *, pr
 
 async def dangers(connection: AsyncConnection[Any], roles: Roles) -> list[str]:
     """One line for each, with its place and its cure."""
-    outdated = below_floor(connection.info.server_version)
+    outdated = below_minimum(connection.info.server_version)
     questions = (*USER, *ROWS)
     cursor = await connection.execute(statement(questions, roles))
     flaws = told(await cursor.fetchall(), questions, roles)

@@ -51,6 +51,6 @@ def refusal(sql: str) -> str:
 
 
 @lru_cache(maxsize=1000)
-def may_last(sql: str) -> bool:
+def leaves_session_state(sql: str) -> bool:
     """Whether what it does may outlive its transaction, and must be reset before somebody else gets the connection."""
     return ROWS.match(sql) is None or LASTING.search(sql) is not None
