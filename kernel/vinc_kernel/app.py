@@ -20,10 +20,12 @@ from .errors import VincError
 from .lifespan import connections
 from .middleware.front import Front, Steps
 from .middleware.identity import Identity
-from .plugins.arrange import Plugin, arrange
-from .plugins.assemble import Assembling, Assembly, assemble
+from .plugins.arrange import Plugin
+from .plugins.assemble import assemble
+from .plugins.assembly import Assembly, LoadOptions
 from .plugins.find import KERNEL
 from .plugins.open import open_plugins
+from .plugins.quarantine import select_plugins
 from .plugins.rights import rights
 from .routing import Index
 from .services import Services
@@ -42,7 +44,7 @@ class Application:
     def __init__(self, settings: KernelSettings, sources: Sources, plugins: Sequence[Plugin]) -> None:
         self.dependency_overrides: dict[Callable[..., Any], Callable[..., Any]] = {}
         self.services = Services(settings=settings)
-        self.assembly: Assembly = assemble(plugins, Assembling(settings=settings, sources=sources, overrides=self))
+        self.assembly: Assembly = assemble(plugins, LoadOptions(settings=settings, sources=sources, overrides=self))
         self.services.states = {one.plugin.name: one.state for one in self.assembly.members}
         self.services.plugin_settings = {
             type(one.settings): one.settings for one in self.assembly.ready if one.settings is not None
@@ -160,6 +162,7 @@ def create_app(
     *,
     plugins: Sequence[Plugin] | None = None,
 ) -> Application:
-    """The application of the enabled plugins; raises StartErrors when one that is required cannot be served."""
+    """The application of the enabled plugins, or of these; raises StartErrors when one of them cannot be loaded."""
     refuse_unsafe(settings)
-    return Application(settings, sources or Sources({}), arrange(settings) if plugins is None else plugins)
+    sources = sources or Sources({})
+    return Application(settings, sources, select_plugins(settings, sources) if plugins is None else plugins)

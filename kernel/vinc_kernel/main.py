@@ -8,6 +8,7 @@ import sys
 from .app import Application, create_app
 from .errors import VincError
 from .plugins.assemble import collector_paused
+from .plugins.quarantine import OUTCOME, take_over
 from .settings import Sources, read_settings
 from .telemetry import configure, logger
 
@@ -20,7 +21,8 @@ def application() -> Application:
         given = Sources.read(os.environ)
         settings, _ = read_settings(given)
         configure(settings.log, debug=settings.service.debug)
-        made = create_app(settings, given)
+        outcome = os.environ.pop(OUTCOME, None)  # `vinc serve` has tried the plugins
+        made = create_app(settings, given, plugins=take_over(outcome, settings) if outcome else None)
     except VincError as error:
         for line in str(error).splitlines():
             print(f"vinc: {line}", file=sys.stderr)

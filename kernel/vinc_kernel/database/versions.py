@@ -45,6 +45,14 @@ class History:
         return version_table(self.plugin)
 
 
+class BrokenHistory(DatabaseError):
+    """A plugin's revisions are not one line."""
+
+    def __init__(self, history: History, where: Path, what: str, cure: str) -> None:
+        super().__init__(f"{history.plugin}: {what} ({where}); {cure}")
+        self.what, self.where, self.cure = what, str(where), cure
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
     """Where the database stands in a plugin's history: `at` None is before its beginning."""
@@ -84,24 +92,24 @@ def revisions(history: History) -> tuple[str, ...]:
         text = file.read_text("utf-8")
         this, down = REVISION.search(text), DOWN_REVISION.search(text)
         if this is None or down is None:
-            raise broken(history, file, "has no `revision = ` or `down_revision = `", "write both as plain strings")
+            raise BrokenHistory(
+                history, file, "has no `revision = ` or `down_revision = `", "write both as plain strings"
+            )
         if len(this[1]) > LONGEST:
-            raise broken(history, file, f"revision {this[1]} has more than {LONGEST} characters", "shorten it")
+            raise BrokenHistory(history, file, f"revision {this[1]} has more than {LONGEST} characters", "shorten it")
         if down[1] in after:
             twin = f"and {after[down[1]]} both follow {down[1] or 'the beginning'}"
-            raise broken(history, file, f"revision {this[1]} {twin}", "let one follow the other")
+            raise BrokenHistory(history, file, f"revision {this[1]} {twin}", "let one follow the other")
         after[down[1]] = this[1]
     line: list[str] = []
     while (following := after.pop(line[-1] if line else None, None)) is not None:
         line.append(following)
     if after:
         lost = min(after.values())
-        raise broken(history, history.versions, f"revision {lost} is not reached from the first", "mend down_revision")
+        raise BrokenHistory(
+            history, history.versions, f"revision {lost} is not reached from the first", "mend down_revision"
+        )
     return tuple(line)
-
-
-def broken(history: History, where: Path, what: str, cure: str) -> DatabaseError:
-    return DatabaseError(f"{history.plugin}: {what} ({where}); {cure}")
 
 
 async def places(connection: AsyncConnection[Any], histories: Iterable[History]) -> list[Place]:

@@ -1,4 +1,7 @@
-"""Load, collect and check all plugins; a required one that fails stops the start, an optional one is quarantined."""
+"""Load all plugins in order and check them as a whole; nothing runs yet, and nothing is ever undone.
+
+An optional plugin that cannot be loaded has a fault by now (see `quarantine`): whatever fails here stops the start.
+"""
 
 from __future__ import annotations
 
@@ -7,155 +10,50 @@ import logging
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
-from typing import Any
-
-import pluggy
 
 from ..context import MembershipDirectory, PrincipalDirectory
-from ..contracts import Contribution
-from ..endpoints import Endpoint, Place, endpoints
+from ..database.base import Base
+from ..database.versions import BrokenHistory, history_of, revisions
+from ..endpoints import Place, endpoints
 from ..errors import SettingsError, StartError, StartErrors
-from ..services import PluginState
-from ..settings import (
-    KernelSettings,
-    Origin,
-    Settings,
-    Sources,
-    plugin_prefix,
-    read_one,
-    refuse_for_production,
-    unknown_names,
-)
+from ..settings import Origin, Settings, plugin_prefix, read_one, refuse_for_production
 from . import check
-from .arrange import Plugin, idle
-from .check import Claim, claims_of, conflicts
-from .collect import contribution_of, implementations, new_manager, register
-from .load import bounded, failure, load, text_of
-from .mapping import failed_mapping
-from .traces import Ledger, Traces
+from .arrange import Plugin, broken_need
+from .assembly import Assembly, LoadedPlugin, LoadOptions
+from .check import claims_of, conflicts
+from .collect import contribution_of, new_manager, register
+from .load import bounded, load, to_start_error
+from .mappers import configure_all_mappers
 
 logger = logging.getLogger("vinc.plugins")
 DECIDING: frozenset[type] = frozenset({PrincipalDirectory, MembershipDirectory})  # who may come in, and do what
 
 
-@dataclass(slots=True, eq=False)
-class Member:
-    """One plugin on its way from metadata to ready."""
-
-    plugin: Plugin
-    contribution: Contribution = field(default_factory=Contribution)
-    endpoints: list[Endpoint] = field(default_factory=list)
-    settings: Settings | None = None
-    origins: list[Origin] = field(default_factory=list)
-    error: StartError | None = None
-
-    @property
-    def state(self) -> PluginState:
-        ready = self.error is None
-        return PluginState(
-            name=self.plugin.name,
-            version=self.plugin.version,
-            state="ready" if ready else "quarantined",
-            phase="" if self.error is None else self.error.phase,
-            why="" if self.error is None else str(self.error),
-        )
+def assemble(plugins: Sequence[Plugin], options: LoadOptions) -> Assembly:
+    """Return all plugins, with those loaded that have no fault; raises StartErrors that tell all failures at once."""
+    assembly = load_plugins(plugins, options)
+    if errors := [
+        one.error for one in assembly.members if one.error and (one.plugin.required or one in assembly.failed)
+    ]:
+        raise StartErrors(errors)
+    for one in assembly.members:
+        if one.error:
+            logger.warning("plugin %s is quarantined: %s", one.plugin.name, one.error)
+    return assembly
 
 
-@dataclass(slots=True, eq=False)
-class Assembly:
-    """All plugins of one application, loaded and checked, and nothing running yet."""
-
-    members: list[Member]
-    manager: pluggy.PluginManager
-    ledger: Ledger
-
-    @property
-    def ready(self) -> list[Member]:
-        return [member for member in self.members if member.error is None]
-
-    def traces(self, member: Member) -> Traces:
-        return self.ledger.of[member.plugin.name]
-
-    def unread(self, sources: Sources, settings: KernelSettings) -> list[str]:
-        """One line for each `VINC_` name that neither the kernel nor a plugin reads."""
-        declared = {one.plugin.name: one.contribution.settings for one in self.members}
-        return unknown_names(sources, declared, partial(idle, settings))
-
-    def hooks(self, name: str, plugin: str) -> list[Callable[..., Any]]:
-        return implementations(self.manager, name, plugin)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Assembling:
-    """What assembling needs; `overrides` is what FastAPI asks for `dependency_overrides`.
-
-    `tell` hears plugin and phase before each step, for whoever watches over a process that a plugin may end.
-    """
-
-    settings: KernelSettings
-    sources: Sources
-    overrides: Any = None
-    tell: Callable[[str, str], None] = lambda _plugin, _phase: None
-
-
-def assemble(plugins: Sequence[Plugin], given: Assembling) -> Assembly:
-    """Everything from import to check; raises StartErrors that tell all failures of required plugins at once."""
-    made = Assembly([Member(plugin, error=plugin.fault) for plugin in plugins], new_manager(), Ledger(plugins))
+def load_plugins(plugins: Sequence[Plugin], options: LoadOptions) -> Assembly:
+    """Everything from import to check; failures stand in the plugins' `error`."""
+    assembly = Assembly([LoadedPlugin(plugin, error=plugin.fault) for plugin in plugins], new_manager())
     with collector_paused():
-        for phase, step in (("import", bring_in), ("contribute", collect), ("settings", configure), ("check", place)):
-            for member in made.members:
-                given.tell(member.plugin.name, phase)
-                attempt(made, member, phase, partial(step, made, member, given))
-        settle(made, given)
-    if fatal := [member.error for member in made.members if member.error and member.plugin.required]:
-        raise StartErrors(fatal)
-    for member in made.members:
-        if member.error:
-            logger.warning("plugin %s is quarantined: %s", member.plugin.name, member.error)
-    return made
-
-
-def settle(made: Assembly, given: Assembling) -> None:
-    """Who owns which name, and whether everything that guards ask for is contributed by somebody who runs."""
-    claims: dict[str, list[Claim]] = {}
-
-    def collect_claims(member: Member) -> None:
-        claims[member.plugin.name] = list(claims_of(member.plugin, member.contribution, member.endpoints))
-
-    def keep_apart(member: Member) -> None:
-        if member.plugin.name in shared:
-            raise shared[member.plugin.name]
-
-    for member in made.members:
-        attempt(made, member, "check", partial(collect_claims, member))
-    shared = conflicts({one.plugin.name: (one.plugin, claims[one.plugin.name]) for one in made.ready})
-    for member in made.members:
-        attempt(made, member, "check", partial(keep_apart, member))
-    before = -1
-    while len(made.ready) != before:  # who is put aside takes its names along, which another may ask for
-        before = len(made.ready)
-        configure_mappers(made, given)
-        declared = check.Declared.of([one.contribution for one in made.ready])
-        for member in made.members:
-            attempt(made, member, "check", partial(check.undeclared, member.plugin, member.endpoints, declared))
-
-
-def configure_mappers(made: Assembly, given: Assembling) -> None:
-    """One mapper that cannot be configured fails the first query of everybody, so its plugin goes, and they again."""
-    made.ledger.enter()
-    for member in made.members:
-        if member.error:
-            made.traces(member).remove()  # what a thread of it has declared since
-    members = {member.plugin.name: member for member in made.members}
-    for _ in made.members:
-        error = failed_mapping(made.ledger, given.settings.plugins.load_timeout)
-        if error is None:
-            return
-        put_aside(made, members[error.plugin], error)
-        for member in made.members:
-            attempt(made, member, "check", lambda: None)  # those that need it go with it
+        for one in assembly.ready:
+            load_plugin(assembly, one, options)
+            if options.is_trial and one.error and not one.plugin.required:
+                return assembly
+        check_together(assembly, options)
+    return assembly
 
 
 @contextmanager
@@ -170,102 +68,146 @@ def collector_paused() -> Iterator[None]:
             gc.enable()
 
 
-def attempt(made: Assembly, member: Member, phase: str, step: Callable[[], None]) -> None:
-    """Run one step for one plugin; what it raises puts the plugin aside, and those that need it."""
-    if member.error is not None:
-        return
+def load_plugin(assembly: Assembly, one: LoadedPlugin, options: LoadOptions) -> None:
+    for phase, step in STEPS.items():
+        options.report(one.plugin.name, phase)
+        attempt(assembly, one, phase, partial(step, assembly, one, options))
+
+
+def attempt(assembly: Assembly, one: LoadedPlugin, phase: str, step: Callable[[], None]) -> None:
+    """Run one step for a plugin that has not failed, and whose needs have not."""
     try:
-        refuse_without_needs(made, member, phase)
-        step()
-    except (Exception, SystemExit) as error:  # noqa: BLE001  a plugin may raise anything; it is told, and put aside
-        put_aside(made, member, told(made, member, phase, error))
+        if one.error is None:
+            refuse_without_needs(assembly, one)
+            step()
+    except (Exception, SystemExit) as error:  # noqa: BLE001  a plugin may raise anything
+        one.error = describe_error(assembly, one, phase, error)
 
 
-def refuse_without_needs(made: Assembly, member: Member, phase: str) -> None:
-    lost = next((one.plugin.name for one in made.members if one.error and one.plugin.name in member.plugin.needs), None)
-    if lost is not None:
-        what, cure = f"it needs {lost!r}, which is quarantined", f"see the line about {lost}"
-        raise StartError(what, plugin=member.plugin.name, phase=phase, where=member.plugin.where, cure=cure)
+def refuse_without_needs(assembly: Assembly, one: LoadedPlugin) -> None:
+    for other in assembly.members:
+        if other.error and other.plugin.name in one.plugin.needs:
+            raise broken_need(one.plugin, other.plugin.name)
 
 
-def told(made: Assembly, member: Member, phase: str, error: BaseException) -> StartError:
+def describe_error(assembly: Assembly, one: LoadedPlugin, phase: str, error: BaseException) -> StartError:
     """The line about an error; for a table that is there already, with the name of whose it is."""
-    text = error.what if isinstance(error, StartError) else text_of(error)
-    twice = re.search(r"Table '([^']+)' is already defined", text)
+    described = to_start_error(one.plugin, phase, error)
+    twice = re.search(r"Table '([^']+)' is already defined", described.what)
     if twice is None:
-        return failure(member.plugin, phase, error)
-    table = twice[1]
-    owner = next((one for one in made.members if table in made.traces(one).tables and one is not member), None)
-    where = error.where if isinstance(error, StartError) else member.plugin.where
+        return described
+    owner = next((other for other in assembly.members if twice[1] in other.tables and other is not one), None)
     whose = f"{owner.plugin.name}'s" if owner else "its own"
-    what = f"the table {table!r} is already {whose}"
-    return StartError(what, plugin=member.plugin.name, phase=phase, where=where, cure="rename one of them")
+    what, cure = f"the table {twice[1]!r} is already {whose}", "rename one of them"
+    return StartError(what, plugin=one.plugin.name, phase=phase, where=described.where, cure=cure)
 
 
-def put_aside(made: Assembly, member: Member, error: StartError) -> None:
-    """Leave the application as if this plugin were not there."""
-    member.error = error
-    member.endpoints, member.contribution, member.settings = [], Contribution(), None
-    if made.manager.has_plugin(member.plugin.name):
-        made.manager.unregister(name=member.plugin.name)
-    made.traces(member).remove()
+def import_plugin(assembly: Assembly, one: LoadedPlugin, options: LoadOptions) -> None:
+    with noting_tables(assembly, one):
+        module = load(one.plugin, options.seconds)
+    # Registering runs what `dir` calls.
+    bounded(one.plugin, "import", options.seconds, lambda: register(one.plugin, module, assembly.manager))
 
 
-def bring_in(made: Assembly, member: Member, given: Assembling) -> None:
-    plugin, seconds = member.plugin, given.settings.plugins.load_timeout
-    with made.ledger.record(plugin):
-        module = load(plugin, seconds)
-    check.own_tables(plugin, made.traces(member).tables)
-    bounded(plugin, "import", seconds, lambda: register(plugin, module, made.manager))  # it runs what `dir` calls
-
-
-def collect(made: Assembly, member: Member, given: Assembling) -> None:
-    """Routers and models are often imported only by `contribute`, so it leaves traces like the import."""
-    plugin, seconds = member.plugin, given.settings.plugins.load_timeout
-    with made.ledger.record(plugin):
-        member.contribution = bounded(plugin, "contribute", seconds, lambda: contribution_of(plugin, made.manager))
-    if not plugin.required and (asked := DECIDING.intersection(member.contribution.provides)):
-        member.plugin = replace(plugin, required=True)  # so that it stops the start
-        what = f"it provides the {min(one.__name__ for one in asked)}, and without it everybody would be let in"
+def collect(assembly: Assembly, one: LoadedPlugin, options: LoadOptions) -> None:
+    """Routers and models are often imported only by `contribute`."""
+    plugin = one.plugin
+    with noting_tables(assembly, one):
+        one.contribution = bounded(
+            plugin, "contribute", options.seconds, lambda: contribution_of(plugin, assembly.manager)
+        )
+    if not plugin.required and (decides := DECIDING.intersection(one.contribution.provides)):
+        one.plugin = replace(plugin, required=True)  # so that it stops the start
+        what = f"it provides the {min(kind.__name__ for kind in decides)}, and without it everybody would be let in"
         cure = "take out required = false: nobody can be asked in its place"
         raise StartError(what, plugin=plugin.name, phase="contribute", where=plugin.where, cure=cure)
-    check.own_tables(plugin, made.traces(member).tables)
 
 
-def configure(_: Assembly, member: Member, given: Assembling) -> None:
-    plugin, kind = member.plugin, member.contribution.settings
-    if kind is None:
-        if plugin.settings:
-            what = f"it has no settings, and {plugin.where} sets {', '.join(plugin.settings)}"
-            raise StartError(what, plugin=plugin.name, phase="settings", where=plugin.where, cure="take them out")
-        return
-    member.settings, member.origins = bounded(
-        plugin, "settings", given.settings.plugins.load_timeout, lambda: settings_of(plugin, kind, given)
-    )
+@contextmanager
+def noting_tables(assembly: Assembly, one: LoadedPlugin) -> Iterator[None]:
+    """Note whose the new tables are: a plugin may import another's models, and its own are its own then as well."""
+    before = set(Base.metadata.tables)
+    try:
+        yield
+    finally:
+        for table in Base.metadata.tables.keys() - before:
+            cls = None if table.startswith(f"{one.plugin.name}_") else check.class_of(table)
+            owner = assembly.owner_of(cls.__module__) if cls else None
+            (owner or one).tables.add(table)
 
 
-def settings_of(plugin: Plugin, kind: type[Settings], given: Assembling) -> tuple[Settings, list[Origin]]:
+def configure(_: Assembly, one: LoadedPlugin, options: LoadOptions) -> None:
+    plugin, kind = one.plugin, one.contribution.settings
+    if kind is not None:
+        one.settings, one.origins = bounded(
+            plugin, "settings", options.seconds, lambda: settings_of(plugin, kind, options)
+        )
+    elif plugin.settings:
+        what = f"it has no settings, and {plugin.where} sets {', '.join(plugin.settings)}"
+        raise StartError(what, plugin=plugin.name, phase="settings", where=plugin.where, cure="take them out")
+
+
+def settings_of(plugin: Plugin, kind: type[Settings], options: LoadOptions) -> tuple[Settings, list[Origin]]:
     """A plugin's settings from all sources; raises StartError for bad ones, and for those that production forbids."""
     prefix = plugin_prefix(plugin.name)
     try:
-        made, origins = read_one(kind, given.sources, prefix=prefix, table=plugin.settings, table_name=plugin.where)
-        if given.settings.service.env == "prod":
-            refuse_for_production(made)
+        settings, origins = read_one(
+            kind, options.sources, prefix=prefix, table=plugin.settings, table_name=plugin.where
+        )
+        if options.settings.service.env == "prod":
+            refuse_for_production(settings)
     except SettingsError as error:
         what = "; ".join(error.lines)
         cure = "mend the setting"
         raise StartError(what, plugin=plugin.name, phase="settings", where=plugin.where, cure=cure) from None
-    return made, origins
+    return settings, origins
 
 
-def place(made: Assembly, member: Member, given: Assembling) -> None:
-    plugin, contribution = member.plugin, member.contribution
+def read_history(_: Assembly, one: LoadedPlugin, __: LoadOptions) -> None:
+    """Read the plugin's revisions: serving compares them with the database, and migrations run them."""
+    history = history_of(one.plugin.name, one.plugin.package)
+    try:
+        if history is not None:
+            revisions(history)
+    except BrokenHistory as error:
+        raise StartError(
+            error.what, plugin=one.plugin.name, phase="histories", where=error.where, cure=error.cure
+        ) from None
+
+
+def place(_: Assembly, one: LoadedPlugin, options: LoadOptions) -> None:
+    """Give the routes their final paths, and refuse names that cannot be the plugin's own."""
+    plugin, contribution = one.plugin, one.contribution
+    check.own_tables(plugin, one.tables)
     at = Place(
         plugin=plugin.name,
-        prefix=given.settings.service.api_prefix,
+        prefix=options.settings.service.api_prefix,
         own=plugin.prefixes,
-        overrides=given.overrides,
+        overrides=options.overrides,
         where=contribution.where,
     )
-    member.endpoints = list(endpoints(at, contribution.routers))
-    check.uncontributed(plugin, contribution, made.traces(member).tables)
+    one.endpoints = list(endpoints(at, contribution.routers))
+    check.uncontributed(plugin, contribution, one.tables)
+    one.claims = list(claims_of(plugin, contribution, one.endpoints))
+
+
+STEPS = {
+    "import": import_plugin,
+    "contribute": collect,
+    "settings": configure,
+    "histories": read_history,
+    "check": place,
+}
+
+
+def check_together(assembly: Assembly, options: LoadOptions) -> None:
+    """Who owns which name, and whether everything that guards ask for is contributed by somebody who runs."""
+    for name, error in conflicts([(one.plugin, one.claims) for one in assembly.ready]).items():
+        next(one for one in assembly.members if one.plugin.name == name).error = error
+    configure_all_mappers(assembly, options)
+    before = -1
+    while len(assembly.ready) != before:  # who fails takes names along, which another may ask for
+        before = len(assembly.ready)
+        declared = check.Declared.of([one.contribution for one in assembly.ready])
+        for one in assembly.ready:
+            attempt(assembly, one, "check", partial(check.undeclared, one.plugin, one.endpoints, declared))

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ..context import MembershipDirectory, PrincipalDirectory, TenantDirectory
 from ..contracts import CommandGroup, Contribution
+from ..database.base import Base
 from ..endpoints import Endpoint, class_line, line_of
 from ..errors import StartError
 from .arrange import Plugin
-from .traces import managers
 
 DIRECTORIES = (TenantDirectory, PrincipalDirectory, MembershipDirectory)
 
@@ -26,13 +26,13 @@ class Claim:
     where: str
 
 
-def conflicts(claimed: Mapping[str, tuple[Plugin, Sequence[Claim]]]) -> dict[str, StartError]:
+def conflicts(claimed: Iterable[tuple[Plugin, Sequence[Claim]]]) -> dict[str, StartError]:
     """By plugin, the first name that it shares with another; a required one keeps its names against optional ones.
 
     Whatever the order of plugins, the outcome is the same: of two equals neither wins.
     """
     owners: dict[tuple[str, str], list[tuple[Plugin, Claim]]] = defaultdict(list)
-    for plugin, claims in claimed.values():
+    for plugin, claims in claimed:
         for claim in claims:
             owners[claim.kind, claim.name].append((plugin, claim))
     errors: dict[str, StartError] = {}
@@ -79,9 +79,19 @@ def own_tables(plugin: Plugin, tables: Iterable[str]) -> None:
 
 def table_line(table: str) -> str:
     """`file:line` of the class that a table belongs to; empty for a table without one."""
-    mapped = (manager.class_ for manager in managers())
-    found = next((one for one in mapped if str(getattr(one, "__table__", "")) == table), None)
-    return class_line(found) if found else ""
+    cls = class_of(table)
+    return class_line(cls) if cls else ""
+
+
+def class_of(table: str) -> type | None:
+    """The class that declares a table; also one whose mapping failed, which no registry tells of."""
+    classes: list[type] = [Base]
+    while classes:
+        cls = classes.pop()
+        if str(vars(cls).get("__table__", "")) == table:
+            return cls
+        classes += cls.__subclasses__()
+    return None
 
 
 def commands_of(made: Contribution) -> Iterator[tuple[tuple[str, ...], Callable[..., Any]]]:

@@ -11,8 +11,8 @@ from ..database.versions import Place
 from ..errors import StartError
 from ..services import App, HealthCheck, Services
 from .arrange import Plugin
-from .assemble import Assembly, Member
-from .load import ask_health, enter, failure, give_up
+from .assembly import Assembly, LoadedPlugin
+from .load import ask_health, enter, give_up, to_start_error
 from .tables import plugins_behind, refuse_old_tables
 
 logger = logging.getLogger("vinc.plugins")
@@ -27,7 +27,7 @@ async def open_plugins(assembly: Assembly, services: Services, stack: AsyncExitS
 
 
 async def open_plugin(
-    assembly: Assembly, member: Member, services: Services, own: AsyncExitStack, old: Place | None
+    assembly: Assembly, member: LoadedPlugin, services: Services, own: AsyncExitStack, old: Place | None
 ) -> None:
     """Enter one plugin's lifespans; an optional one that cannot open keeps its routes, which answer 503."""
     plugin, app = member.plugin, App(services, member.plugin.name)
@@ -40,7 +40,7 @@ async def open_plugin(
             await enter(plugin, hook, app, own)
         refuse_empty_promises(member, services)
     except Exception as error:
-        told = failure(plugin, "lifespan", error)
+        told = to_start_error(plugin, "lifespan", error)
         if plugin.required:
             raise told from error
         await give_up(plugin, own)
@@ -61,7 +61,7 @@ def refuse_without_needs(plugin: Plugin, services: Services) -> None:
         raise StartError(what, plugin=plugin.name, phase="lifespan", where=plugin.where, cure=cure)
 
 
-def refuse_empty_promises(member: Member, services: Services) -> None:
+def refuse_empty_promises(member: LoadedPlugin, services: Services) -> None:
     for protocol in member.contribution.provides:
         if services.owners.get(protocol) != member.plugin.name:
             raise StartError(
