@@ -21,12 +21,11 @@ from .lifespan import connections
 from .middleware.front import Front, Steps
 from .middleware.identity import Identity
 from .plugins.arrange import Plugin
-from .plugins.assemble import assemble
-from .plugins.assembly import Assembly, LoadOptions
+from .plugins.assemble import Assembly, LoadOptions, assemble
 from .plugins.find import KERNEL
 from .plugins.open import open_plugins
-from .plugins.quarantine import select_plugins
 from .plugins.rights import rights
+from .plugins.trials import select_plugins
 from .routing import Index
 from .services import Services
 from .settings import KernelSettings, Sources, refuse_unsafe

@@ -8,7 +8,7 @@ import sys
 from .app import Application, create_app
 from .errors import VincError
 from .plugins.assemble import collector_paused
-from .plugins.quarantine import OUTCOME, take_over
+from .plugins.trials import FAILURES, load_failures
 from .settings import Sources, read_settings
 from .telemetry import configure, logger
 
@@ -21,8 +21,8 @@ def application() -> Application:
         given = Sources.read(os.environ)
         settings, _ = read_settings(given)
         configure(settings.log, debug=settings.service.debug)
-        outcome = os.environ.pop(OUTCOME, None)  # `vinc serve` has tried the plugins
-        made = create_app(settings, given, plugins=take_over(outcome, settings) if outcome else None)
+        failures = os.environ.pop(FAILURES, None)  # `vinc serve` has tried the plugins
+        made = create_app(settings, given, plugins=load_failures(failures, settings) if failures else None)
     except VincError as error:
         for line in str(error).splitlines():
             print(f"vinc: {line}", file=sys.stderr)

@@ -27,7 +27,7 @@ def made(environ: Mapping[str, str], beside: Mapping[str, ModuleType]) -> Applic
     Others stand in where no plugin knows tenants, or the role of the platform.
     """
     from vinc_kernel.app import create_app
-    from vinc_kernel.plugins.quarantine import select_plugins
+    from vinc_kernel.plugins.trials import select_plugins
     from vinc_kernel.settings import Sources, read_settings
 
     from . import roles, tenants

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..app import create_app
 from ..contracts import CommandGroup
 from ..errors import VincError
-from ..plugins.assembly import LoadedPlugin
+from ..plugins.assemble import LoadedPlugin
 from ..plugins.check import command_name
 from ..services import App
 from ..settings import KernelSettings, Sources

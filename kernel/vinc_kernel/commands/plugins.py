@@ -75,13 +75,13 @@ def cells(row: dict[str, Any], *, loaded: bool) -> list[str]:
 
 def loaded(plugins: list[Plugin], settings: KernelSettings, sources: Sources) -> dict[str, dict[str, Any]]:
     """By name, how each enabled plugin stands and what it contributes, told by a process of its own."""
-    from ..plugins.quarantine import try_plugins  # what only this option needs
+    from ..plugins.trials import try_plugins  # what only this option needs
 
-    tried = try_plugins(plugins, settings, sources)
-    return {one.name: {**state_of(one), **tried.contributions.get(one.name, {})} for one in tried.plugins}
+    tried, contributions = try_plugins(plugins, settings, sources)
+    return {one.name: state_of(one) | contributions.get(one.name, {}) for one in tried}
 
 
-def state_of(plugin: Plugin) -> dict[str, str]:
+def state_of(plugin: Plugin) -> dict[str, Any]:
     if plugin.fault is None:
         return {"state": "ready"}
     return {"state": "failed" if plugin.required else "quarantined", "why": str(plugin.fault)}

@@ -33,7 +33,7 @@ def add(commands: Commands) -> None:
 def run(args: Namespace, settings: KernelSettings, given: Sources) -> int:
     import uvicorn  # what only this command needs
 
-    from ..plugins.quarantine import OUTCOME, hand_over, select_plugins
+    from ..plugins.trials import FAILURES, dump_failures, select_plugins
 
     config = uvicorn.Config(
         APP,
@@ -51,7 +51,7 @@ def run(args: Namespace, settings: KernelSettings, given: Sources) -> int:
     )
     configure(settings.log)  # the workers do it for themselves, and the supervisor speaks as well
     if config.workers > 1 and not config.should_reload:  # one that starts again after a change tries anew
-        os.environ[OUTCOME] = hand_over(select_plugins(settings, given))
+        os.environ[FAILURES] = dump_failures(select_plugins(settings, given))
     try:
         return supervise(config) if config.should_reload or config.workers > 1 else serve(config)
     except SystemExit as end:  # uvicorn's own exit codes mean other things than ours

@@ -18,9 +18,8 @@ def add(commands: Commands) -> None:
 
 
 def run(_args: Namespace, settings: KernelSettings, given: Sources) -> int:
-    from ..plugins.assemble import assemble  # what only this command needs
-    from ..plugins.assembly import LoadOptions
-    from ..plugins.quarantine import select_plugins
+    from ..plugins.assemble import LoadOptions, assemble  # what only this command needs
+    from ..plugins.trials import select_plugins
 
     _, origins = read_settings(given)
     assembly = assemble(select_plugins(settings, given), LoadOptions(settings=settings, sources=given))

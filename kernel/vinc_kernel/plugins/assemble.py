@@ -1,6 +1,6 @@
-"""Load all plugins in order and check them as a whole; nothing runs yet, and nothing is ever undone.
+"""Load all plugins in order, and check them together; nothing is ever undone.
 
-An optional plugin that cannot be loaded has a fault by now (see `quarantine`): whatever fails here stops the start.
+An optional plugin that cannot be loaded has a fault by now (see `trials`): whatever fails here stops the start.
 """
 
 from __future__ import annotations
@@ -10,33 +10,108 @@ import logging
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Any
+
+import pluggy
+from sqlalchemy.orm import configure_mappers
 
 from ..context import MembershipDirectory, PrincipalDirectory
+from ..contracts import Contribution
 from ..database.base import Base
 from ..database.versions import BrokenHistory, history_of, revisions
-from ..endpoints import Place, endpoints
+from ..endpoints import Endpoint, Place, endpoints
 from ..errors import SettingsError, StartError, StartErrors
-from ..settings import Origin, Settings, plugin_prefix, read_one, refuse_for_production
-from . import check
-from .arrange import Plugin, broken_need
-from .assembly import Assembly, LoadedPlugin, LoadOptions
-from .check import claims_of, conflicts
-from .collect import contribution_of, new_manager, register
+from ..services import PluginState
+from ..settings import (
+    KernelSettings,
+    Origin,
+    Settings,
+    Sources,
+    plugin_prefix,
+    read_one,
+    refuse_for_production,
+    unknown_names,
+)
+from .arrange import Plugin, broken_need, idle
+from .check import Claim, Declared, claims_of, conflicts, refuse_tables, refuse_undeclared, table_class
+from .collect import contribution_of, implementations, new_manager, register
 from .load import bounded, load, to_start_error
-from .mappers import configure_all_mappers
 
 logger = logging.getLogger("vinc.plugins")
 DECIDING: frozenset[type] = frozenset({PrincipalDirectory, MembershipDirectory})  # who may come in, and do what
 
 
+@dataclass(slots=True, eq=False)
+class LoadedPlugin:
+    """One plugin on its way from metadata to ready; `error` is why it does not run, `tables` what came with it."""
+
+    plugin: Plugin
+    contribution: Contribution = field(default_factory=Contribution)
+    endpoints: list[Endpoint] = field(default_factory=list)
+    claims: list[Claim] = field(default_factory=list)
+    settings: Settings | None = None
+    origins: list[Origin] = field(default_factory=list)
+    tables: set[str] = field(default_factory=set)
+    error: StartError | None = None
+
+    @property
+    def state(self) -> PluginState:
+        name, version, error = self.plugin.name, self.plugin.version, self.error
+        if error is None:
+            return PluginState(name=name, version=version)
+        return PluginState(name=name, version=version, state="quarantined", phase=error.phase, why=str(error))
+
+
+@dataclass(slots=True, eq=False)
+class Assembly:
+    """All plugins of one application, loaded and checked, and nothing running yet."""
+
+    members: list[LoadedPlugin]
+    manager: pluggy.PluginManager
+
+    @property
+    def ready(self) -> list[LoadedPlugin]:
+        return [one for one in self.members if one.error is None]
+
+    @property
+    def failed(self) -> list[LoadedPlugin]:
+        """Those that failed in this process."""
+        return [one for one in self.members if one.error and one.plugin.fault is None]
+
+    def unread(self, sources: Sources, settings: KernelSettings) -> list[str]:
+        """One line for each `VINC_` name that neither the kernel nor a plugin reads."""
+        declared = {one.plugin.name: one.contribution.settings for one in self.members}
+        return unknown_names(sources, declared, partial(idle, settings))
+
+    def hooks(self, name: str, plugin: str) -> list[Callable[..., Any]]:
+        return implementations(self.manager, name, plugin)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadOptions:
+    """What loading needs; `overrides` is what FastAPI asks for `dependency_overrides`.
+
+    `report` is called with plugin and phase before each step. A trial ends with the first optional plugin that fails:
+    what it left behind could make later ones fail.
+    """
+
+    settings: KernelSettings
+    sources: Sources
+    overrides: Any = None
+    is_trial: bool = False
+    report: Callable[[str, str], None] = lambda _plugin, _phase: None
+
+    @property
+    def seconds(self) -> float:
+        return self.settings.plugins.load_timeout
+
+
 def assemble(plugins: Sequence[Plugin], options: LoadOptions) -> Assembly:
-    """Return all plugins, with those loaded that have no fault; raises StartErrors that tell all failures at once."""
+    """Load all plugins that have no fault; raises StartErrors that tell all failures at once."""
     assembly = load_plugins(plugins, options)
-    if errors := [
-        one.error for one in assembly.members if one.error and (one.plugin.required or one in assembly.failed)
-    ]:
+    if errors := [one.error for one in assembly.members if one.error and (one.plugin.required or not one.plugin.fault)]:
         raise StartErrors(errors)
     for one in assembly.members:
         if one.error:
@@ -45,14 +120,16 @@ def assemble(plugins: Sequence[Plugin], options: LoadOptions) -> Assembly:
 
 
 def load_plugins(plugins: Sequence[Plugin], options: LoadOptions) -> Assembly:
-    """Everything from import to check; failures stand in the plugins' `error`."""
+    """Everything from import to check; why a plugin failed is its `error`."""
     assembly = Assembly([LoadedPlugin(plugin, error=plugin.fault) for plugin in plugins], new_manager())
     with collector_paused():
         for one in assembly.ready:
-            load_plugin(assembly, one, options)
+            for phase, step in STEPS:
+                options.report(one.plugin.name, phase)
+                attempt(assembly, one, phase, partial(step, assembly, one, options))
             if options.is_trial and one.error and not one.plugin.required:
                 return assembly
-        check_together(assembly, options)
+        check_together(assembly)
     return assembly
 
 
@@ -68,26 +145,17 @@ def collector_paused() -> Iterator[None]:
             gc.enable()
 
 
-def load_plugin(assembly: Assembly, one: LoadedPlugin, options: LoadOptions) -> None:
-    for phase, step in STEPS.items():
-        options.report(one.plugin.name, phase)
-        attempt(assembly, one, phase, partial(step, assembly, one, options))
-
-
 def attempt(assembly: Assembly, one: LoadedPlugin, phase: str, step: Callable[[], None]) -> None:
-    """Run one step for a plugin that has not failed, and whose needs have not."""
+    """Run one step, unless the plugin has failed; one that needs a plugin that failed fails."""
+    broken = next((other for other in assembly.members if other.error and other.plugin.name in one.plugin.needs), None)
+    if one.error is None and broken:
+        one.error = broken_need(one.plugin, broken.plugin.name)
+    if one.error is not None:
+        return
     try:
-        if one.error is None:
-            refuse_without_needs(assembly, one)
-            step()
+        step()
     except (Exception, SystemExit) as error:  # noqa: BLE001  a plugin may raise anything
         one.error = describe_error(assembly, one, phase, error)
-
-
-def refuse_without_needs(assembly: Assembly, one: LoadedPlugin) -> None:
-    for other in assembly.members:
-        if other.error and other.plugin.name in one.plugin.needs:
-            raise broken_need(one.plugin, other.plugin.name)
 
 
 def describe_error(assembly: Assembly, one: LoadedPlugin, phase: str, error: BaseException) -> StartError:
@@ -98,42 +166,41 @@ def describe_error(assembly: Assembly, one: LoadedPlugin, phase: str, error: Bas
         return described
     owner = next((other for other in assembly.members if twice[1] in other.tables and other is not one), None)
     whose = f"{owner.plugin.name}'s" if owner else "its own"
-    what, cure = f"the table {twice[1]!r} is already {whose}", "rename one of them"
-    return StartError(what, plugin=one.plugin.name, phase=phase, where=described.where, cure=cure)
+    what = f"the table {twice[1]!r} is already {whose}"
+    return StartError(what, plugin=one.plugin.name, phase=phase, where=described.where, cure="rename one of them")
 
 
 def import_plugin(assembly: Assembly, one: LoadedPlugin, options: LoadOptions) -> None:
     with noting_tables(assembly, one):
         module = load(one.plugin, options.seconds)
-    # Registering runs what `dir` calls.
+    # Registering calls what the module defines as `__dir__`.
     bounded(one.plugin, "import", options.seconds, lambda: register(one.plugin, module, assembly.manager))
 
 
 def collect(assembly: Assembly, one: LoadedPlugin, options: LoadOptions) -> None:
-    """Routers and models are often imported only by `contribute`."""
+    """Ask for the contribution; routers and models are often imported only by it."""
     plugin = one.plugin
     with noting_tables(assembly, one):
-        one.contribution = bounded(
-            plugin, "contribute", options.seconds, lambda: contribution_of(plugin, assembly.manager)
-        )
-    if not plugin.required and (decides := DECIDING.intersection(one.contribution.provides)):
+        contribution = bounded(plugin, "contribute", options.seconds, lambda: contribution_of(plugin, assembly.manager))
+    if not plugin.required and (decides := DECIDING.intersection(contribution.provides)):
         one.plugin = replace(plugin, required=True)  # so that it stops the start
         what = f"it provides the {min(kind.__name__ for kind in decides)}, and without it everybody would be let in"
         cure = "take out required = false: nobody can be asked in its place"
         raise StartError(what, plugin=plugin.name, phase="contribute", where=plugin.where, cure=cure)
+    one.contribution = contribution
 
 
 @contextmanager
 def noting_tables(assembly: Assembly, one: LoadedPlugin) -> Iterator[None]:
-    """Note whose the new tables are: a plugin may import another's models, and its own are its own then as well."""
-    before = set(Base.metadata.tables)
+    """Note whose the new tables are: this plugin's, or another's whose models it has imported."""
+    before, members = set(Base.metadata.tables), {other.plugin.name: other for other in assembly.members}
     try:
         yield
     finally:
         for table in Base.metadata.tables.keys() - before:
-            cls = None if table.startswith(f"{one.plugin.name}_") else check.class_of(table)
-            owner = assembly.owner_of(cls.__module__) if cls else None
-            (owner or one).tables.add(table)
+            named = members.get(table.partition("_")[0], one)
+            cls = None if named is one else table_class(table)
+            (named if cls and named.plugin.owns(cls.__module__) else one).tables.add(table)
 
 
 def configure(_: Assembly, one: LoadedPlugin, options: LoadOptions) -> None:
@@ -149,36 +216,30 @@ def configure(_: Assembly, one: LoadedPlugin, options: LoadOptions) -> None:
 
 def settings_of(plugin: Plugin, kind: type[Settings], options: LoadOptions) -> tuple[Settings, list[Origin]]:
     """A plugin's settings from all sources; raises StartError for bad ones, and for those that production forbids."""
-    prefix = plugin_prefix(plugin.name)
+    prefix, table = plugin_prefix(plugin.name), plugin.settings
     try:
-        settings, origins = read_one(
-            kind, options.sources, prefix=prefix, table=plugin.settings, table_name=plugin.where
-        )
+        settings, origins = read_one(kind, options.sources, prefix=prefix, table=table, table_name=plugin.where)
         if options.settings.service.env == "prod":
             refuse_for_production(settings)
     except SettingsError as error:
-        what = "; ".join(error.lines)
-        cure = "mend the setting"
+        what, cure = "; ".join(error.lines), "mend the setting"
         raise StartError(what, plugin=plugin.name, phase="settings", where=plugin.where, cure=cure) from None
     return settings, origins
 
 
 def read_history(_: Assembly, one: LoadedPlugin, __: LoadOptions) -> None:
-    """Read the plugin's revisions: serving compares them with the database, and migrations run them."""
-    history = history_of(one.plugin.name, one.plugin.package)
+    """Read the revisions, so that broken ones are found without a database."""
     try:
-        if history is not None:
+        if history := history_of(one.plugin.name, one.plugin.package):
             revisions(history)
     except BrokenHistory as error:
-        raise StartError(
-            error.what, plugin=one.plugin.name, phase="histories", where=error.where, cure=error.cure
-        ) from None
+        what, where, cure = error.what, error.where, error.cure
+        raise StartError(what, plugin=one.plugin.name, phase="histories", where=where, cure=cure) from None
 
 
 def place(_: Assembly, one: LoadedPlugin, options: LoadOptions) -> None:
     """Give the routes their final paths, and refuse names that cannot be the plugin's own."""
     plugin, contribution = one.plugin, one.contribution
-    check.own_tables(plugin, one.tables)
     at = Place(
         plugin=plugin.name,
         prefix=options.settings.service.api_prefix,
@@ -186,28 +247,35 @@ def place(_: Assembly, one: LoadedPlugin, options: LoadOptions) -> None:
         overrides=options.overrides,
         where=contribution.where,
     )
+    refuse_tables(plugin, contribution, one.tables)
     one.endpoints = list(endpoints(at, contribution.routers))
-    check.uncontributed(plugin, contribution, one.tables)
     one.claims = list(claims_of(plugin, contribution, one.endpoints))
 
 
-STEPS = {
-    "import": import_plugin,
-    "contribute": collect,
-    "settings": configure,
-    "histories": read_history,
-    "check": place,
-}
+def map_classes(assembly: Assembly, one: LoadedPlugin, options: LoadOptions) -> None:
+    """Configure the mappers before the first query does; after a failure all of them fail, whoever asks."""
+    if one.contribution.models and not assembly.failed:
+        bounded(one.plugin, "check", options.seconds, configure_mappers, one.contribution.where)
 
 
-def check_together(assembly: Assembly, options: LoadOptions) -> None:
+STEPS = (
+    ("import", import_plugin),
+    ("contribute", collect),
+    ("settings", configure),
+    ("histories", read_history),
+    ("check", place),
+    ("check", map_classes),
+)
+
+
+def check_together(assembly: Assembly) -> None:
     """Who owns which name, and whether everything that guards ask for is contributed by somebody who runs."""
-    for name, error in conflicts([(one.plugin, one.claims) for one in assembly.ready]).items():
-        next(one for one in assembly.members if one.plugin.name == name).error = error
-    configure_all_mappers(assembly, options)
+    errors = conflicts([(one.plugin, one.claims) for one in assembly.ready])
+    for one in assembly.ready:
+        one.error = errors.get(one.plugin.name)
     before = -1
     while len(assembly.ready) != before:  # who fails takes names along, which another may ask for
         before = len(assembly.ready)
-        declared = check.Declared.of([one.contribution for one in assembly.ready])
+        declared = Declared.of([one.contribution for one in assembly.ready])
         for one in assembly.ready:
-            attempt(assembly, one, "check", partial(check.undeclared, one.plugin, one.endpoints, declared))
+            attempt(assembly, one, "check", partial(refuse_undeclared, one.plugin, one.endpoints, declared))

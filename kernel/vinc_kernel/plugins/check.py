@@ -71,19 +71,24 @@ def claims_of(plugin: Plugin, made: Contribution, endpoints: Iterable[Endpoint])
         yield Claim("command", " ".join((plugin.name, *words)), line_of(command))
 
 
-def own_tables(plugin: Plugin, tables: Iterable[str]) -> None:
-    """Raise StartError for a table that an import declared and that is not named after the plugin."""
-    for table in sorted(tables):
-        own(plugin, "table", table, f"{plugin.name}_", table_line(table) or plugin.where)
+def refuse_tables(plugin: Plugin, made: Contribution, tables: set[str]) -> None:
+    """Raise StartError for a table that came with the plugin and is not named after it, or not contributed."""
+    beginning = f"{plugin.name}_"
+    if foreign := {table for table in tables if not table.startswith(beginning) or table == beginning}:
+        own(plugin, "table", min(foreign), beginning, table_line(min(foreign)) or plugin.where)
+    if forgotten := tables - {str(model.__table__) for model in made.models}:
+        what = f"the table {min(forgotten)!r} is declared and not contributed"
+        where = table_line(min(forgotten)) or made.where
+        raise refused(plugin, what, where, "add its model to Contribution(models=...)")
 
 
 def table_line(table: str) -> str:
-    """`file:line` of the class that a table belongs to; empty for a table without one."""
-    cls = class_of(table)
+    """`file:line` of the class that declares a table; empty for a table without one."""
+    cls = table_class(table)
     return class_line(cls) if cls else ""
 
 
-def class_of(table: str) -> type | None:
+def table_class(table: str) -> type | None:
     """The class that declares a table; also one whose mapping failed, which no registry tells of."""
     classes: list[type] = [Base]
     while classes:
@@ -135,7 +140,7 @@ class Declared:
         )
 
 
-def undeclared(plugin: Plugin, endpoints: Iterable[Endpoint], declared: Declared) -> None:
+def refuse_undeclared(plugin: Plugin, endpoints: Iterable[Endpoint], declared: Declared) -> None:
     """Raise StartError for a route that asks for something that nobody contributes."""
     for endpoint in endpoints:
         needs = endpoint.requirement
@@ -151,14 +156,6 @@ def undeclared(plugin: Plugin, endpoints: Iterable[Endpoint], declared: Declared
         if unknown := frozenset().union(*needs.roles) - declared.roles:
             what = f"{endpoint.path} asks for the role {min(unknown)!r}, which nobody contributes"
             raise refused(plugin, what, endpoint.where, "add it to Contribution(roles=...), or install its plugin")
-
-
-def uncontributed(plugin: Plugin, made: Contribution, tables: set[str]) -> None:
-    """Raise StartError for a table that the plugin's modules declare and its contribution does not name."""
-    if forgotten := tables - {str(model.__table__) for model in made.models}:
-        what = f"the table {min(forgotten)!r} is declared and not contributed"
-        where = table_line(min(forgotten)) or made.where
-        raise refused(plugin, what, where, "add its model to Contribution(models=...)")
 
 
 def refused(plugin: Plugin, what: str, where: str, cure: str) -> StartError:

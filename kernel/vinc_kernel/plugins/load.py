@@ -32,8 +32,11 @@ def load(plugin: Plugin, seconds: float) -> ModuleType:
     return bounded(plugin, "import", seconds, lambda: import_module(plugin.module))
 
 
-def bounded(plugin: Plugin, phase: str, seconds: float, work: Callable[[], T]) -> T:
-    """Run a plugin's code under the deadline; raises StartError for whatever it raises."""
+def bounded(plugin: Plugin, phase: str, seconds: float, work: Callable[[], T], where: str = "") -> T:
+    """Run a plugin's code under the deadline; raises StartError for whatever it raises.
+
+    `where` is for an error that no line of the plugin raises.
+    """
     done: list[T] = []
     raised: list[tuple[BaseException, StartError]] = []
 
@@ -41,14 +44,13 @@ def bounded(plugin: Plugin, phase: str, seconds: float, work: Callable[[], T]) -
         try:
             done.append(work())
         except BaseException as error:  # noqa: BLE001  SystemExit and KeyboardInterrupt are the plugin's own here
-            raised.append((error, to_start_error(plugin, phase, error)))  # here: its text is the plugin's code too
+            raised.append((error, to_start_error(plugin, phase, error, where)))  # its text is the plugin's code too
 
     thread = threading.Thread(target=attempt, name=f"vinc-load-{plugin.name}", daemon=True)
     thread.start()
     thread.join(seconds)
     if thread.is_alive():
-        where = current_line(plugin, thread)
-        raise too_slow(plugin, phase, seconds, where)
+        raise too_slow(plugin, phase, seconds, current_line(plugin, thread))
     if raised:
         error, described = raised[0]
         raise described from error

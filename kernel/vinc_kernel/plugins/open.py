@@ -11,7 +11,7 @@ from ..database.versions import Place
 from ..errors import StartError
 from ..services import App, HealthCheck, Services
 from .arrange import Plugin
-from .assembly import Assembly, LoadedPlugin
+from .assemble import Assembly, LoadedPlugin
 from .load import ask_health, enter, give_up, to_start_error
 from .tables import plugins_behind, refuse_old_tables
 

@@ -1,4 +1,4 @@
-"""Load plugins in a process of its own, and report: `python -m vinc_kernel.plugins.trial`, which `quarantine` runs.
+"""Load plugins in a process of its own, and report: `python -m vinc_kernel.plugins.trial`, which `trials` runs.
 
 It is told as JSON on stdin what to load, and reports in lines of JSON: `[plugin, phase]` before each step, and the
 outcome. Plugins may print while they are imported, so reports go to the file descriptor that this process began with.
@@ -11,16 +11,14 @@ import logging
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import asdict
 from typing import Any
 
 from ..hookspecs import HOOKS
 from ..settings import Sources, read_settings
 from .arrange import enabled
-from .assemble import load_plugins
-from .assembly import Assembly, LoadedPlugin, LoadOptions
+from .assemble import Assembly, LoadedPlugin, LoadOptions, load_plugins
 from .check import commands_of
-from .failure import Failure
+from .trials import to_failure
 
 
 def contributed(assembly: Assembly, one: LoadedPlugin) -> dict[str, Any]:
@@ -49,7 +47,9 @@ def run_trial(request: dict[str, Any], report: Callable[[str, str], None]) -> di
     assembly = load_plugins(plugins, options)
     return {
         "failures": [
-            asdict(Failure.of(one.error, required=one.plugin.required)) for one in assembly.failed if one.error
+            to_failure(one.error, required=one.plugin.required)  # here `listens`, of the hooks that are registered
+            for one in assembly.failed
+            if one.error
         ],
         "contributions": {one.plugin.name: contributed(assembly, one) for one in assembly.ready},
     }

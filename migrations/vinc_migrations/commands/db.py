@@ -160,9 +160,8 @@ def histories(settings: KernelSettings, plugin: str | None = None) -> list[Histo
 
 def models(settings: KernelSettings, given: Sources) -> Models:
     """The models of each plugin that loads, by its name."""
-    from vinc_kernel.plugins.assemble import assemble
-    from vinc_kernel.plugins.assembly import LoadOptions
-    from vinc_kernel.plugins.quarantine import select_plugins
+    from vinc_kernel.plugins.assemble import LoadOptions, assemble
+    from vinc_kernel.plugins.trials import select_plugins
 
     assembly = assemble(select_plugins(settings, given), LoadOptions(settings=settings, sources=given))
     return {one.plugin.name: one.contribution.models for one in assembly.ready}
