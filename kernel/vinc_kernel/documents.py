@@ -12,10 +12,10 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from .context import current_context
+from .context import context_of
 from .endpoints import Endpoint
-from .guards import Requirement
 from .handling import handle_other
+from .permissions import Requirement
 from .tokens.issuer import SignIn
 
 DOCS = "/docs"
@@ -88,7 +88,7 @@ def documents(prefix: str, described: Described) -> Iterator[Endpoint]:
     address = f"{prefix}/openapi.json"
 
     async def openapi(request: Request) -> Response:
-        return Response(described.openapi(current_context(request).absent), media_type="application/json")
+        return Response(described.openapi(context_of(request).disabled_plugins), media_type="application/json")
 
     async def docs(_: Request) -> Response:
         return HTMLResponse(PAGE, headers=headers(described.sign_ins))

@@ -18,11 +18,12 @@ from starlette.types import ASGIApp
 
 from .annotations import classes_of
 from .context import Context, Principal, Tenant
+from .dependencies import Injected
 from .errors import StartError
-from .guards import Guard, Requirement, guards_of
+from .guards import Guard, guards_of
 from .handling import handle_http, handle_other
-from .services import Injected
-from .sessions import SESSION_CALLS, PlatformSession
+from .permissions import Requirement
+from .sessions import TENANT_SCOPED, PlatformSession, TenantOrPlatformSession
 from .tenant_settings import TenantSettings
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -206,19 +207,21 @@ def required_by(
     if dependant is not None:
         refuse_what_callers_would_write(place, path, function, dependant)
     calls = list(calls_of(dependant)) if dependant is not None else []
-    platform = any(isinstance(call, PlatformSession) for call in calls) or any(one.platform for one in guards)
-    if not guards and not platform:
+    either = any(isinstance(call, TenantOrPlatformSession) for call in calls)
+    platform = any(type(call) is PlatformSession for call in calls) or any(one.platform for one in guards)
+    if not guards and not platform and not either:
         cure = "add a guard: require_capabilities(), require_roles(), signed_in, or public(why)"
         raise refused(place, f"the route {path} does not declare what it needs", function, cure)
     open_to_all = [one for one in guards if one.public]
-    if open_to_all and (platform or len(guards) > len(open_to_all)):
+    if open_to_all and (platform or either or len(guards) > len(open_to_all)):
         raise refused(place, f"the route {path} is public and guarded", function, "keep one of the two")
     capabilities = frozenset().union(*(one.capabilities for one in guards))
     asked = {call.kind for call in calls if isinstance(call, Injected)}
     settings = frozenset(kind for kind in asked if isinstance(kind, type) and issubclass(kind, TenantSettings))
-    tenant = bool(capabilities) or bool(settings) or any(call in SESSION_CALLS for call in calls)
-    if tenant and platform:
-        cure = "keep one: a capability, a Session or settings of a tenant, or platform_session() and platform_only"
+    scoped = bool(settings) or any(call in TENANT_SCOPED for call in calls)
+    tenant = (bool(capabilities) and not either) or scoped
+    if (tenant and (platform or either)) or (platform and either):
+        cure = "keep one: a tenant's Session, settings or capability, platform_session(), or tenant_or_platform()"
         raise refused(place, f"the route {path} works both in a tenant and on the platform", function, cure)
     return Requirement(
         capabilities=capabilities,
@@ -226,6 +229,7 @@ def required_by(
         public=bool(open_to_all),
         tenant=tenant,
         platform=platform,
+        tenant_or_platform=either,
         settings=settings,
         why=open_to_all[0].why if open_to_all else "",
     )

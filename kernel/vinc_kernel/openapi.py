@@ -13,7 +13,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute, RouteContext
 
 from .endpoints import Endpoint
-from .guards import Requirement
+from .permissions import Requirement
 from .tokens.issuer import SignIn
 
 TITLE, SCHEMA_AT = "Vinc", "#/components/schemas/"
@@ -123,4 +123,4 @@ def tenants(needs: Requirement) -> list[dict[str, list[str]]]:
     named: dict[str, list[str]] = {"tenant": []}
     if needs.tenant:
         return [named]
-    return [{}, named] if needs.selects else [{}]
+    return [{}, named] if needs.selects_tenant else [{}]

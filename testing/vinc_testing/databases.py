@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 import psycopg
 from psycopg import Connection, sql
+from psycopg.types.json import Jsonb
 
 from vinc_kernel.database.roles import Roles
 
@@ -102,6 +103,10 @@ class Database:
         )
         ((made,),) = self.admin.execute(add, [uuid7(), slug, slug.replace("-", " ").title()]).fetchall()
         return UUID(str(made))
+
+    def set_tenant_settings(self, slug: str, settings: Mapping[str, Mapping[str, Any]]) -> None:
+        """Store a tenant's settings, by plugin, in the plugin tenants; no cache hears of it."""
+        self.admin.execute("update tenants_tenant set settings = %s where slug = %s", [Jsonb(settings), slug])
 
 
 def copy_template(servers: Servers, worker: str) -> Database:

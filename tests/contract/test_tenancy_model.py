@@ -20,7 +20,6 @@ from httpx import AsyncClient, Response
 from hypothesis import HealthCheck, settings, strategies
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from vinc_kernel import App
 from vinc_kernel.app import Application, create_app
 from vinc_kernel.plugins.arrange import arrange
 from vinc_kernel.rest import uuid7
@@ -72,7 +71,7 @@ class World:
 
     def purge(self) -> list[Any]:
         async def purged() -> list[Any]:
-            return [done async for done in purge_due(App(self.app.services, "tenants"))]
+            return [done async for done in purge_due(self.app.runtime.apps["tenants"])]
 
         found: list[Any] = self.run(purged())
         return found

@@ -55,7 +55,7 @@ async def pair(request: pytest.FixtureRequest, address: str, redis_url: str) -> 
 
 async def stocked(*workers: Worker) -> None:
     """Three things, whose quantities these workers keep; nothing is under way any more."""
-    await add(workers[0].services.database, "ink", "nails", "paper")
+    await add(workers[0].runtime.database, "ink", "nails", "paper")
     await asyncio.sleep(0.1)
     for one in workers:
         await one.loads("ink", "nails", "paper")
@@ -83,7 +83,7 @@ async def test_what_is_rolled_back_is_kept(pair: tuple[Worker, Worker]) -> None:
     first, second = pair
 
     async def set_and_fail() -> None:
-        async with first.services.database.session(Scope(OURS)) as db:
+        async with first.runtime.database.session(Scope(OURS)) as db:
             await first.set(db, "ink", 5)
             raise ValueError("no")
 
@@ -97,7 +97,7 @@ async def test_what_is_rolled_back_is_kept(pair: tuple[Worker, Worker]) -> None:
 async def test_what_is_new_is_found_at_once_by_all(pair: tuple[Worker, Worker]) -> None:
     first, second = pair
     assert await second.cached.get("new") is None
-    await add(first.services.database, "new")
+    await add(first.runtime.database, "new")
 
     assert await second.cached.get("new") == 7
 
@@ -107,13 +107,13 @@ async def test_many_keys_in_one_transaction_are_told_by_one_short_message(
 ) -> None:
     with psycopg.connect(conninfo(address), autocommit=True) as listener:  # as the application's role
         async with worker(address) as one:
-            listener.execute(f"listen {one.services.changes.channel}")
-            other = one.services.changes.cached("things.other", one.load, 10)
-            async with one.services.database.session(Scope(OURS)) as db:
+            listener.execute(f"listen {one.runtime.changes.channel}")
+            other = one.runtime.changes.cached("things.other", one.load, 10)
+            async with one.runtime.database.session(Scope(OURS)) as db:
                 for number in range(10_000):
                     one.cached.invalidate(db, f"mario{number}@example.com")
                 other.invalidate(db, "luigi@example.com")
-            async with one.services.database.session(Scope(OURS)) as db:
+            async with one.runtime.database.session(Scope(OURS)) as db:
                 one.cached.invalidate(db, "peach@example.com")
         heard = [one.payload for one in listener.notifies(timeout=0.5)]
 
@@ -129,10 +129,10 @@ async def test_many_keys_in_one_transaction_are_told_by_one_short_message(
 async def test_a_message_that_would_be_too_long_makes_everybody_look(address: str) -> None:
     async with worker(address) as first, worker(address) as second:
         await stocked(first, second)
-        async with first.services.database.session(Scope(OURS)) as db:
+        async with first.runtime.database.session(Scope(OURS)) as db:
             await first.set(db, "ink", 2)
             for number in range(8):
-                first.services.changes.cached(f"things.with_a_long_name_{number}", first.load, 1).invalidate(db, "key")
+                first.runtime.changes.cached(f"things.with_a_long_name_{number}", first.load, 1).invalidate(db, "key")
 
         assert await second.sees("ink", 2) < SECONDS
 
@@ -147,7 +147,7 @@ async def test_a_listener_that_is_killed_comes_back_and_nothing_old_is_answered_
         await first.change("ink", 9)
 
         assert await second.sees("ink", 9) < SECONDS
-        await second.until(lambda: second.services.changes.are_known)
+        await second.until(lambda: second.runtime.changes.are_known)
         await first.change("nails", 9)
         assert await second.sees("nails", 9) < SECONDS
 
@@ -229,7 +229,7 @@ async def test_two_installations_on_one_redis_do_not_hear_each_other(
     on_bus: tuple[Worker, Worker], vinc_servers: Servers, redis_url: str, address: str
 ) -> None:
     first, _ = on_bus
-    prefix = first.services.settings.database.role_prefix
+    prefix = first.runtime.settings.database.role_prefix
     database = "select system_identifier || '.' || oid from pg_control_system(), pg_database where datname = %s"
     with psycopg.connect(conninfo(vinc_servers.postgres)) as connection:
         ((identity,),) = connection.execute(database, [make_url(address).database]).fetchall()
@@ -261,7 +261,7 @@ async def test_while_the_numbers_cannot_be_read_nothing_old_is_answered(address:
         assert await second.loads("nails", "nails") == ["nails", "nails"]
         line.silent = False
         line.cut()
-        await second.until(lambda: second.services.changes.are_known)
+        await second.until(lambda: second.runtime.changes.are_known)
         await second.loads("nails")
         assert await second.loads("nails") == []
 
@@ -291,12 +291,12 @@ async def test_with_a_database_that_is_away_nothing_is_answered(address: str, li
         await stocked(one)
         line.refuse = True
         line.cut()
-        await one.until(lambda: not one.services.changes.are_known)
+        await one.until(lambda: not one.runtime.changes.are_known)
 
         with pytest.raises(Unavailable):
             await one.cached.get("ink")
         line.refuse = False
-        await one.until(lambda: one.services.changes.are_known)
+        await one.until(lambda: one.runtime.changes.are_known)
 
 
 async def test_what_follows_changes_knows_of_no_request(address: str) -> None:
@@ -307,12 +307,12 @@ async def test_what_follows_changes_knows_of_no_request(address: str) -> None:
 
     async def live() -> None:
         async with worker(address) as one:
-            one.services.changes.look = lambda: heard.append(asking.get())
-            async with one.services.database.session(Scope(OURS)) as db:
-                one.services.changes.note(db, "things.quantity", None)
-            one.services.changes.numbers.clear()
+            one.runtime.changes.look = lambda: heard.append(asking.get())
+            async with one.runtime.database.session(Scope(OURS)) as db:
+                one.runtime.changes.note(db, "things.quantity", None)
+            one.runtime.changes.numbers.clear()
             with psycopg.connect(conninfo(address), autocommit=True) as other:
-                other.execute(f"notify {one.services.changes.channel}")
+                other.execute(f"notify {one.runtime.changes.channel}")
             await one.until(lambda: bool(heard))
 
     await asyncio.create_task(live(), context=around)
@@ -325,7 +325,7 @@ async def test_without_the_table_of_numbers_everything_works_uncached(
 ) -> None:
     admin.execute("drop table vinc_change")
     async with worker(address) as one:
-        await add(one.services.database, "ink")
+        await add(one.runtime.database, "ink")
 
         assert await one.loads("ink", "ink") == ["ink", "ink"]
     assert "changes cannot be followed (42P01)" in caplog.text

@@ -19,7 +19,6 @@ from psycopg import errors
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
 
-from vinc_kernel.connections.postgres import postgres
 from vinc_kernel.database import pipeline
 from vinc_kernel.database.pipeline import MOST_PREPARED, PipelineConnection, Statement
 from vinc_kernel.database.postgres import Postgres
@@ -29,6 +28,7 @@ from vinc_kernel.errors import Conflict, DatabaseError
 from vinc_testing.servers import conninfo
 
 from ..conftest import OURS, database_settings
+from ..opening import postgres
 from .proxy import Proxy, proxy_to_postgres
 from .things import NAMES, Name, Thing, add, names, new
 

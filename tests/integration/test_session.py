@@ -9,13 +9,13 @@ import psycopg
 import pytest
 from sqlalchemy import bindparam, delete, insert, select, text, update
 
-from vinc_kernel.connections.postgres import postgres
 from vinc_kernel.database.postgres import Postgres
 from vinc_kernel.database.scope import Scope
 from vinc_kernel.database.session import NotOneRow
 from vinc_kernel.errors import Forbidden
 
 from ..conftest import OURS, THEIRS, database_settings
+from ..opening import postgres
 from .things import ADD, ALL, COUNT, NAMED, NAMES, Mood, Name, NameModel, Number, Row, Thing, add, names, new
 
 

@@ -43,6 +43,11 @@ class Changes:
         self.caches[topic] = made
         return made
 
+    def clear(self) -> None:
+        """Drop everything that is cached in this worker."""
+        for cache in self.caches.values():
+            cache.clear()
+
     def note(self, db: DatabaseSession, topic: str, marks: Sequence[str] | None) -> None:
         """Note on the unit of work what its commit makes every worker forget."""
         Noted.on(db, self).add(topic, marks)

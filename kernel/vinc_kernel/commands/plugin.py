@@ -14,7 +14,7 @@ from ..errors import VincError
 from ..plugins.arrange import arrange
 from ..plugins.assemble import Member
 from ..plugins.check import command_name
-from ..services import App
+from ..runtime import App
 from ..settings import KernelSettings, Sources
 from .signature import add_parameters, called, parameters_of
 
@@ -40,8 +40,8 @@ def run(argv: Sequence[str], settings: KernelSettings, given: Sources) -> int:
     function: Callable[..., Any] = getattr(args, CHOSEN)
 
     async def with_app() -> object:
-        async with app.lifespan() as services:
-            return await finished(called(function, args, App(services, argv[0])))
+        async with app.lifespan() as runtime:
+            return await finished(called(function, args, runtime.apps[argv[0]]))
 
     if takes_app(function):
         result = asyncio.run(with_app())

@@ -37,15 +37,11 @@ SECONDS_TO_CLOSE = 5.0
 QUIET = {"psycopg": logging.ERROR, "psycopg.pool": logging.WARNING}
 
 
-@asynccontextmanager
-async def postgres(settings: DatabaseSettings) -> AsyncGenerator[Postgres]:
-    """Yield the pool once its connections stand; raises DatabaseError if they don't within `start_timeout` seconds."""
+def make_postgres(settings: DatabaseSettings) -> Postgres | None:
+    """Return the pool, which nothing has opened yet; None where VINC_DATABASE_URL is not set."""
+    if settings.url is None:
+        return None
     parameters = connection_parameters(settings)
-    deadline = monotonic() + settings.start_timeout
-    statements = Statements(echo=settings.echo)
-    await wait_for_server(parameters, statements, settings.start_timeout)
-    for name, level in QUIET.items():
-        logging.getLogger(name).setLevel(level)
     pool = AsyncConnectionPool(
         connection_class=PipelineConnection,
         kwargs={**parameters, "autocommit": True},  # the unit of work begins and ends its transaction itself
@@ -58,10 +54,20 @@ async def postgres(settings: DatabaseSettings) -> AsyncGenerator[Postgres]:
         name="vinc",
         open=False,
     )
-    made = Postgres(pool, statements, Probe(parameters), Roles(settings.role_prefix))
+    return Postgres(pool, Statements(echo=settings.echo), Probe(parameters), Roles(settings.role_prefix))
+
+
+@asynccontextmanager
+async def opened_postgres(made: Postgres, settings: DatabaseSettings) -> AsyncGenerator[None]:
+    """Open its connections; raises DatabaseError if they don't stand within `start_timeout` seconds."""
+    parameters = connection_parameters(settings)
+    deadline = monotonic() + settings.start_timeout
+    await wait_for_server(parameters, made.statements, settings.start_timeout)
+    for name, level in QUIET.items():
+        logging.getLogger(name).setLevel(level)
     try:
-        await fill(pool, parameters, max(deadline - monotonic(), SECONDS_BETWEEN_TRIES))
-        yield made
+        await fill(made.pool, parameters, max(deadline - monotonic(), SECONDS_BETWEEN_TRIES))
+        yield
     finally:
         await close(made)
 

@@ -62,12 +62,10 @@ async def punctual(seconds: float) -> AsyncGenerator[None]:
         raise RedisTimeout(message) from None
 
 
-@asynccontextmanager
-async def redis(settings: RedisSettings) -> AsyncGenerator[Redis | None]:
-    """Yield the client, or None where VINC_REDIS_URL is not set; a server that is away makes a warning, no error."""
+def make_redis(settings: RedisSettings) -> Redis | None:
+    """Return the client, which connects when it is first used; None where VINC_REDIS_URL is not set."""
     if settings.url is None:
-        yield None
-        return
+        return None
     pool = BlockingConnectionPool.from_url(
         settings.url.get_secret_value(),
         max_connections=settings.max_connections,
@@ -78,12 +76,18 @@ async def redis(settings: RedisSettings) -> AsyncGenerator[Redis | None]:
     )
     client = PunctualRedis(connection_pool=pool)
     client.seconds = settings.socket_timeout
+    return client
+
+
+@asynccontextmanager
+async def opened_redis(client: Redis) -> AsyncGenerator[None]:
+    """Close the client at the end; a server that is away is a warning, no error."""
     try:
         await warn_if_away(client)
-        yield client
+        yield
     finally:
         await client.aclose()
-        await pool.disconnect()
+        await client.connection_pool.disconnect()
 
 
 @asynccontextmanager

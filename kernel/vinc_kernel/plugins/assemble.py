@@ -17,7 +17,9 @@ from ..context import MembershipDirectory, PrincipalDirectory
 from ..contracts import Contribution
 from ..endpoints import Endpoint, Place, endpoints
 from ..errors import SettingsError, StartError, StartErrors
-from ..services import PluginState
+from ..hookspecs import HOOKS, kind_of, on
+from ..registry import PluginState
+from ..runtime import LoadedPlugin
 from ..settings import (
     KernelSettings,
     Origin,
@@ -82,6 +84,17 @@ class Assembly:
         """One line for each `VINC_` name that neither the kernel nor a plugin reads."""
         declared = {one.plugin.name: one.contribution.settings for one in self.members}
         return unknown_names(sources, declared, partial(idle, settings))
+
+    def loaded(self, member: Member) -> LoadedPlugin:
+        """Return what the runtime keeps of a plugin."""
+        name = member.plugin.name
+        return LoadedPlugin(
+            name=name,
+            contribution=member.contribution,
+            settings=member.settings,
+            hooks={hook: found for hook in HOOKS if (found := self.hooks(hook, name))},
+            listeners=[(kind_of(one), one) for one in self.hooks(on.name, name)],
+        )
 
     def hooks(self, name: str, plugin: str) -> list[Callable[..., Any]]:
         return implementations(self.manager, name, plugin)

@@ -7,23 +7,23 @@ from collections.abc import Iterable
 
 from ..database.versions import Place, behind, history_of
 from ..errors import StartError
-from ..services import Services
+from ..runtime import Runtime
 from .arrange import Plugin
 
 logger = logging.getLogger("vinc.database")
 CURE = "run: vinc db upgrade"
 
 
-async def plugins_behind(services: Services, plugins: Iterable[Plugin]) -> dict[str, Place]:
+async def plugins_behind(runtime: Runtime, plugins: Iterable[Plugin]) -> dict[str, Place]:
     """By name, the plugins whose tables are older than their code."""
     histories = [found for one in plugins if (found := history_of(one.name, one.package))]
-    if services.postgres is None or not histories:
+    if runtime.postgres is None or not histories:
         return {}
-    connection = await services.postgres.acquire()
+    connection = await runtime.postgres.acquire()
     try:
         return {place.plugin: place for place in await behind(connection, histories)}
     finally:
-        services.postgres.release(connection)
+        runtime.postgres.release(connection)
 
 
 def refuse_old_tables(plugin: Plugin, place: Place | None, *, production: bool) -> None:

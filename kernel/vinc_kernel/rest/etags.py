@@ -11,7 +11,7 @@ from uuid import UUID
 from fastapi import Depends, Header, Request, Response
 from sqlalchemy import ColumnElement
 
-from ..context import current_context
+from ..context import context_of
 from ..errors import BadRequest, NotFound, PreconditionRequired
 from .pages import path_of
 
@@ -89,7 +89,7 @@ async def if_match(
         message = "Send If-Match with the ETag of what you have seen."
         raise PreconditionRequired(message)
     text = ",".join(request.headers.getlist("if-match"))
-    tenant = current_context(request).tenant_id
+    tenant = context_of(request).tenant_id
     if text.strip() == ANY:
         return Expected(frozenset({ANY}), tenant)
     if not well_formed(text):
@@ -127,7 +127,7 @@ class ETagWriter:
 
 
 async def etag_writer(request: Request, response: Response) -> ETagWriter:
-    return ETagWriter(request, response, current_context(request).tenant_id)
+    return ETagWriter(request, response, context_of(request).tenant_id)
 
 
 WithETag = Annotated[ETagWriter, Depends(etag_writer)]
@@ -135,7 +135,7 @@ WithETag = Annotated[ETagWriter, Depends(etag_writer)]
 
 def unless_seen(request: Request, response: Response) -> Response:
     """The answer, or 304 where the caller says that it has just that (If-None-Match; RFC 9110, 13.1.2)."""
-    context = current_context(request)
+    context = context_of(request)
     seen = context.header(b"if-none-match")
     if seen is None or context.method not in SAFE or response.status_code != 200:  # noqa: PLR2004  RFC 9110, 15.3.1
         return response

@@ -129,7 +129,7 @@ def tenants() -> Tenants:
 def app(plugin_of: PluginOf, tenants: Tenants) -> Application:
     settings = KernelSettings(service=ServiceSettings(env="test"), jwt=JWT)
     made = create_app(settings, plugins=[plugin_of("things", things()), plugin_of("extra", extra())])
-    made.services.things[TenantDirectory] = tenants
+    made.runtime.registry.services[TenantDirectory] = tenants
     return made
 
 

@@ -199,7 +199,7 @@ def serving() -> Callable[..., Any]:
     @asynccontextmanager
     async def serve(app: Application) -> AsyncGenerator[AsyncClient]:
         async with AsyncExitStack() as stack:
-            await open_plugins(app.assembly, app.services, stack)
+            await open_plugins(app.assembly, app.runtime, stack)
             transport = ASGITransport(app, raise_app_exceptions=False)
             yield await stack.enter_async_context(AsyncClient(transport=transport, base_url="http://test/api/v1"))
 
@@ -232,8 +232,8 @@ def judge(request: pytest.FixtureRequest, workshop: Workshop, serving: Any) -> C
             assert workshop.errors() == [expected]
             return
         app = workshop.app()
-        assert app.services.states["bad"].why == expected
-        assert app.services.states["bad"].state == "quarantined"
+        assert app.runtime.registry.states["bad"].why == expected
+        assert app.runtime.registry.states["bad"].state == "quarantined"
         assert (Traces.now(), hooks_of(app)) == before
         assert {(one.path, one.methods) for one in app.routes} == {(one.path, one.methods) for one in without.routes}
         async with serving(app) as client:

@@ -109,7 +109,7 @@ def test_what_a_failed_plugin_changed_in_the_process_is_taken_back(
     before = process()
     workshop.plugin("bad", code, required=False)
     workshop.plugin("good")
-    states = workshop.app().services.states
+    states = workshop.app().runtime.registry.states
 
     assert states["bad"].why.startswith(f"bad: {phase}: ZeroDivisionError")
     assert states["good"].state == "ready"

@@ -140,7 +140,7 @@ def test_enable_lists_a_plugin_that_was_not_listed(workshop: Workshop) -> None:
 
     assert workshop.vinc("plugins", "enable", "second").returncode == 0
     assert workshop.manifest.read_text() == "# first\n[plugins.good]\n\n[plugins.second]\nenabled = true\n"
-    assert list(workshop.app().services.states) == ["good", "second"]
+    assert list(workshop.app().runtime.registry.states) == ["good", "second"]
 
 
 def test_a_changed_file_stays_as_private_as_it_was_and_where_it_was(workshop: Workshop) -> None:

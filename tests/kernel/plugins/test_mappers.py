@@ -40,7 +40,7 @@ def with_models(workshop: Workshop, name: str, more: str = "", *, required: bool
 
 
 def states(workshop: Workshop) -> dict[str, str]:
-    return {name: one.state for name, one in workshop.app().services.states.items()}
+    return {name: one.state for name, one in workshop.app().runtime.registry.states.items()}
 
 
 async def test_a_mapper_that_cannot_be_configured_puts_its_plugin_aside(judge: Judge) -> None:

@@ -11,7 +11,7 @@ from vinc_kernel.app import create_app
 from vinc_kernel.manifest import read_manifest
 from vinc_kernel.plugins.arrange import enabled, survey
 from vinc_kernel.plugins.find import find
-from vinc_kernel.services import PluginState
+from vinc_kernel.registry import PluginState
 
 if TYPE_CHECKING:
     from tests.kernel.plugins.conftest import Workshop
@@ -74,7 +74,7 @@ def test_the_application_does_not_depend_on_the_order_of_plugins(workshop: Works
     plugins = enabled(workshop.settings)
     app = create_app(workshop.settings, workshop.sources, plugins=random.sample(plugins, len(plugins)))
 
-    assert {name: state_of(one) for name, one in app.services.states.items()} == {
+    assert {name: state_of(one) for name, one in app.runtime.registry.states.items()} == {
         "a": "b.read",
         "b": "c.read",
         "c": "nobody.read",

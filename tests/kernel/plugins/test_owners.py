@@ -40,8 +40,8 @@ def test_a_table_of_anothers_name_is_refused_whoever_is_loaded_first(
         (line,) = workshop.errors()
     else:
         app = workshop.app()
-        line = app.services.states[thief].why
-        assert app.services.states["mine"].state == "ready"
+        line = app.runtime.registry.states[thief].why
+        assert app.runtime.registry.states["mine"].state == "ready"
     what = (
         "the table 'mine_thing' is already mine's" if thief == "zzz" else "the table 'mine_thing' is not this plugin's"
     )
@@ -69,6 +69,6 @@ def test_of_two_that_want_one_name_the_required_one_gets_it(
     if one and two:
         assert workshop.errors() == expected
         return
-    states = workshop.app().services.states
+    states = workshop.app().runtime.registry.states
 
     assert [state.why for state in states.values() if state.state == "quarantined"] == expected

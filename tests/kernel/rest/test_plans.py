@@ -18,7 +18,6 @@ import pytest
 from fastapi import Request, Response
 from psycopg import sql
 
-from vinc_kernel.connections.postgres import postgres
 from vinc_kernel.database.postgres import Postgres
 from vinc_kernel.database.scope import Scope
 from vinc_kernel.rest.pages import POSITION, ListQuery, narrow
@@ -26,6 +25,7 @@ from vinc_kernel.settings import Sources, read_settings
 from vinc_testing import Database, Servers
 from vinc_testing.running import pointing_at
 
+from ...opening import postgres
 from . import shelf
 
 TENANTS, ROWS = [UUID(int=number) for number in range(1, 5)], 20_000
