@@ -25,19 +25,21 @@ def added_commands() -> Mapping[str, EntryPoint]:
     return {one.name: one for one in entry_points(group=GROUP)}
 
 
-def parser(commands: Sequence[str], added: Mapping[str, EntryPoint]) -> argparse.ArgumentParser:
-    """Return the parser of these commands; a module is imported for each, and some take most of a second."""
+def parser(command: str = "") -> argparse.ArgumentParser:
+    """Return the parser of this command, or of all where there is no such one; importing all takes most of a second."""
+    added = added_commands()
+    known = [*COMMANDS, *(name for name in added if "." not in name)]
     made = argparse.ArgumentParser(
         prog="vinc",
         description="Run, check and look after a Vinc installation.",
         epilog="A plugin's own commands: vinc PLUGIN --help",
     )
     parsers = made.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for command in commands:
-        module = added[command].load() if command in added else import_module(f"{__package__}.commands.{command}")
+    for name in [command] if command in known else known:
+        module = added[name].load() if name in added else import_module(f"{__package__}.commands.{name}")
         inner = module.add(parsers)
-        for name, one in added.items():
-            if name.startswith(f"{command}."):
+        for below, one in added.items():
+            if below.startswith(f"{name}."):
                 one.load().add(inner)
     return made
 
@@ -67,9 +69,7 @@ def run(given: Sequence[str]) -> int:
             from .commands import plugin  # loads every plugin
 
             return plugin.run(given, *from_environment())
-        added = added_commands()
-        known = [*COMMANDS, *(name for name in added if "." not in name)]
-        args = parser([chosen] if chosen in known else known, added).parse_args(given)
+        args = parser(chosen).parse_args(given)
         command: Command = args.run
         return command(args, *from_environment())
     finally:

@@ -10,9 +10,8 @@ from typing import Any
 import pytest
 from httpx import AsyncClient
 
-from vinc_kernel.app import VincApp
 from vinc_kernel.endpoints import WEBSOCKET
-from vinc_testing import ClientAs
+from vinc_testing import ClientAs, VincApp
 
 NUMBER = "0199f3c8-0000-7000-8000-000000000001"
 # Threats N1 to N3: valid JSON, or a valid address, that used to become a 500 further down.

@@ -12,7 +12,7 @@ from sqlalchemy import Column, Index, Table, Text, Uuid
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from vinc_kernel.endpoints import calls_of
-from vinc_kernel.rest.listing import Asking, Listing
+from vinc_kernel.rest.listing import Listing, ReadQuery
 from vinc_testing import VincApp
 
 TENANT = "tenant_id"
@@ -35,7 +35,7 @@ def listings(app: VincApp) -> Iterator[tuple[str, Listing]]:
     for endpoint in app.routes:
         if isinstance(endpoint.route, APIRoute):
             for call in calls_of(endpoint.route.dependant):
-                if isinstance(call, Asking):
+                if isinstance(call, ReadQuery):
                     yield endpoint.path, call.listing
 
 

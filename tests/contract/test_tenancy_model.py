@@ -64,7 +64,7 @@ class World:
             role, own, selected = who
             headers = credentials(f"{role}-{own or 'nobody'};{role};{own}")
             headers |= {"X-Tenant-ID": selected} if selected else {}
-            self.clients[who] = client_of(self.app, headers)
+            self.clients[who] = client_of(self.app, "/api/v1", headers)
             self.stack.push_async_callback(self.clients[who].aclose)
         answer: Response = self.run(self.clients[who].request(method, path, **body))
         return answer

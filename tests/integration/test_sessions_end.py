@@ -135,7 +135,7 @@ async def two(settings: Mapping[str, str], bus: Bus) -> AsyncGenerator[Two]:
     async with AsyncExitStack() as stack:
         apps = [await stack.enter_async_context(started(made(environ, {}))) for _ in range(2)]
         await add_people(apps[0])
-        first, second = [await stack.enter_async_context(client_of(one, {})) for one in apps]
+        first, second = [await stack.enter_async_context(client_of(one, "/api/v1", {})) for one in apps]
         yield Two(first, second, apps[0].runtime.apps["identity"])
 
 

@@ -65,9 +65,9 @@ async def test_somebody_who_comes_for_the_first_time_many_times_at_once_is_remem
     sign_in: SignIn, vinc_app: VincApp, vinc_second_app: VincApp, vinc_database: Database
 ) -> None:
     directories: list[StoredPrincipals] = [
-        one.application.runtime.registry.find(StoredPrincipals) for one in (vinc_app, vinc_second_app)
+        one.plugin("identity").get(StoredPrincipals) for one in (vinc_app, vinc_second_app)
     ]
-    came = Principal(subject="alice", role="", issuer=ISSUER, email="A@b.example", generation=4)
+    came = Principal(subject="alice", role="", issuer=ISSUER, email="A@b.example", claims={"vinc_generation": 4})
     found = await asyncio.gather(*(one.resolve(came) for one in directories for _ in range(10)))
 
     assert len({one.id for one in found if one}) == 1

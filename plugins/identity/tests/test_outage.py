@@ -8,7 +8,6 @@ from functools import partial
 
 import pytest
 from psycopg import sql
-from vinc_identity.service.beside import attempt
 
 from vinc_identity.directory import StoredPrincipals
 from vinc_identity.service import last_seen
@@ -98,7 +97,7 @@ async def test_what_was_seen_meanwhile_is_written_when_the_database_is_back(
     principal = await sign_in().id()
 
     async def is_written() -> bool:
-        await attempt(last_seen.write, app, what="writing")
+        await last_seen.write_at_the_end(app)
         return principal not in stored.seen
 
     with away():

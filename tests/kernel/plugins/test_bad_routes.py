@@ -208,7 +208,7 @@ async def test_a_frontend_is_refused(judge: Judge) -> None:
 
 @pytest.mark.parametrize("guard", ["require_capabilities()", "require_roles()"])
 async def test_a_guard_that_asks_for_nothing_is_refused(judge: Judge, guard: str) -> None:
-    what = f"TypeError: {guard} needs at least one name; signed_in is for everybody who is known"
+    what = f"TypeError: {guard} needs at least one name; use signed_in for everybody who is signed in"
     line = f"bad: import: {what} ({{here}}); mend the plugin, or disable it with: vinc plugins disable bad"
     await judge(line, HEAD + f"GUARD = {guard}  # here")
 

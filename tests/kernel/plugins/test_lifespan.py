@@ -121,7 +121,7 @@ async def test_what_needs_a_plugin_that_did_not_open_does_not_open(workshop: Wor
 
 
 async def test_lifespans_open_in_order_and_close_in_reverse(workshop: Workshop, serving: Any) -> None:
-    body = "seen = app.runtime.registry.services.setdefault(list, [])\n"
+    body = "seen = app._runtime.registry.services.setdefault(list, [])\n"
     body += "    seen.append('+NAME')\n    yield\n    seen.append('-NAME')\n    return"
     workshop.plugin("top", LIFESPAN.replace("BODY", body), requires=["vinc-kernel", "tiny-zero"])
     workshop.plugin("zero", LIFESPAN.replace("BODY", body))

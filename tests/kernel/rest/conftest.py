@@ -39,7 +39,7 @@ class Shop:
         """Somebody of both tenants, who works in one of them."""
         self.id(tenant)
         headers = credentials(f"{subject};{role};acme,other") | {"X-Tenant-ID": tenant}
-        return client_of(self.app, headers)
+        return client_of(self.app, "/api/v1", headers)
 
     def session(self, tenant: str = "acme", *, actor: UUID | None = None) -> Any:
         return self.app.runtime.database.session(Scope(self.id(tenant), actor=actor))
