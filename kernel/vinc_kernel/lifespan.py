@@ -6,11 +6,10 @@ from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 
-from .cache.bus import bus
-from .cache.identity import identity
-from .cache.running import running
-from .cache.watch import watched
-from .connections.postgres import connection_parameters, postgres
+from .background import run_in_background
+from .cache.poll import poll_versions
+from .cache.redis_pubsub import channel_name, redis_pubsub
+from .connections.postgres import direct_parameters, postgres
 from .connections.redis import ping, redis, redis_listener
 from .database.postgres import Postgres
 from .database.roles import Roles
@@ -30,9 +29,9 @@ async def connections(services: Services) -> AsyncGenerator[None]:
         services.redis = await stack.enter_async_context(redis(services.settings.redis))
         if services.redis is not None:
             watch(services, HealthCheck(name="redis", required=False, ask=partial(ping, services.redis)))
-        await follow_changes(services, stack)
+        await keep_caches_current(services, stack)
         stack.push_async_callback(services.trusted.fetcher.close)
-        await stack.enter_async_context(running(services.trusted.keep_fresh(), "vinc-keys"))
+        await stack.enter_async_context(run_in_background(services.trusted.keep_fresh, every=1, name="vinc-keys"))
         yield
 
 
@@ -45,18 +44,15 @@ async def look_at_role(database: Postgres, settings: KernelSettings) -> None:
         database.release(connection)
 
 
-async def follow_changes(services: Services, stack: AsyncExitStack) -> None:
-    """Hear of changes through Redis where there is one, else through PostgreSQL."""
-    changes, database, cache = services.changes, services.settings.database, services.settings.redis
-    if services.redis is not None and cache.url is not None:
-        changes.channel = None
-        channel = f"{database.role_prefix}:changes:{await identity(services.database)}"
-        listener = await stack.enter_async_context(redis_listener(cache, cache.url))
-        await stack.enter_async_context(bus(changes, services.redis, listener, channel, cache.socket_timeout))
-    else:
-        changes.channel = f"{database.role_prefix}_changes"
-    direct = database.model_copy(update={"url": database.direct_url or database.url})
-    await stack.enter_async_context(watched(changes, connection_parameters(direct)))
+async def keep_caches_current(services: Services, stack: AsyncExitStack) -> None:
+    """Poll the versions of cached topics, and exchange messages where there is Redis."""
+    caches, database, settings = services.caches, services.settings.database, services.settings.redis
+    await stack.enter_async_context(poll_versions(caches, direct_parameters(database)))
+    if services.redis is not None and settings.url is not None:
+        channel = await channel_name(services.database, database.role_prefix)
+        subscriber = await stack.enter_async_context(redis_listener(settings, settings.url))
+        pubsub = redis_pubsub(caches, services.redis, subscriber, channel, settings.socket_timeout)
+        await stack.enter_async_context(pubsub)
 
 
 def watch(services: Services, check: HealthCheck) -> None:

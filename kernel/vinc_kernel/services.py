@@ -15,7 +15,7 @@ from fastapi import Depends
 from starlette.requests import HTTPConnection
 
 from .cache.cache import Cache
-from .cache.changes import Changes
+from .cache.registry import CacheRegistry
 from .context import Context, Principal, Tenant, asking, current_context
 from .database.scope import Scope
 from .errors import BadRequest, ConnectionAbsent, Forbidden, HookFailed, Problem, StartError
@@ -78,7 +78,7 @@ class Services:
     implementations: Implementations = lambda _hook: ()
     is_platform: Callable[[Principal], bool] = lambda _principal: False
     authorise: Callable[[Any, Context], Awaitable[None]] = refuse_all
-    changes: Changes = field(default_factory=Changes)
+    caches: CacheRegistry = field(default_factory=CacheRegistry)
     things: dict[type, object] = field(default_factory=dict)
     owners: dict[type, str] = field(default_factory=dict)
     checks: list[HealthCheck] = field(default_factory=list)
@@ -192,7 +192,7 @@ class App:
         if not cache_name(name):
             message = f"a cache is called [a-z][a-z0-9_]*, at most 40 characters, not {name!r}"
             raise ValueError(message)
-        return self.services.changes.cached(f"{self.plugin}.{name}", load, size)
+        return self.services.caches.create(f"{self.plugin}.{name}", load, size)
 
     def context(self, db: DatabaseSession, tenant: Tenant, principal: Principal | None = None) -> Context:
         """What hooks are handed: this session, in this tenant."""

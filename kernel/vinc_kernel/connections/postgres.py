@@ -58,7 +58,7 @@ async def postgres(settings: DatabaseSettings) -> AsyncGenerator[Postgres]:
         name="vinc",
         open=False,
     )
-    made = Postgres(pool, statements, Probe(parameters), Roles(settings.role_prefix))
+    made = Postgres(pool, statements, Probe(direct_parameters(settings)), Roles(settings.role_prefix))
     try:
         await fill(pool, parameters, max(deadline - monotonic(), SECONDS_BETWEEN_TRIES))
         yield made
@@ -104,6 +104,11 @@ def connection_parameters(settings: DatabaseSettings) -> dict[str, Any]:
         **url.query,
         **url.translate_connect_args(username="user", database="dbname"),
     }
+
+
+def direct_parameters(settings: DatabaseSettings) -> dict[str, Any]:
+    """As `connection_parameters`, past a pooler where VINC_DATABASE_DIRECT_URL is set."""
+    return connection_parameters(settings.model_copy(update={"url": settings.direct_url or settings.url}))
 
 
 def place(parameters: dict[str, Any]) -> str:
