@@ -228,6 +228,17 @@ async def test_two_installations_on_one_redis_do_not_hear_each_other(
     assert channels.count(f"{prefix}:changes:{identity}") == 1
 
 
+async def test_the_channel_needs_no_right_that_some_who_host_postgresql_revoke(
+    address: str, redis_url: str, admin: psycopg.Connection
+) -> None:
+    admin.execute("revoke execute on function pg_control_system() from public")
+    try:
+        async with worker(address, redis_url) as one:
+            assert await channel_name(one.services.database, "x") == f"x:changes:{make_url(address).database}"
+    finally:
+        admin.execute("grant execute on function pg_control_system() to public")
+
+
 @pytest.fixture
 async def line(address: str) -> AsyncGenerator[Proxy]:
     """A connection to PostgreSQL that can be silenced and cut."""

@@ -51,12 +51,9 @@ class Cache(Generic[K, V]):
         # A load that began before a change we could not hear of may return the old value: nobody joins it then.
         if task is None or not self.registry.is_current:
             self.keys_by_hash[hash_key(key)] = key
-            task = self.loading[key] = asyncio.create_task(self.call_load(key))
+            task = self.loading[key] = asyncio.ensure_future(self.load(key))
             task.add_done_callback(partial(self.store, key))
         return await asyncio.shield(task)
-
-    async def call_load(self, key: K) -> V | None:
-        return await self.load(key)
 
     def store(self, key: K, task: asyncio.Task[V | None]) -> None:
         """Cache what was loaded, unless the key was dropped meanwhile: the value may be the old one."""
