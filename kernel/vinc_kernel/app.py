@@ -16,7 +16,7 @@ from typing import Any
 from starlette.types import Receive, Scope, Send
 
 from . import openapi
-from .cache.changes import Changes
+from .cache.registry import CacheRegistry
 from .clock import Clock
 from .connections.postgres import make_postgres
 from .connections.redis import make_redis, ping
@@ -143,7 +143,7 @@ def make_runtime(settings: KernelSettings, assembly: Assembly, clock: Clock) -> 
         plugins={one.plugin.name: assembly.loaded(one) for one in assembly.ready},
         permissions=RolePermissions.from_contributions(contributions, settings.service.tenant_header),
         trusted=trusted,
-        changes=Changes(),
+        caches=CacheRegistry(),
         registry=Registry(trusted, {one.plugin.name: one.state for one in assembly.members}, checks),
         postgres=postgres,
         redis=redis,

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from .cache.bus import bus
-from .cache.identity import identity
-from .cache.running import running
-from .cache.watch import watched
-from .connections.postgres import connection_parameters, opened_postgres
+from .background import run_in_background
+from .cache.poll import poll_versions
+from .cache.redis_pubsub import channel_name, redis_pubsub
+from .connections.postgres import direct_parameters, opened_postgres
 from .connections.redis import opened_redis, redis_listener
 from .database.postgres import Postgres
 from .database.startup_checks import refuse_unsafe_database
@@ -25,9 +24,9 @@ async def connections(runtime: Runtime) -> AsyncGenerator[None]:
         await check_database(runtime.database, runtime.settings)
         if runtime.redis is not None:
             await stack.enter_async_context(opened_redis(runtime.redis))
-        await follow_changes(runtime, stack)
+        await keep_caches_current(runtime, stack)
         stack.push_async_callback(runtime.trusted.fetcher.close)
-        await stack.enter_async_context(running(runtime.trusted.keep_fresh(), "vinc-keys"))
+        await stack.enter_async_context(run_in_background(runtime.trusted.keep_fresh, every=1, name="vinc-keys"))
         yield
 
 
@@ -39,15 +38,12 @@ async def check_database(database: Postgres, settings: KernelSettings) -> None:
         database.release(connection)
 
 
-async def follow_changes(runtime: Runtime, stack: AsyncExitStack) -> None:
-    """Hear of changes through Redis where there is one, else through PostgreSQL."""
-    changes, database, cache = runtime.changes, runtime.settings.database, runtime.settings.redis
-    if runtime.redis is not None and cache.url is not None:
-        changes.channel = None
-        channel = f"{database.role_prefix}:changes:{await identity(runtime.database)}"
-        listener = await stack.enter_async_context(redis_listener(cache, cache.url))
-        await stack.enter_async_context(bus(changes, runtime.redis, listener, channel, cache.socket_timeout))
-    else:
-        changes.channel = f"{database.role_prefix}_changes"
-    direct = database.model_copy(update={"url": database.direct_url or database.url})
-    await stack.enter_async_context(watched(changes, connection_parameters(direct)))
+async def keep_caches_current(runtime: Runtime, stack: AsyncExitStack) -> None:
+    """Poll the versions of cached topics, and exchange messages where there is Redis."""
+    caches, database, redis = runtime.caches, runtime.settings.database, runtime.settings.redis
+    await stack.enter_async_context(poll_versions(caches, direct_parameters(database)))
+    if runtime.redis is not None and redis.url is not None:
+        channel = await channel_name(runtime.database, database.role_prefix)
+        subscriber = await stack.enter_async_context(redis_listener(redis, redis.url))
+        pubsub = redis_pubsub(caches, runtime.redis, subscriber, channel, redis.socket_timeout)
+        await stack.enter_async_context(pubsub)

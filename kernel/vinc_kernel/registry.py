@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from .background import Task, stop
 from .errors import StartError
 from .tokens.trusted import Trusted
 
@@ -49,7 +49,7 @@ class Registry:
     checks: list[HealthCheck] = field(default_factory=list)
     services: dict[type, object] = field(default_factory=dict)
     providers: dict[type, str] = field(default_factory=dict)
-    tasks: defaultdict[str, set[asyncio.Task[None]]] = field(default_factory=lambda: defaultdict(set))
+    tasks: defaultdict[str, list[Task]] = field(default_factory=lambda: defaultdict(list))
 
     def find(self, kind: type) -> Any:
         """Return what is provided under a type; None when nobody provides it."""
@@ -80,10 +80,8 @@ class Registry:
 
     async def cancel_tasks(self, plugin: str) -> None:
         """Cancel the plugin's background tasks, and wait until they have ended."""
-        tasks = self.tasks.pop(plugin, set())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        for task in self.tasks.pop(plugin, []):
+            await stop(task)
 
     def listening_in_quarantine(self, kinds: Iterable[type]) -> str | None:
         """Return a plugin that is quarantined and listens to one of these kinds of events; None when all are ready."""

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from contextvars import Context as TaskContext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
@@ -15,8 +13,9 @@ from uuid import UUID
 
 from starlette.requests import HTTPConnection
 
+from . import background
 from .cache.cache import Cache
-from .cache.changes import Changes
+from .cache.registry import CacheRegistry
 from .clock import Clock
 from .context import Context, MembershipDirectory, Principal, Tenant, TenantDirectory, current
 from .contracts import Contribution
@@ -44,8 +43,7 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 TS = TypeVar("TS", bound=TenantSettings)
 KERNEL = "kernel"
-logger = logging.getLogger("vinc.plugins")
-platform_logger = logging.getLogger("vinc.platform")
+logger = logging.getLogger("vinc.platform")
 valid_cache_name = re.compile(r"[a-z][a-z0-9_]{0,39}").fullmatch
 
 
@@ -68,7 +66,7 @@ class Runtime:
     plugins: Mapping[str, LoadedPlugin]
     permissions: RolePermissions
     trusted: Trusted
-    changes: Changes
+    caches: CacheRegistry
     registry: Registry
     postgres: Postgres | None
     redis: Redis | None
@@ -214,15 +212,15 @@ class App:
         if not valid_cache_name(name):
             message = f"a cache is called [a-z][a-z0-9_]*, at most 40 characters, not {name!r}"
             raise ValueError(message)
-        return self._runtime.changes.cached(f"{self.plugin}.{name}", load, size)
+        return self._runtime.caches.create(f"{self.plugin}.{name}", load, size)
 
     def background(self, work: Callable[[], Awaitable[object]], *, every: float) -> None:
-        """Run `work` every so many seconds for as long as the plugin is open; call it in the plugin's lifespan.
+        """Run `work` now and every so many seconds, as long as the plugin is open; call it in the plugin's lifespan.
 
         It runs in a task that knows of no request. What it raises is logged, and it goes on.
         """
-        task = asyncio.create_task(repeat(work, every, self.plugin), context=TaskContext())
-        self._runtime.registry.tasks[self.plugin].add(task)
+        task = background.start(work, every=every, name=f"the background work of the plugin {self.plugin}")
+        self._runtime.registry.tasks[self.plugin].append(task)
 
     def context(self, db: DatabaseSession, tenant: Tenant | None = None, principal: Principal | None = None) -> Context:
         """Return the context of work in this session, for hooks."""
@@ -303,15 +301,6 @@ class App:
         return found
 
 
-async def repeat(work: Callable[[], Awaitable[object]], every: float, plugin: str) -> None:
-    while True:
-        await asyncio.sleep(every)
-        try:
-            await work()
-        except Exception:
-            logger.exception("background work of the plugin %s failed; it runs again in %g s", plugin, every)
-
-
 def log_platform_session(reason: str, principal: Principal | None, context: Context | None) -> None:
     """Log who works above all tenants, and why; raises TypeError without a reason."""
     require_reason("platform_session", reason)
@@ -321,7 +310,7 @@ def log_platform_session(reason: str, principal: Principal | None, context: Cont
         "principal": principal.subject if principal else "(system)",
         "route": (context.route if context else "") or "(none)",
     }
-    platform_logger.info("platform scope: %s", reason, extra=extra)
+    logger.info("platform scope: %s", reason, extra=extra)
 
 
 def require_reason(name: str, reason: str) -> str:

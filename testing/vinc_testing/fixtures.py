@@ -210,4 +210,4 @@ def add_tenant(runtime: Runtime, database: Database, slug: str, settings: Tenant
     database.add_tenant(slug)
     if settings is not None:
         database.set_tenant_settings(slug, settings)
-        runtime.changes.clear()  # nobody was told
+        runtime.caches.clear()  # nobody was told

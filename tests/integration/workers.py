@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from time import monotonic
 
+import psycopg
 from pydantic import SecretStr
 from sqlalchemy import bindparam, select, update
 
@@ -24,6 +25,11 @@ from .things import Thing
 
 QTY = select(Thing.qty).where(Thing.name == bindparam("wanted"))
 SET = update(Thing).where(Thing.name == bindparam("wanted")).values(qty=bindparam("quantity"))
+CHANGES = """
+create table if not exists vinc_change (topic text primary key, number bigint not null default 0);
+truncate vinc_change;
+grant select, insert, update on vinc_change to public;
+"""
 # Longer than any change may take to be known everywhere, with time to spare for a slow machine.
 SECONDS = 1.8
 
@@ -42,7 +48,7 @@ class Worker:
     loaded: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.cached = self.runtime.changes.cached("things.quantity", self.load, 10_000)
+        self.cached = self.runtime.caches.create("things.quantity", self.load, 10_000)
 
     async def load(self, name: str) -> int | None:
         self.loaded.append(name)
@@ -73,11 +79,27 @@ class Worker:
             await asyncio.sleep(0.01)
         return monotonic() - began
 
+    @property
+    def is_current(self) -> bool:
+        return self.runtime.caches.is_current
+
+    async def stays_current(self, seconds: float) -> None:
+        """Raise AssertionError when the versions cannot be read in the meantime."""
+        deadline = monotonic() + seconds
+        while monotonic() < deadline:
+            await asyncio.sleep(0.02)
+            assert self.is_current
+
     async def until(self, happened: Callable[[], bool]) -> None:
         deadline = monotonic() + 10
         while not happened() and monotonic() < deadline:  # noqa: ASYNC110  there is no event for it
             await asyncio.sleep(0.02)
         assert happened()
+
+
+def prepare_changes(admin: psycopg.Connection) -> None:
+    """Make the kernel's table of versions, and empty it."""
+    admin.execute(CHANGES)
 
 
 @asynccontextmanager

@@ -54,7 +54,9 @@ def make_postgres(settings: DatabaseSettings) -> Postgres | None:
         name="vinc",
         open=False,
     )
-    return Postgres(pool, Statements(echo=settings.echo), Probe(parameters), Roles(settings.role_prefix))
+    return Postgres(
+        pool, Statements(echo=settings.echo), Probe(direct_parameters(settings)), Roles(settings.role_prefix)
+    )
 
 
 @asynccontextmanager
@@ -110,6 +112,11 @@ def connection_parameters(settings: DatabaseSettings) -> dict[str, Any]:
         **url.query,
         **url.translate_connect_args(username="user", database="dbname"),
     }
+
+
+def direct_parameters(settings: DatabaseSettings) -> dict[str, Any]:
+    """As `connection_parameters`, past a pooler where VINC_DATABASE_DIRECT_URL is set."""
+    return connection_parameters(settings.model_copy(update={"url": settings.direct_url or settings.url}))
 
 
 def place(parameters: dict[str, Any]) -> str:

@@ -72,7 +72,7 @@ async def test_while_the_database_is_away_it_is_503_for_all_and_never_200_for_so
 
 
 async def believes_nothing(app: VincApp) -> bool:
-    return not app.application.runtime.changes.are_known
+    return not app.application.runtime.caches.is_current
 
 
 async def test_what_was_known_is_believed_for_a_second_and_no_longer(
