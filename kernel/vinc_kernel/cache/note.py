@@ -12,8 +12,8 @@ from sqlalchemy import text
 from .message import LONGEST, MOST_MARKS, marks_text
 
 if TYPE_CHECKING:
+    from ..database.compiler import BoundStatement
     from ..database.session import DatabaseSession
-    from ..database.statements import Query
 
 # Two transactions that change several topics take their rows in one order, so that neither waits for the other.
 COUNT = """
@@ -53,9 +53,9 @@ class Noted:
     @classmethod
     def on(cls, db: DatabaseSession, changes: Teller) -> Noted:
         """What is noted on this session's unit of work."""
-        made: Noted | None = db.unit.notes.get(NAME)
+        made: Noted | None = db.unit.info.get(NAME)
         if made is None:
-            made = db.unit.notes[NAME] = cls(changes)
+            made = db.unit.info[NAME] = cls(changes)
             made.travel(db)
         return made
 
@@ -63,10 +63,10 @@ class Noted:
         """Send the statement with the commit, whenever that comes; what is noted until then is in it."""
         db.unit.with_commit(partial(self.query, db), self.told)
 
-    def query(self, db: DatabaseSession) -> Query:
+    def query(self, db: DatabaseSession) -> BoundStatement:
         more = {"channel": self.changes.channel, "longest": LONGEST} if self.changes.channel else {}
         values = {"topics": [*self.topics], "marks": [*map(marks_text, self.topics.values())]}
-        return db.query(NOTIFY if more else TELL, {**values, **more})
+        return db.compile(NOTIFY if more else TELL, {**values, **more})
 
     def add(self, topic: str, marks: Sequence[str] | None) -> None:
         known = self.topics.setdefault(topic, set())
