@@ -3,10 +3,10 @@
 What this uses of SQLAlchemy 2.1 without a promise in its documentation:
 
 - `ClauseElement._compile_w_cache`: the cache of compiled statements has no public access;
-- `SQLCompiler._bind_processors`, `._process_parameters_for_postcompile` with its `ExpandedState`, `._result_columns`
-  and `._within_exec_param_key_getter`, and the argument `_collected_params` of `construct_params`;
-- of `SQLCompiler`, public in name only: `bind_names`, `positiontup`, `insert_prefetch`, `update_prefetch`,
-  `literal_execute_params`, `post_compile_params`; and `sqlalchemy.util.LRUCache`.
+- `SQLCompiler._bind_processors`, `._result_columns`, `._within_exec_param_key_getter`, and the argument
+  `_collected_params` of `SQLCompiler.construct_params`;
+- public in name only: `SQLCompiler.bind_names`, `.positiontup`, `.insert_prefetch`, `.update_prefetch`,
+  `.literal_execute_params`, `.post_compile_params`, `.construct_expanded_state`, and `sqlalchemy.util.LRUCache`.
 
 tests/kernel/test_private_names.py fails when a name is gone, and tests/integration/test_session.py when one behaves
 differently: look then at `DefaultExecutionContext._init_compiled`.
@@ -153,9 +153,8 @@ class StatementCompiler:
         add_defaults(compiler, values)
         sql, keys, converters = compiled.sql, compiled.keys, compiled.converters
         if compiled.expands:
-            expanded = compiler._process_parameters_for_postcompile(values)  # noqa: SLF001  see the docstring
-            sql, keys = expanded.statement.encode(), expanded.positiontup or ()
-            values |= expanded.additional_parameters
+            expanded = compiler.construct_expanded_state(values, escape_names=False)
+            sql, keys, values = expanded.statement.encode(), expanded.positiontup or (), {**expanded.parameters}
             converters = {**converters, **cast("Mapping[str, Convert]", expanded.processors)}
         sent = [convert(values[key]) if (convert := converters.get(key)) else values[key] for key in keys]
         return BoundStatement(Statement(sql, sent, prepare=not compiled.expands), compiled)
