@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from decimal import Decimal
-from itertools import permutations
 from time import monotonic
 from typing import Any
 from uuid import uuid4
@@ -239,59 +238,40 @@ async def test_more_statements_at_once_than_may_be_prepared_spoil_nothing(
     assert len(await prepared(connection)) <= MAX_PREPARED
 
 
-@pytest.mark.parametrize("state", ["idle", "in a transaction", "in one that has failed"])
-async def test_what_is_forgotten_is_prepared_anew_and_closed_on_the_server(
-    connection: PipelineConnection, state: str
-) -> None:
-    asked = Statement(b"select 'asked'")
-    await connection.send([asked, ROLLBACK])
-    if state != "idle":
-        await connection.send([Statement(b"begin", prepare=False)])
-    if state == "in one that has failed":
-        with pytest.raises(errors.DivisionByZero):
-            await connection.send([Statement(b"select 1 / 0", prepare=False)])
-
-    connection.forget_prepared()
-    await connection.send([ROLLBACK, asked])
-    assert sorted((await prepared(connection)).values()) == ["rollback", "select 'asked'"]
+# AsyncConnection._deallocate: psycopg's cursors prepare as well, on the same connection.
 
 
-# AsyncConnection._prepared, AsyncConnection._deallocate: psycopg's cursors prepare as well, on the same connection.
-
-
-MANY = "insert into numbers (number) values (%s) on conflict do nothing returning *"
-
-
-async def by_ask(connection: PipelineConnection) -> int:
-    (answer,) = await connection.send([Statement(b"select * from numbers")])
-    return len(answer.names)
+async def by_send(connection: PipelineConnection) -> int:
+    (result,) = await connection.send([Statement(b"select * from numbers")])
+    return len(result.names)
 
 
 async def by_cursor(connection: PipelineConnection) -> int:
     return len((await connection.execute("select * from numbers", prepare=True)).description or ())
 
 
-async def by_many(connection: PipelineConnection) -> int:
+async def by_executemany(connection: PipelineConnection) -> int:
     """As the ORM does when it inserts or updates several rows."""
     cursor = connection.cursor()
-    await cursor.executemany(MANY, [[1], [2]], returning=True)
+    await cursor.executemany(
+        "insert into numbers values (%s) on conflict do nothing returning *", [[1], [2]], returning=True
+    )
     return len(cursor.description or ())
 
 
-WAYS: Mapping[str, Callable[[PipelineConnection], Awaitable[int]]] = {
-    "ask": by_ask, "cursor": by_cursor, "many": by_many
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("order", list(permutations(WAYS)), ids=" ".join)
-async def test_forgetting_reaches_psycopgs_own_cursors(connection: PipelineConnection, order: Sequence[str]) -> None:
-    for way in order:
-        await WAYS[way](connection)
+@pytest.mark.parametrize("by", [by_send, by_cursor, by_executemany])
+async def test_after_a_migration_nothing_that_was_prepared_is_used(
+    connection: PipelineConnection, by: Callable[[PipelineConnection], Awaitable[int]]
+) -> None:
+    ways = (by_send, by_cursor, by_executemany)
+    assert [await way(connection) for way in ways] == [1, 1, 1]
+    connection.expires_at = 1
     await connection.send([Statement(b"alter table numbers add column more text", prepare=False)])
-    connection.forget_prepared()
+    with pytest.raises(errors.FeatureNotSupported):
+        await by(connection)
 
-    assert [await WAYS[way](connection) for way in order * 3] == [2] * 9
-    assert len(await prepared(connection)) <= 3
+    assert connection.expires_at == 0
+    assert [await way(connection) for way in ways] == [2, 2, 2]
 
 
 async def rolled_back(connection: PipelineConnection) -> None:
@@ -314,13 +294,13 @@ ROLLBACKS: Mapping[str, Callable[[PipelineConnection], Awaitable[None]]] = {
 async def test_what_psycopg_deallocates_at_a_rollback_of_its_own_is_prepared_anew(
     connection: PipelineConnection, way: str
 ) -> None:
-    await by_ask(connection)
+    await by_send(connection)
     await by_cursor(connection)
     assert len(await prepared(connection)) == 2
     await ROLLBACKS[way](connection)
 
     assert await prepared(connection) == {}
-    assert [await by_ask(connection), await by_cursor(connection)] == [1, 1]
+    assert [await by_send(connection), await by_cursor(connection)] == [1, 1]
     assert len(await prepared(connection)) == 2
 
 
@@ -378,7 +358,9 @@ async def test_the_first_statement_after_a_migration_is_asked_once_more(
         found = await db.all(EVERYTHING, dict)
 
     assert found == [{"a": 1, "b": 2}]
-    assert await backend(planned) == pid
+    assert await backend(planned) != pid  # a new connection, which prepares statements
+    async with planned.session(Scope(OURS)) as db:
+        assert await db.all(text("select statement from pg_prepared_statements where name like 'vinc%'"), dict)
 
 
 @pytest.mark.parametrize("by", ["core", "orm"])

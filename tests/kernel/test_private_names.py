@@ -45,8 +45,7 @@ compiler = sqlalchemy.insert(sqlalchemy.table("a", sqlalchemy.column("b"))).comp
 NAMES: list[tuple[str, Any, str]] = [
     *((PIPELINE, generators, name) for name in ("send", "fetch_many", "cancel")),
     *((PIPELINE, waiting, name) for name in ("wait_async", "wait_conn_async")),
-    *((PIPELINE, connection, name) for name in ("wait", "lock", "_deallocate", "_prepared")),
-    *((PIPELINE, connection._prepared, name) for name in ("clear", "_names", "_to_flush")),
+    *((PIPELINE, connection, name) for name in ("wait", "lock", "_deallocate")),
     (PIPELINE, errors, "_WaitTimeout"),
     *(
         (PIPELINE, adapt.Transformer(), name)

@@ -149,4 +149,4 @@ async def configure(connection: PipelineConnection, *, response_timeout: float) 
     cursor = await connection.execute(b"select pg_backend_pid()")
     row = await cursor.fetchone()
     if row is None or row[0] != connection.info.backend_pid:
-        connection.prepare_threshold, connection.prepares = None, False
+        connection.stop_preparing()

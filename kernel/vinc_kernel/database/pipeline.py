@@ -6,7 +6,7 @@ bench --only read` has the figures. What this uses of psycopg 3.3 without a prom
 - `generators.send`, `generators.fetch_many`, `generators.cancel`, `waiting.wait_async`, `waiting.wait_conn_async`;
 - `AsyncConnection.wait`, which every exchange goes through, and `AsyncConnection.lock`, which each one holds;
 - `errors._WaitTimeout`, which `wait` raises;
-- `AsyncConnection._deallocate`, and `AsyncConnection._prepared` with `clear`, `_names` and `_to_flush`;
+- `AsyncConnection._deallocate`, through which cursors drop what they have prepared;
 - `adapt.Transformer` with `dump_sequence`, `types`, `formats`, `set_pgresult` and `load_rows`.
 
 tests/kernel/test_private_names.py fails when a name is gone, and tests/integration/test_pipeline.py when one behaves
@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn, TypeVar
 
 import psycopg
-from psycopg import AsyncConnection, capabilities, errors, generators, waiting
+from psycopg import AsyncConnection, errors, generators, waiting
 from psycopg.abc import PQGen
 from psycopg.abc import Transformer as AbstractTransformer
 from psycopg.adapt import PyFormat, Transformer
@@ -91,11 +91,10 @@ class PipelineConnection(AsyncConnection[tuple[Any, ...]]):
 
     def __init__(self, pgconn: PGconn, *args: Any, **kwargs: Any) -> None:
         super().__init__(pgconn, *args, **kwargs)
-        self.prepares = True  # False behind a pooler
         self.prepared: dict[PreparedKey, bytes] = {}  # names by text and types, least recently used first
         self.to_close: list[bytes] = []  # names that the server shall forget
         self.number = 0
-        self.expires_at = self.idle_since = 0.0  # on the clock of `monotonic`
+        self.expires_at = self.idle_since = 0.0  # on the clock of `monotonic`; 0: it must be closed
         self.cancel_request: PGcancelConn | None = None
         self.default_response_timeout: float | None = None  # seconds; None: no limit
         self.response_timeout: float | None = None  # of the current unit of work
@@ -150,19 +149,10 @@ class PipelineConnection(AsyncConnection[tuple[Any, ...]]):
         return results
 
     def send_closes(self) -> list[Message]:
-        """Close statements on the server, before anything else: the server skips what follows an error.
-
-        An older libpq has no message for it and sends DEALLOCATE, which a failed transaction refuses.
-        """
-        by_message = capabilities.has_send_close_prepared()
-        if not by_message and self.pgconn.transaction_status == TransactionStatus.INERROR:
-            return []
+        """Close prepared statements, before anything else: the server skips what follows an error."""
         names, self.to_close = self.to_close, []
         for name in names:
-            if by_message:
-                self.pgconn.send_close_prepared(name)
-            else:
-                self.pgconn.send_query_params(b"deallocate " + name, None)
+            self.pgconn.send_close_prepared(name)
         return [Message()] * len(names)
 
     def send_one(self, statement: Statement) -> list[Message]:
@@ -172,7 +162,7 @@ class PipelineConnection(AsyncConnection[tuple[Any, ...]]):
         if statement.values:
             values = transformer.dump_sequence(statement.values, [PyFormat.AUTO] * len(statement.values))
             types, formats = transformer.types, transformer.formats
-        if not (self.prepares and statement.prepare):
+        if not statement.prepare or self.prepare_threshold is None:
             self.pgconn.send_query_params(statement.sql, values, types, formats)
             return [Message(transformer)]
         key, messages = (statement.sql, types), list[Message]()
@@ -209,7 +199,7 @@ class PipelineConnection(AsyncConnection[tuple[Any, ...]]):
         return results, failed
 
     async def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:  # noqa: ASYNC109  psycopg's name
-        """As psycopg's, but a cancellation never waits for the server, and plans that a migration changed are dropped.
+        """As psycopg's, but a cancellation never waits for the server.
 
         Raises ResponseTimeout after `response_timeout` seconds.
         """
@@ -226,12 +216,13 @@ class PipelineConnection(AsyncConnection[tuple[Any, ...]]):
             raise ResponseTimeout from None
         except errors.FeatureNotSupported as error:
             if is_outdated_plan(error):
-                self.forget_prepared()
+                self.stop_preparing()
+                self.expires_at = 0.0  # the pool replaces it when it is released
             raise
 
     def abandon(self) -> None:
         """Close it at once, whatever is pending; `cancel_abandoned` then tells the server."""
-        if self.pgconn.transaction_status == TransactionStatus.ACTIVE and capabilities.has_cancel_safe():
+        if self.pgconn.transaction_status == TransactionStatus.ACTIVE:
             self.cancel_request = self.pgconn.cancel_conn()
         self.pgconn.finish()
 
@@ -248,12 +239,9 @@ class PipelineConnection(AsyncConnection[tuple[Any, ...]]):
         finally:
             request.finish()
 
-    def forget_prepared(self) -> None:
-        """Prepare everything anew, as after a migration: psycopg's own statements, made by cursors, and ours."""
-        self.to_close += [*self._prepared._names.values(), *self.prepared.values()]  # noqa: SLF001  see the docstring
-        self._prepared.clear()
-        self._prepared._to_flush.clear()  # noqa: SLF001  DEALLOCATE ALL would drop what is prepared by then, too
-        self.prepared = {}
+    def stop_preparing(self) -> None:
+        """Prepare no statement from now on, and use none that was prepared; this holds for psycopg's cursors, too."""
+        self.prepare_threshold = None
 
     def _deallocate(self, name: bytes | None) -> PQGen[None]:
         """As psycopg's, which sends DEALLOCATE ALL after a ROLLBACK of its own: that drops our statements, too."""

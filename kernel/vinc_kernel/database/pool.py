@@ -129,7 +129,9 @@ class ConnectionPool:
             await self.replace(connection)
 
     async def replace(self, connection: PipelineConnection) -> None:
-        """Return it to psycopg's pool, which closes it where it is broken, too old or too many, and opens another."""
+        """Return it to psycopg's pool, which closes it where it is too old or too many, and replaces a closed one."""
+        if not connection.expires_at:
+            connection.abandon()
         try:
             await self.pool.putconn(connection)
         finally:
