@@ -19,12 +19,11 @@ from starlette.routing import Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .context import Context
-from .errors import UnsupportedMediaType, VincError
+from .errors import UnsupportedMediaType
 from .rest.etags import unless_seen
 from .rest.listing import reading_themselves
 from .rest.strict import StrictRequest, errors_of_address
 
-MOST_REPEATS = 2
 JSON_TYPE = re.compile(rb"application/(?:[\w.-]+\+)?json[ \t]*(?:;.*)?", re.IGNORECASE).fullmatch  # RFC 6839, 3.1
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -49,17 +48,10 @@ def handle_http(route: APIRoute) -> ASGIApp:
         if context.method == "HEAD":
             send = without_body(send)
         request = StrictRequest(scope, receive, send)
-        for repeats in range(MOST_REPEATS + 1):
-            try:
-                async with AsyncExitStack() as stack:
-                    scope["fastapi_middleware_astack"] = scope["fastapi_inner_astack"] = stack
-                    response = await answer(handler, request, context)
-                    await unless_seen(request, response)(scope, receive, send)
-                    return
-            except VincError:
-                if repeats == MOST_REPEATS or not may_be_repeated(request, context):
-                    raise
-            request, context.unit = request.repeated(), None
+        async with AsyncExitStack() as stack:
+            scope["fastapi_middleware_astack"] = scope["fastapi_inner_astack"] = stack
+            response = await answer(handler, request, context)
+            await unless_seen(request, response)(scope, receive, send)
 
     return app
 
@@ -86,16 +78,6 @@ async def settle(context: Context, status: int) -> None:
 def has_body(context: Context) -> bool:
     """Whether the request has content, of whatever length (RFC 9112, 6)."""
     return context.header(b"content-length") not in {None, b"0"} or context.header(b"transfer-encoding") is not None
-
-
-def may_be_repeated(request: StrictRequest, context: Context) -> bool:
-    """Whether nothing of the request was stored or answered, since another transaction came between.
-
-    PostgreSQL itself has said so; what was lost with the line to it is never repeated, as it may be stored. All of the
-    request must be there again.
-    """
-    is_open = context.status == 0 and context.unit is not None and context.unit.serialization_failed
-    return is_open and request.is_whole
 
 
 def handle_other(inner: ASGIApp, mount: Mount | None = None) -> ASGIApp:

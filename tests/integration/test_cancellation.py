@@ -109,7 +109,7 @@ async def few(address: str) -> AsyncGenerator[Postgres]:
 
 async def whole(things: Postgres) -> bool:
     """Whether all connections can be had at once, each with a transaction of its own, and show one's own rows."""
-    await things.settled()
+    await things.connections.join()
     units = [things.unit(Scope(OURS)) for _ in range(CONNECTIONS)]
     async with asyncio.timeout(10):
         seen = await asyncio.gather(*(DatabaseSession(unit).all(TENANTS, Who) for unit in units))

@@ -67,11 +67,11 @@ async def test_in_takes_a_list_of_any_length(things: Postgres, wanted: list[str]
         assert [row.name for row in await db.all(constant, Name, {"wanted": wanted})] == found
 
 
-async def test_in_converts_each_of_its_values(things: Postgres) -> None:
+async def test_in_converts_each_of_its_values_and_those_beside_it(things: Postgres) -> None:
     async with things.session(Scope(OURS)) as db:
         await db.execute(new("a", mood=Mood.glad))
-        await db.execute(new("b", mood=Mood.sad))
-        found = await db.all(NAMES.where(Thing.mood.in_([Mood.sad])), Name)
+        await db.execute(new("b", mood=Mood.sad, data={"a": 1}))
+        found = await db.all(NAMES.where(Thing.mood.in_([Mood.sad]), Thing.data == {"a": 1}), Name)
 
     assert found == [Name("b")]
 

@@ -12,8 +12,8 @@ from sqlalchemy import text
 from .messages import Change
 
 if TYPE_CHECKING:
+    from ..database.compiler import BoundStatement
     from ..database.session import DatabaseSession
-    from ..database.statements import Query
     from .registry import CacheRegistry
 
 # In one order, so that two transactions that change several topics don't wait for each other's rows.
@@ -36,10 +36,10 @@ class Invalidations:
     @classmethod
     def of(cls, db: DatabaseSession, registry: CacheRegistry) -> Invalidations:
         """Return those of this session's unit of work."""
-        invalidations: Invalidations | None = db.unit.notes.get(NAME)
+        invalidations: Invalidations | None = db.unit.info.get(NAME)
         if invalidations is None:
-            invalidations = db.unit.notes[NAME] = cls(registry)
-            db.unit.with_commit(partial(invalidations.query, db), invalidations.on_commit)
+            invalidations = db.unit.info[NAME] = cls(registry)
+            db.unit.with_commit(partial(invalidations.statement, db), invalidations.on_commit)
         return invalidations
 
     def add(self, topic: str, key_hashes: frozenset[str] | None) -> None:
@@ -47,8 +47,8 @@ class Invalidations:
         hashes = None if known is None or key_hashes is None else known | key_hashes
         self.key_hashes[topic] = None if hashes is None or len(hashes) > MAX_KEYS else hashes
 
-    def query(self, db: DatabaseSession) -> Query:
-        return db.query(INCREMENT, {"topics": [*self.key_hashes]})
+    def statement(self, db: DatabaseSession) -> BoundStatement:
+        return db.compile(INCREMENT, {"topics": [*self.key_hashes]})
 
     def on_commit(self, rows: Sequence[tuple[Any, ...]]) -> None:
         self.registry.on_commit([Change(topic, version, self.key_hashes[topic]) for topic, version in rows])

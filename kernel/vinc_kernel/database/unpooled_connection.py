@@ -28,7 +28,7 @@ class UnpooledConnection:
             raise
 
     async def open(self) -> PipelineConnection:
-        if self.connection is None or not self.connection.stands():
+        if self.connection is None or not self.connection.is_alive():
             self.close()
             self.connection = await PipelineConnection.connect(
                 **self.parameters, autocommit=True, prepare_threshold=None

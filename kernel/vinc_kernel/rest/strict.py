@@ -6,7 +6,6 @@ The standard parsers are lenient: of a doubled name the last one wins, NaN passe
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
 from typing import Any
 from urllib.parse import parse_qsl, unquote_to_bytes
 
@@ -17,27 +16,7 @@ from ..strict_json import parse_json
 
 
 class StrictRequest(Request):
-    """A request whose JSON is read strictly, and which may be handled once more."""
-
-    was_begun = False
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether its body can be read once more: all of it is kept, or nothing was read."""
-        return hasattr(self, "_body") or not self.was_begun
-
-    def repeated(self) -> StrictRequest:
-        """The same request, as if nobody had looked at it."""
-        request = StrictRequest(self.scope, self.receive, self._send)
-        if hasattr(self, "_body"):
-            request._body = self._body
-        return request
-
-    async def stream(self) -> AsyncGenerator[bytes]:
-        """The body as it arrives."""
-        self.was_begun = True
-        async for chunk in super().stream():
-            yield chunk
+    """A request whose JSON is read strictly."""
 
     async def json(self) -> Any:
         if not hasattr(self, "_json"):

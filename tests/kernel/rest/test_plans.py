@@ -81,9 +81,9 @@ class Plans:
             statement = narrow(shelf.ALL, read.order, read.conditions, further=True)
             values = {**values, **dict(zip(POSITION, (after, UUID(int=4000)), strict=False))}
         async with self.postgres.session(Scope(TENANTS[0], read_only=True)) as db:
-            sent = db.query(statement, values)
-            explain = b"explain (format json) " + sent.question.sql
-            (answer,) = await db.unit.run([replace(sent, question=replace(sent.question, sql=explain))])
+            sent = db.compile(statement, values)
+            explain = b"explain (format json) " + sent.statement.sql
+            (answer,) = await db.unit.run([replace(sent, statement=replace(sent.statement, sql=explain))])
         ((plan,),) = answer.rows()
         (whole,) = json.loads(plan) if isinstance(plan, str) else plan
         return list(nodes(whole["Plan"]))
