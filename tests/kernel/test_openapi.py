@@ -282,7 +282,7 @@ class OneTenant:
     """A directory of a tenant that has no films."""
 
     async def find(self, _: UUID | str) -> Tenant | None:
-        return Tenant(id=UUID(int=7), slug="acme", name="Acme", without=frozenset({"films", "nowhere"}))
+        return Tenant(id=UUID(int=7), slug="acme", name="Acme", disabled_plugins=frozenset({"films", "nowhere"}))
 
 
 async def test_a_tenant_is_shown_what_it_has(both: Application, client_of: Client) -> None:
