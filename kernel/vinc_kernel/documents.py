@@ -14,6 +14,7 @@ from starlette.routing import Route
 
 from .context import context_of
 from .endpoints import Endpoint
+from .fastapi_adapter import route_app
 from .handling import handle_other
 from .permissions import Requirement
 from .tokens.issuer import SignIn
@@ -131,5 +132,5 @@ def kernel_endpoint(path: str, function: Callable[[Request], object], *, by_tena
         route=route,
         function=function,
         requirement=Requirement(public=True, by_tenant=by_tenant, why="the description of the service"),
-        app=handle_other(route.app),
+        app=handle_other(route_app(route)),
     )

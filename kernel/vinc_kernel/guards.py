@@ -6,13 +6,12 @@ dispatcher runs them before the body is read; FastAPI itself only ever sees one 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from fastapi import Depends
-from fastapi.dependencies.models import Dependant
 from starlette.requests import HTTPConnection
 
 from .context import Principal, context_of
@@ -82,11 +81,3 @@ def public(why: str) -> Any:
         message = "public() needs its reason, a sentence"
         raise TypeError(message)
     return Depends(guard(frozenset(), frozenset(), public=True, why=why))
-
-
-def guards_of(dependant: Dependant) -> Iterator[Guard]:
-    """Every guard in a route's dependency tree."""
-    for child in dependant.dependencies:
-        if isinstance(child.call, Guard):
-            yield child.call
-        yield from guards_of(child)

@@ -11,9 +11,9 @@ from fastapi.routing import APIRoute
 from sqlalchemy import Column, Index, Table, Text, Uuid
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from vinc_kernel.endpoints import calls_of
+from vinc_kernel.fastapi_adapter import dependencies_of
 from vinc_kernel.rest.listing import Listing, ReadQuery
-from vinc_testing import VincApp
+from vinc_testing import Application
 
 TENANT = "tenant_id"
 
@@ -31,12 +31,12 @@ class Song(Tables):
     singer: Mapped[str] = mapped_column(Text)
 
 
-def listings(app: VincApp) -> Iterator[tuple[str, Listing]]:
+def listings(app: Application) -> Iterator[tuple[str, Listing]]:
     for endpoint in app.routes:
         if isinstance(endpoint.route, APIRoute):
-            for call in calls_of(endpoint.route.dependant):
-                if isinstance(call, ReadQuery):
-                    yield endpoint.path, call.listing
+            for one in dependencies_of(endpoint.route):
+                if isinstance(one.call, ReadQuery):
+                    yield endpoint.path, one.call.listing
 
 
 def without_index(listing: Listing) -> set[str]:
@@ -65,7 +65,7 @@ def keys(table: Table) -> Iterator[tuple[list[str], bool]]:
             yield [column.name for column in constraint.columns], True  # type: ignore[attr-defined]  # such a one
 
 
-def test_every_filter_and_order_of_the_running_application_has_its_index(vinc_app: VincApp) -> None:
+def test_every_filter_and_order_of_the_running_application_has_its_index(vinc_app: Application) -> None:
     found = dict(listings(vinc_app))
 
     assert "/api/v1/tenants" in found

@@ -15,7 +15,7 @@ import pluggy
 
 from ..context import MembershipDirectory, PrincipalDirectory
 from ..contracts import Contribution
-from ..endpoints import Endpoint, Place, endpoints
+from ..endpoints import Endpoint, RouteLocation, make_endpoints
 from ..errors import SettingsError, StartError, StartErrors
 from ..hookspecs import HOOKS, kind_of, on
 from ..registry import PluginState
@@ -273,12 +273,12 @@ def settings_of(plugin: Plugin, kind: type[Settings], given: Assembling) -> tupl
 
 def place(made: Assembly, member: Member, given: Assembling) -> None:
     plugin, contribution = member.plugin, member.contribution
-    at = Place(
+    location = RouteLocation(
         plugin=plugin.name,
         prefix=given.settings.service.api_prefix,
-        own=plugin.prefixes,
+        granted=plugin.prefixes,
         overrides=given.overrides,
         where=contribution.where,
     )
-    member.endpoints = list(endpoints(at, contribution.routers))
+    member.endpoints = list(make_endpoints(location, contribution.routers))
     check.uncontributed(plugin, contribution, made.traces(member).tables)
