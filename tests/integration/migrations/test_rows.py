@@ -84,7 +84,7 @@ def test_a_statement_outside_of_a_data_step_fails_and_does_not_silently_see_no_r
     any_migrator.fill("invoices_invoice")
     any_migrator.add(history, f"op.execute({statement!r})")
 
-    with pytest.raises(DatabaseError, match=r"row-level security.*; put the step into `with data\(expect=n\):`"):
+    with pytest.raises(DatabaseError, match=r"row-level security.*; put it into `with data_migration\(expect=n\):`"):
         any_migrator.up(history)
 
     assert any_migrator.rows(ALL) == [(4,)]
@@ -125,7 +125,7 @@ def test_a_foreign_key_that_would_not_look_at_the_rows_is_refused(any_migrator: 
     any_migrator.do(ORPHAN)
     any_migrator.add(history, KEY)
 
-    with pytest.raises(DatabaseError, match=r"row-level security.*or constraints into `with all_rows\(\):`"):
+    with pytest.raises(DatabaseError, match=r"row-level security.*constraints into `with bypass_row_level_security\(\):`"):
         any_migrator.up(history)
 
 

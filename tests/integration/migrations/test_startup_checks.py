@@ -7,7 +7,7 @@ from collections.abc import Generator
 import pytest
 from psycopg import AsyncConnection
 
-from vinc_kernel.database import floor
+from vinc_kernel.database import minimum_version
 from vinc_kernel.database.startup_checks import refuse_unsafe_database
 from vinc_kernel.errors import DatabaseError
 from vinc_testing.servers import conninfo
@@ -188,7 +188,7 @@ async def test_another_role_than_the_applications_is_told_to_be_that(guarded: Gr
 
 
 async def test_a_server_with_known_holes_stops_production(guarded: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(floor, "MINIMUM_VERSIONS", {18: 189_999, 17: 179_999, 16: 169_999})
+    monkeypatch.setattr(minimum_version, "MINIMUM_VERSIONS", {18: 189_999, 17: 179_999, 16: 169_999})
 
     with pytest.raises(DatabaseError, match=r"^PostgreSQL 1\d\.\d+ has known holes in row level security; bring it to"):
         await start(guarded)
