@@ -23,6 +23,7 @@ if typing.TYPE_CHECKING:
     )
     from .contracts import Capability, CommandGroup, Contribution, Role
     from .database.base import Base
+    from .database.platform_owned import PlatformOwned
     from .database.tenant_owned import TenantOwned
     from .errors import (
         BadRequest,
@@ -59,6 +60,7 @@ __all__ = [
     "MembershipDirectory",
     "NotFound",
     "OrmSession",
+    "PlatformOwned",
     "Principal",
     "PrincipalDirectory",
     "Problem",
@@ -103,6 +105,7 @@ _HOMES = {
     ),
     ".contracts": ("Capability", "CommandGroup", "Contribution", "Role"),
     ".database.base": ("Base",),
+    ".database.platform_owned": ("PlatformOwned",),
     ".database.tenant_owned": ("TenantOwned",),
     ".errors": (
         "BadRequest",

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
 
-from ..database.versions import Place
+from ..database.versions import RevisionState
 from ..errors import StartError
 from ..services import App, HealthCheck, Services
 from .arrange import Plugin
@@ -27,7 +27,7 @@ async def open_plugins(assembly: Assembly, services: Services, stack: AsyncExitS
 
 
 async def open_plugin(
-    assembly: Assembly, member: Member, services: Services, own: AsyncExitStack, old: Place | None
+    assembly: Assembly, member: Member, services: Services, own: AsyncExitStack, old: RevisionState | None
 ) -> None:
     """Enter one plugin's lifespans; an optional one that cannot open keeps its routes, which answer 503."""
     plugin, app = member.plugin, App(services, member.plugin.name)
