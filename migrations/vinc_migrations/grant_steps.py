@@ -7,21 +7,28 @@ from typing import Any
 
 from psycopg import Connection, sql
 
-from vinc_kernel.database.grants import GrantDifference, grant_differences, grants_query
+from vinc_kernel.database.grants import NO_RECORD, RECORD, GrantDifference, grant_differences, grants_query
 from vinc_kernel.database.roles import Roles
 
 from .role_steps import Step, is_done, steps
 
 NEVER = sql.SQL("select false").format()
+# Asked also by roles that may not use the schema, for whom `to_regclass` fails.
 IS_RECORDED = """
-select exists (select from pg_attribute where attrelid = to_regclass('public.vinc_table') and attname = 'append_only')
+select exists (select from pg_attribute join pg_class c on c.oid = attrelid
+  where relnamespace = 'public'::regnamespace and relname = 'vinc_table' and attname = 'append_only')
 """
+
+
+def is_recorded(connection: Connection[Any]) -> bool:
+    """Return whether the kernel's tables say by now which tables are append-only."""
+    row = connection.execute(IS_RECORDED).fetchone()
+    return bool(row and row[0])
 
 
 def table_steps(connection: Connection[Any], roles: Roles) -> Iterator[Step]:
     """Yield the grants on the owner's relations that still have to run, also before the kernel's tables are there."""
-    row = connection.execute(IS_RECORDED).fetchone()
-    query = grants_query(roles, is_recorded=bool(row and row[0]))
+    query = grants_query(roles, RECORD if is_recorded(connection) else NO_RECORD)
     for difference in grant_differences(connection.execute(query).fetchall(), roles):
         yield Step(wrong=str(difference), run=grant(difference), done=NEVER)
 

@@ -8,15 +8,17 @@ from dataclasses import dataclass
 from psycopg import sql
 
 from vinc_kernel.database.base import Base
+from vinc_kernel.database.grants import NO_RECORD, RECORD
 from vinc_kernel.database.platform_owned import PlatformOwned
 
 from .connection import MigrationConnection
+from .grant_steps import is_recorded
 
 TENANT = "tenant_id"
 PROTECTED = """
 select relname, relrowsecurity or relforcerowsecurity or exists (select from pg_policy where polrelid = c.oid),
   coalesce(append_only, false), coalesce(blankable, '{{}}')
-from pg_class c left join public.vinc_table on name = relname
+from pg_class c left join {record} on name = relname
 where relnamespace = 'public'::regnamespace and relkind in ('r', 'p') and relname = any({names})
 """
 
@@ -48,9 +50,12 @@ class ProtectionDifference:
 def protection_differences(db: MigrationConnection, models: Sequence[type[Base]]) -> Iterator[ProtectionDifference]:
     """Yield a difference for each operation that a revision needs; a table that is not there is not protected."""
     names = [str(model.__tablename__) for model in models]
+    record = RECORD if is_recorded(db.driver) else NO_RECORD
     found = {
         name: Protection(guarded, append_only, tuple(blankable))
-        for name, guarded, append_only, blankable in db.execute(PROTECTED, {"names": sql.Literal(names)})
+        for name, guarded, append_only, blankable in db.execute(
+            PROTECTED, {"names": sql.Literal(names), "record": record}
+        )
     }
     for name, model in zip(names, models, strict=True):
         yield from compare(name, Protection.of_model(model), found.get(name, Protection()))

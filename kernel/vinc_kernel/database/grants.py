@@ -31,6 +31,7 @@ where relnamespace = 'public'::regnamespace and relkind in ('r', 'p', 'v', 'm', 
   and relowner = to_regrole({owner_})::oid
 order by relname
 """
+# Which tables are append-only; before the kernel's tables are up to date, none can be.
 RECORD = sql.SQL("public.vinc_table").format()
 NO_RECORD = sql.SQL("(select '' as name, false as append_only, null::text[] as blankable where false)").format()
 
@@ -50,9 +51,9 @@ class GrantDifference:
         return f"{self.relation} {' and '.join(wrong)}"
 
 
-def grants_query(roles: Roles, *, is_recorded: bool = True) -> sql.Composed:
-    """Return the query for `grant_differences`; before `vinc_table` is up to date no table can be append-only."""
-    return sql.SQL(RELATIONS).format(**roles.words(), record=RECORD if is_recorded else NO_RECORD)
+def grants_query(roles: Roles, record: sql.Composable = RECORD) -> sql.Composed:
+    """Return the query for `grant_differences`."""
+    return sql.SQL(RELATIONS).format(**roles.words(), record=record)
 
 
 def grant_differences(rows: Iterable[Sequence[Any]], roles: Roles) -> Iterator[GrantDifference]:
