@@ -21,6 +21,7 @@ if typing.TYPE_CHECKING:
     )
     from .contracts import Capability, CommandGroup, Contribution, Role
     from .database.base import Base
+    from .database.platform_owned import PlatformOwned
     from .database.tenant_owned import TenantOwned
     from .dependencies import (
         CurrentApp,
@@ -73,6 +74,7 @@ __all__ = [
     "MembershipDirectory",
     "NotFound",
     "OrmSession",
+    "PlatformOwned",
     "Principal",
     "PrincipalDirectory",
     "Problem",
@@ -109,6 +111,7 @@ _HOMES = {
     ".context": ("Context", "MembershipDirectory", "Principal", "PrincipalDirectory", "Tenant", "TenantDirectory"),
     ".contracts": ("Capability", "CommandGroup", "Contribution", "Role"),
     ".database.base": ("Base",),
+    ".database.platform_owned": ("PlatformOwned",),
     ".database.tenant_owned": ("TenantOwned",),
     ".dependencies": (
         "CurrentApp",

@@ -30,9 +30,9 @@ def make_template(servers: Servers) -> None:
     from vinc_kernel.database.versions import history_of
     from vinc_kernel.plugins.arrange import arrange
     from vinc_kernel.settings import Sources, read_settings
+    from vinc_migrations.connection import MigrationOptions
     from vinc_migrations.prepare import prepare
     from vinc_migrations.run import upgrade
-    from vinc_migrations.unit import How
 
     roles = Roles(servers.prefix)
     prepare(servers.postgres, servers.template, roles, passwords(servers))
@@ -40,7 +40,9 @@ def make_template(servers: Servers) -> None:
     plugins = arrange(settings)
     histories = [history for one in plugins if (history := history_of(one.name, one.package))]
     # As the migrator: what a superuser may do would hide what FORCE forbids (design, section 6).
-    upgrade(servers.database(servers.template, roles.migrator, servers.prefix), histories, How(roles=roles))
+    upgrade(
+        servers.database(servers.template, roles.migrator, servers.prefix), histories, MigrationOptions(roles=roles)
+    )
 
 
 def passwords(servers: Servers) -> dict[str, str]:

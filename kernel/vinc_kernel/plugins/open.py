@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
 
-from ..database.versions import Place
+from ..database.versions import RevisionState
 from ..errors import StartError
 from ..registry import HealthCheck, Registry
 from ..runtime import Runtime
@@ -28,7 +28,7 @@ async def open_plugins(assembly: Assembly, runtime: Runtime, stack: AsyncExitSta
 
 
 async def open_plugin(
-    assembly: Assembly, member: Member, runtime: Runtime, own: AsyncExitStack, old: Place | None
+    assembly: Assembly, member: Member, runtime: Runtime, own: AsyncExitStack, old: RevisionState | None
 ) -> None:
     """Enter one plugin's lifespans; an optional one that cannot open keeps its routes, which answer 503."""
     plugin, app, registry = member.plugin, runtime.apps[member.plugin.name], runtime.registry
