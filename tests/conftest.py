@@ -8,10 +8,11 @@ import pytest
 from psycopg import sql
 from pydantic import SecretStr
 
-from vinc_kernel.connections.postgres import postgres
 from vinc_kernel.database.postgres import Postgres
 from vinc_kernel.settings import DatabaseSettings
 from vinc_testing.servers import Servers, conninfo
+
+from .opening import postgres
 
 OURS, THEIRS = UUID("00000000-0000-7000-8000-00000000000a"), UUID("00000000-0000-7000-8000-00000000000b")
 

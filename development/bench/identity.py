@@ -23,6 +23,7 @@ from vinc_kernel.app import Application, create_app
 from vinc_kernel.context import Context, PrincipalDirectory
 from vinc_kernel.database.roles import Roles
 from vinc_kernel.middleware.identity import Identity
+from vinc_kernel.runtime import KERNEL, Runtime
 from vinc_kernel.settings import Sources, read_settings
 from vinc_testing.embedded.postgres import PostgresServer
 
@@ -71,13 +72,13 @@ def identity(rounds: Rounds, postgres: PostgresServer) -> Iterator[Line]:
 
 async def in_process(app: Application, rounds: int) -> tuple[float, float, float]:
     """Microseconds of CPU: a known token, a new one, and joserfc's own verification of such a one; medians."""
-    async with app.lifespan() as services:
-        services.trusted.add(issuer(), "identity")
-        directory, step = services.find(PrincipalDirectory), app.front.steps.identity
+    async with app.lifespan() as runtime:
+        runtime.trusted.add(issuer(), "identity")
+        step = app.pipeline.identity
         header = signed_in()["Authorization"].encode()
-        await asked(step, directory, [header])
+        await asked(runtime, step, [header])
         tokens = [[f"Bearer {token(f'{one}-{number}')}".encode() for number in range(NEW)] for one in range(rounds)]
-        known = [await asked(step, directory, [header] * TIMES) for _ in range(rounds)]
+        known = [await asked(runtime, step, [header] * TIMES) for _ in range(rounds)]
         found = [(await verified(step, some), decoded(some)) for some in tokens]
     return median(known), median(ours for ours, _ in found), median(theirs for _, theirs in found)
 
@@ -90,9 +91,10 @@ def issuer() -> Issuer:
     return Issuer(url=URL, audience=AUDIENCE, keys=keys)
 
 
-async def asked(step: Identity, directory: PrincipalDirectory, headers: Sequence[bytes]) -> float:
-    """The whole step, as the front calls it."""
-    contexts = [Context(found={b"authorization": header}) for header in headers]
+async def asked(runtime: Runtime, step: Identity, headers: Sequence[bytes]) -> float:
+    """The whole step, as the pipeline calls it."""
+    directory, app = runtime.registry.find(PrincipalDirectory), runtime.apps[KERNEL]
+    contexts = [Context(app=app, request_headers={b"authorization": header}) for header in headers]
     begun = time.process_time()
     for context in contexts:
         await step(context, directory)

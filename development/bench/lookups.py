@@ -44,8 +44,8 @@ async def microseconds(environ: Mapping[str, str], ids: Sequence[UUID], rounds: 
     given = Sources(environ)
     settings, _ = read_settings(given)
     made = create_app(settings, given)
-    async with made.lifespan() as services:
-        directory: TenantDirectory = services.find(TenantDirectory)
+    async with made.lifespan() as runtime:
+        directory: TenantDirectory = runtime.registry.find(TenantDirectory)
         await asked(directory, ids, KNOWN)  # which loads them
         figures = [
             (await asked(directory, ids[:FEW], LOOKUPS), await asked(directory, ids, LOOKUPS)) for _ in range(rounds)

@@ -16,7 +16,7 @@ import psycopg
 from psycopg import sql
 
 from vinc_kernel.database.roles import Roles
-from vinc_migrations.operations import ENABLE
+from vinc_migrations.operations import ENABLE, TENANT_POLICY
 from vinc_testing.embedded.postgres import SUPERUSER, PostgresServer
 
 from .compare import Measured
@@ -90,7 +90,7 @@ class Rows:
             if admin.execute("select to_regrole(%s) is null", [PLAIN]).fetchone() == (True,):
                 admin.execute(self.statement(ROLE))
             admin.execute(self.statement(MAKE))
-            admin.execute(self.statement(ENABLE))
+            admin.execute(self.statement(TENANT_POLICY + ENABLE))
             admin.execute(self.statement("vacuum analyze {table}"))
             found = admin.execute(self.statement(PLACES_OF)).fetchall()
         return [(tenant, place) for tenant, place in found]

@@ -18,12 +18,20 @@ if typing.TYPE_CHECKING:
         PrincipalDirectory,
         Tenant,
         TenantDirectory,
-        current_principal,
-        get_tenant_id,
     )
     from .contracts import Capability, CommandGroup, Contribution, Role
     from .database.base import Base
+    from .database.platform_owned import PlatformOwned
     from .database.tenant_owned import TenantOwned
+    from .dependencies import (
+        CurrentApp,
+        CurrentContext,
+        CurrentPrincipal,
+        CurrentTenant,
+        current_principal,
+        get_tenant_id,
+        inject,
+    )
     from .errors import (
         BadRequest,
         Conflict,
@@ -34,9 +42,11 @@ if typing.TYPE_CHECKING:
         Unauthorized,
         VincError,
     )
+    from .events import Event
     from .guards import platform_only, public, require_capabilities, require_roles, signed_in
-    from .services import App, HealthCheck, inject
-    from .sessions import OrmSession, Session, platform_session
+    from .registry import HealthCheck
+    from .runtime import App
+    from .sessions import OrmSession, Session, platform_session, tenant_or_platform
     from .setting_types import is_tls_or_loopback
     from .settings import Settings
     from .telemetry import logger
@@ -53,12 +63,18 @@ __all__ = [
     "Conflict",
     "Context",
     "Contribution",
+    "CurrentApp",
+    "CurrentContext",
+    "CurrentPrincipal",
+    "CurrentTenant",
+    "Event",
     "Forbidden",
     "HealthCheck",
     "Issuer",
     "MembershipDirectory",
     "NotFound",
     "OrmSession",
+    "PlatformOwned",
     "Principal",
     "PrincipalDirectory",
     "Problem",
@@ -86,24 +102,26 @@ __all__ = [
     "require_capabilities",
     "require_roles",
     "signed_in",
+    "tenant_or_platform",
 ]
 
 _HOMES = {
     ".cache.cache": ("Cache",),
     ".commands.command": ("print_table",),
-    ".context": (
-        "Context",
-        "MembershipDirectory",
-        "Principal",
-        "PrincipalDirectory",
-        "Tenant",
-        "TenantDirectory",
-        "current_principal",
-        "get_tenant_id",
-    ),
+    ".context": ("Context", "MembershipDirectory", "Principal", "PrincipalDirectory", "Tenant", "TenantDirectory"),
     ".contracts": ("Capability", "CommandGroup", "Contribution", "Role"),
     ".database.base": ("Base",),
+    ".database.platform_owned": ("PlatformOwned",),
     ".database.tenant_owned": ("TenantOwned",),
+    ".dependencies": (
+        "CurrentApp",
+        "CurrentContext",
+        "CurrentPrincipal",
+        "CurrentTenant",
+        "current_principal",
+        "get_tenant_id",
+        "inject",
+    ),
     ".errors": (
         "BadRequest",
         "Conflict",
@@ -114,9 +132,11 @@ _HOMES = {
         "Unauthorized",
         "VincError",
     ),
+    ".events": ("Event",),
     ".guards": ("platform_only", "public", "require_capabilities", "require_roles", "signed_in"),
-    ".services": ("App", "HealthCheck", "inject"),
-    ".sessions": ("OrmSession", "Session", "platform_session"),
+    ".registry": ("HealthCheck",),
+    ".runtime": ("App",),
+    ".sessions": ("OrmSession", "Session", "platform_session", "tenant_or_platform"),
     ".setting_types": ("is_tls_or_loopback",),
     ".settings": ("Settings",),
     ".telemetry": ("logger",),

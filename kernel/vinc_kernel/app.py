@@ -8,29 +8,35 @@ from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from importlib.metadata import version
+from time import time
 from typing import Any
 
 from starlette.types import Receive, Scope, Send
 
 from . import openapi
+from .cache.registry import CacheRegistry
+from .clock import Clock
+from .connections.postgres import make_postgres
+from .connections.redis import make_redis, ping
 from .documents import documents
 from .endpoints import Endpoint
 from .errors import VincError
 from .lifespan import connections
-from .middleware.front import Front, Steps
-from .middleware.identity import Identity
+from .middleware.pipeline import Pipeline
+from .permissions import RolePermissions
 from .plugins.arrange import Plugin
 from .plugins.assemble import Assembly, LoadOptions, assemble
 from .plugins.find import KERNEL
 from .plugins.open import open_plugins
-from .plugins.rights import rights
 from .plugins.trials import select_plugins
+from .registry import HealthCheck, Registry
 from .routing import Index
-from .services import Services
+from .runtime import Runtime
 from .settings import KernelSettings, Sources, refuse_unsafe
-from .telemetry import request_log
 from .tokens.issuer import SignIn
+from .tokens.trusted import Trusted
 
 logger = logging.getLogger("vinc")
 MOST_DOCUMENTS = 32
@@ -38,44 +44,26 @@ AT_ROOT = ("/health/live", "/health/ready")  # where whatever runs containers lo
 
 
 class Application:
-    """The ASGI application: all plugins behind one front. `lifespan()` opens and closes what they need."""
+    """The ASGI application: all plugins behind one pipeline. `lifespan()` opens and closes what they need."""
 
-    def __init__(self, settings: KernelSettings, sources: Sources, plugins: Sequence[Plugin]) -> None:
+    def __init__(self, settings: KernelSettings, sources: Sources, plugins: Sequence[Plugin], clock: Clock) -> None:
         self.dependency_overrides: dict[Callable[..., Any], Callable[..., Any]] = {}
-        self.services = Services(settings=settings)
         self.assembly: Assembly = assemble(plugins, LoadOptions(settings=settings, sources=sources, overrides=self))
-        self.services.states = {one.plugin.name: one.state for one in self.assembly.members}
-        self.services.plugin_settings = {
-            type(one.settings): one.settings for one in self.assembly.ready if one.settings is not None
-        }
-        offer_to_tenants(self.services, self.assembly)
+        self.runtime = make_runtime(settings, self.assembly, clock)
         self.parts: dict[str, dict[str, Any]] = {}
         self.documents: OrderedDict[frozenset[str], bytes] = OrderedDict()
         self.routes: list[Endpoint] = list(self.all_endpoints())
-        worth = rights([one.contribution for one in self.assembly.ready], settings.service.tenant_header)
-        self.front = Front(
-            Steps(
-                services=self.services,
-                index=Index(self.routes),
-                rights=worth,
-                identity=Identity(self.services.trusted, worth),
-                tenant_header=settings.service.tenant_header,
-                cors=settings.cors,
-                log=request_log(settings.log),
-            )
-        )
-        self.services.is_platform = self.front.steps.rights.is_platform
-        self.services.authorise = self.front.authorise
+        self.pipeline = Pipeline(self.runtime, Index(self.routes))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self.live(receive, send)
         else:
             scope["app"] = self
-            await self.front(scope, receive, send)
+            await self.pipeline(scope, receive, send)
 
     def all_endpoints(self) -> list[Endpoint]:
-        service = self.services.settings.service
+        service = self.runtime.settings.service
         found = [endpoint for member in self.assembly.ready for endpoint in member.endpoints]
         at_root = [
             replace(one, path=one.path.removeprefix(service.api_prefix))
@@ -96,7 +84,7 @@ class Application:
         without = frozenset(without & self.parts.keys())
         if without not in self.documents:
             parts = [part for name, part in self.parts.items() if name not in without]
-            header = self.services.settings.service.tenant_header
+            header = self.runtime.settings.service.tenant_header
             self.documents[without] = openapi.join(
                 parts, version=version(KERNEL), tenant_header=header, schemes=schemes
             )
@@ -108,7 +96,7 @@ class Application:
     @property
     def sign_ins(self) -> list[SignIn]:
         """How people get tokens of the issuers that are trusted here."""
-        return [one.sign_in for one in self.services.trusted.issuers if one.sign_in is not None]
+        return [one.sign_in for one in self.runtime.trusted.issuers if one.sign_in is not None]
 
     async def live(self, receive: Receive, send: Send) -> None:
         """The lifespan protocol of ASGI; what stops the start is told in one line, not as a traceback."""
@@ -128,31 +116,40 @@ class Application:
         await send({"type": "lifespan.shutdown.complete"})
 
     @asynccontextmanager
-    async def lifespan(self) -> AsyncGenerator[Services]:
+    async def lifespan(self) -> AsyncGenerator[Runtime]:
         """Open the connections and then the plugins, in order; close all in reverse."""
         async with AsyncExitStack() as stack:
-            await stack.enter_async_context(connections(self.services))
-            await open_plugins(self.assembly, self.services, stack)
-            self.warn_of_a_locked_door()
-            self.parts, self.documents = {}, OrderedDict()  # they say how to sign in, which plugins have told just now
-            yield self.services
+            await stack.enter_async_context(connections(self.runtime))
+            await open_plugins(self.assembly, self.runtime, stack)
+            self.warn_without_issuer()
+            self.parts, self.documents = {}, OrderedDict()  # they say how to sign in, which only the lifespans tell
+            yield self.runtime
 
-    def warn_of_a_locked_door(self) -> None:
-        if not self.services.trusted.issuers and any(not one.requirement.public for one in self.routes):
+    def warn_without_issuer(self) -> None:
+        if not self.runtime.trusted.issuers and any(not one.requirement.public for one in self.routes):
             cure = "enable a plugin that signs people in, like keycloak, or set VINC_JWT_ISSUERS"
             logger.warning("nobody can sign in: no issuer of tokens is trusted here; %s", cure)
 
 
-def offer_to_tenants(services: Services, assembly: Assembly) -> None:
-    """Note what tenants may set and turn off, and how to find the hooks of a tenant's life."""
-    contributions = {one.plugin.name: one.contribution for one in assembly.ready}
-    services.optional_for_tenants = {name: made.optional_for_tenants for name, made in contributions.items()}
-    services.tenant_settings = {
-        name: made.tenant_settings for name, made in contributions.items() if made.tenant_settings is not None
-    }
-    services.implementations = lambda hook: [
-        (name, one) for name in contributions for one in assembly.hooks(hook, name)
-    ]
+def make_runtime(settings: KernelSettings, assembly: Assembly, clock: Clock) -> Runtime:
+    """Return what the plugins share; its connections are not open yet."""
+    contributions = [one.contribution for one in assembly.ready]
+    trusted = Trusted(settings.jwt)
+    postgres, redis = make_postgres(settings.database), make_redis(settings.redis)
+    checks = [HealthCheck(name="postgres", required=True, ask=postgres.ping)] if postgres is not None else []
+    if redis is not None:
+        checks.append(HealthCheck(name="redis", required=False, ask=partial(ping, redis)))
+    return Runtime(
+        settings=settings,
+        plugins={one.plugin.name: assembly.loaded(one) for one in assembly.ready},
+        permissions=RolePermissions.from_contributions(contributions, settings.service.tenant_header),
+        trusted=trusted,
+        caches=CacheRegistry(),
+        registry=Registry(trusted, {one.plugin.name: one.state for one in assembly.members}, checks),
+        postgres=postgres,
+        redis=redis,
+        clock=clock,
+    )
 
 
 def create_app(
@@ -160,8 +157,9 @@ def create_app(
     sources: Sources | None = None,
     *,
     plugins: Sequence[Plugin] | None = None,
+    clock: Clock = time,
 ) -> Application:
-    """The application of the enabled plugins, or of these; raises StartErrors when one of them cannot be loaded."""
+    """Return the application of the enabled plugins, or of these; raises StartErrors when one cannot be loaded."""
     refuse_unsafe(settings)
     sources = sources or Sources({})
-    return Application(settings, sources, select_plugins(settings, sources) if plugins is None else plugins)
+    return Application(settings, sources, select_plugins(settings, sources) if plugins is None else plugins, clock)

@@ -8,37 +8,37 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
 from io import TextIOWrapper
 
 from .commands.command import Command, OutputLost, complain, flush_output, give_up_output
 from .errors import StartErrors, VincError
-from .plugins.find import RESERVED, find
+from .plugins.find import RESERVED, entry_points, find, first_of_each
 from .settings import KernelSettings, Sources, read_settings
 
 COMMANDS = ("serve", "plugins", "check", "settings")
 GROUP = "vinc.commands"
 
 
-def added_commands() -> Mapping[str, EntryPoint]:
-    """Commands of other distributions by name; `plugins.purge` is one below `plugins`."""
-    return {one.name: one for one in entry_points(group=GROUP)}
+def added_commands() -> Mapping[str, str]:
+    """The modules of other distributions' commands by name; `plugins.purge` is one below `plugins`."""
+    return dict(point for distribution in first_of_each() for point in entry_points(distribution, GROUP)[0])
 
 
-def parser(commands: Sequence[str], added: Mapping[str, EntryPoint]) -> argparse.ArgumentParser:
-    """Return the parser of these commands; a module is imported for each, and some take most of a second."""
+def parser(command: str = "") -> argparse.ArgumentParser:
+    """Return the parser of this command, or of all where there is no such one; importing all takes most of a second."""
+    added = added_commands()
+    known = [*COMMANDS, *(name for name in added if "." not in name)]
     made = argparse.ArgumentParser(
         prog="vinc",
         description="Run, check and look after a Vinc installation.",
         epilog="A plugin's own commands: vinc PLUGIN --help",
     )
     parsers = made.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for command in commands:
-        module = added[command].load() if command in added else import_module(f"{__package__}.commands.{command}")
-        inner = module.add(parsers)
-        for name, one in added.items():
-            if name.startswith(f"{command}."):
-                one.load().add(inner)
+    for name in [command] if command in known else known:
+        inner = import_module(added.get(name, f"{__package__}.commands.{name}")).add(parsers)
+        for below, one in added.items():
+            if below.startswith(f"{name}."):
+                import_module(one).add(inner)
     return made
 
 
@@ -67,9 +67,7 @@ def run(given: Sequence[str]) -> int:
             from .commands import plugin  # loads every plugin
 
             return plugin.run(given, *from_environment())
-        added = added_commands()
-        known = [*COMMANDS, *(name for name in added if "." not in name)]
-        args = parser([chosen] if chosen in known else known, added).parse_args(given)
+        args = parser(chosen).parse_args(given)
         command: Command = args.run
         return command(args, *from_environment())
     finally:

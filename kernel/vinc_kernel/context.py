@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, cast
 from uuid import UUID
 
@@ -17,20 +18,21 @@ from .tenant_settings import TenantSettings
 if TYPE_CHECKING:
     from .database.unit import UnitOfWork
     from .errors import Problem
+    from .runtime import App
 
 K = TypeVar("K", bound=TenantSettings)
 logger = logging.getLogger("vinc.tenants")
+NO_CLAIMS: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Principal:
-    """Whoever makes this request, after the credentials are verified: a person, or a machine of a `service` account.
+    """Who makes a request, after the credentials are verified: a person, or a machine of a `service` account.
 
-    `issuer` and `subject` together say who it is. `role` is by its own name and not an alias; empty for none.
-    `tenants` holds the ids or slugs of the tenants that are theirs, and is the one source of what is "mine".
-    `generation` counts the endings of their sessions that the credentials know of. `expires` is when the credentials
-    do, in seconds since 1970. `id` is their row's, for `created_by` and `updated_by`; None until a plugin remembers
-    principals.
+    `issuer` and `subject` together identify it. `role` is a canonical name, never an alias; empty for none. `tenants`
+    holds the ids or slugs of its tenants. `claims` are the verified claims of the token, read-only: a plugin that owns
+    one reads it there, and checks its form. `expires` is when the credentials expire, in seconds since 1970. `id` is
+    the row's, for `created_by` and `updated_by`; None until a plugin stores principals.
     """
 
     subject: str
@@ -40,10 +42,7 @@ class Principal:
     issuer: str = ""
     email: str = ""
     kind: Literal["person", "service"] = "person"
-    customers: frozenset[str] = frozenset()
-    addresses: frozenset[str] = frozenset()
-    multi_tenant: bool = False
-    generation: int = 0
+    claims: Mapping[str, Any] = field(default_factory=lambda: NO_CLAIMS, compare=False, repr=False)
     expires: int = 0
 
 
@@ -110,31 +109,36 @@ class MembershipDirectory(Protocol):
         """What they may do in this tenant; None when nothing was ever stored of them, so that their role counts."""
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, kw_only=True)
 class Context:
-    """One request: what the steps found out, and what they add to the answer."""
+    """One request, or one piece of work outside of a request: what is known of it, and what its answer gets.
 
+    `app` is the application as the plugin sees it that this work belongs to.
+    """
+
+    app: App
     request_id: str = ""
     method: str = ""
-    status: int = 0  # of the answer, once its first byte is sent
-    found: Mapping[bytes, bytes] = field(default_factory=dict)
-    headers: list[tuple[bytes, bytes]] = field(default_factory=list)
+    status: int = 0  # of the response, once its first byte is sent
+    request_headers: Mapping[bytes, bytes] = field(default_factory=dict)
+    response_headers: list[tuple[bytes, bytes]] = field(default_factory=list)
     principal: Principal | None = None
     tenant: Tenant | None = None
     tenant_refusal: Problem | None = None
-    absent: frozenset[str] = frozenset()  # the plugins that the caller's tenant has not, also while it is suspended
-    plugin: str = ""
+    disabled_plugins: frozenset[str] = frozenset()  # of the caller's tenant, also while it is suspended
     route: str = ""
     unit: UnitOfWork | None = None
-    services: Any = None
 
     def header(self, name: bytes) -> bytes | None:
-        """The value of a request header, by its name in lower case."""
-        return self.found.get(name)
+        """Return the value of a request header, by its name in lower case."""
+        return self.request_headers.get(name)
 
     @property
     def tenant_id(self) -> UUID | None:
-        return self.tenant.id if self.tenant else None
+        """The id of the active tenant, or of the one that the session is bound to; None without one."""
+        if self.tenant is not None:
+            return self.tenant.id
+        return self.unit.scope.tenant if self.unit is not None else None
 
     @property
     def session(self) -> DatabaseSession:
@@ -145,26 +149,19 @@ class Context:
         return DatabaseSession(self.unit)
 
     def settings(self, kind: type[K]) -> K:
-        """What the active tenant has set; raises BadRequest without one, LookupError for settings of nobody."""
-        made: K = self.services.settings_of_tenant(self.tenant, kind)
-        return made
+        """Return the active tenant's settings; raises BadRequest without a tenant, LookupError for an unknown class."""
+        return self.app.tenant_settings_of(self.tenant, kind)
+
+    def for_app(self, app: App) -> Context:
+        """Return the same piece of work as the plugin of this `app` sees it."""
+        return replace(self, app=app)
 
 
-asking: ContextVar[Context | None] = ContextVar("vinc.asking", default=None)
-"""The request that this task works for, for log lines alone: everything else is passed its context."""
+current: ContextVar[Context | None] = ContextVar("vinc.current", default=None)
+"""The request that this task works for."""
 
 
-def current_context(request: HTTPConnection) -> Context:
-    """The context of this request, as a FastAPI dependency."""
+def context_of(request: HTTPConnection) -> Context:
+    """Return the context of a request."""
     context: Context = request.scope["vinc"]
     return context
-
-
-async def current_principal(request: HTTPConnection) -> Principal | None:
-    """Whoever makes this request, as a FastAPI dependency; None when nobody is signed in."""
-    return current_context(request).principal
-
-
-async def get_tenant_id(request: HTTPConnection) -> UUID | None:
-    """The id of the active tenant, as a FastAPI dependency; None when there is none."""
-    return current_context(request).tenant_id

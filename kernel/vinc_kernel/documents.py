@@ -12,10 +12,11 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from .context import current_context
+from .context import context_of
 from .endpoints import Endpoint
-from .guards import Requirement
+from .fastapi_adapter import route_app
 from .handling import handle_other
+from .permissions import Requirement
 from .tokens.issuer import SignIn
 
 DOCS = "/docs"
@@ -88,7 +89,7 @@ def documents(prefix: str, described: Described) -> Iterator[Endpoint]:
     address = f"{prefix}/openapi.json"
 
     async def openapi(request: Request) -> Response:
-        return Response(described.openapi(current_context(request).absent), media_type="application/json")
+        return Response(described.openapi(context_of(request).disabled_plugins), media_type="application/json")
 
     async def docs(_: Request) -> Response:
         return HTMLResponse(PAGE, headers=headers(described.sign_ins))
@@ -131,5 +132,5 @@ def kernel_endpoint(path: str, function: Callable[[Request], object], *, by_tena
         route=route,
         function=function,
         requirement=Requirement(public=True, by_tenant=by_tenant, why="the description of the service"),
-        app=handle_other(route.app),
+        app=handle_other(route_app(route)),
     )

@@ -1,119 +1,115 @@
-"""The frame around one endpoint: FastAPI's own handler, then the commit, then the first byte of the answer."""
+"""The frame around one endpoint: FastAPI's own handler, then the commit, then the first byte of the response."""
 
 from __future__ import annotations
 
-import copy
 import re
-from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from http import HTTPStatus
-from typing import Any
 
-from fastapi.dependencies.models import Dependant
 from fastapi.exceptions import RequestValidationError
-from fastapi.params import Form
 from fastapi.routing import APIRoute
-from starlette.requests import Request
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
-from starlette.routing import Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from .conditional import apply_if_none_match
 from .context import Context
-from .errors import UnsupportedMediaType, VincError
-from .rest.etags import unless_seen
-from .rest.listing import reading_themselves
-from .rest.strict import StrictRequest, errors_of_address
+from .errors import UnsupportedMediaType
+from .fastapi_adapter import (
+    Handler,
+    query_parameters,
+    request_handler,
+    set_function_stack,
+    set_request_stack,
+    takes_json,
+)
+from .strict_request import StrictRequest, find_address_errors
 
-MOST_REPEATS = 2
 JSON_TYPE = re.compile(rb"application/(?:[\w.-]+\+)?json[ \t]*(?:;.*)?", re.IGNORECASE).fullmatch  # RFC 6839, 3.1
-Handler = Callable[[Request], Awaitable[Response]]
 
 
 def handle_http(route: APIRoute) -> ASGIApp:
-    """An ASGI application that runs the route's handler in the request's unit of work.
+    """Return an ASGI application that runs the route's handler in the request's unit of work.
 
-    What FastAPI runs after `yield` comes when the answer is out, so a commit there could fail behind a 201.
+    FastAPI runs what follows a dependency's `yield` after the response is sent: a commit there could fail behind a 201.
     """
-    lean = copy.copy(route)
-    lean.dependant = reading_themselves(route.dependant)
-    handler = lean.get_route_handler()
-    repeatable = repeatable_names(route)
-    takes_json = route.body_field is not None and not isinstance(route.body_field.field_info, Form)
+    handler = request_handler(route)
+    repeatable = frozenset(name for name, may_repeat in query_parameters(route) if may_repeat)
+    needs_json, limit = takes_json(route), route.max_body_size
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         context: Context = scope["vinc"]
-        if takes_json and has_body(context) and not JSON_TYPE(context.header(b"content-type") or b""):
+        if needs_json and has_body(context) and not JSON_TYPE(context.header(b"content-type") or b""):
             raise UnsupportedMediaType("Send JSON, and say so: Content-Type: application/json.")
-        if errors := errors_of_address(scope, repeatable):
+        if errors := find_address_errors(scope, repeatable):
             raise RequestValidationError(errors)
+        if limit is not None:
+            receive = limit_body(receive, limit)
         if context.method == "HEAD":
             send = without_body(send)
         request = StrictRequest(scope, receive, send)
-        for repeats in range(MOST_REPEATS + 1):
-            try:
-                async with AsyncExitStack() as stack:
-                    scope["fastapi_middleware_astack"] = scope["fastapi_inner_astack"] = stack
-                    response = await answer(handler, request, context)
-                    await unless_seen(request, response)(scope, receive, send)
-                    return
-            except VincError:
-                if repeats == MOST_REPEATS or not may_be_repeated(request, context):
-                    raise
-            request, context.unit = request.repeated(), None
+        async with AsyncExitStack() as stack:
+            set_request_stack(scope, stack)
+            response = await run_handler(handler, request, context)
+            await apply_if_none_match(request, response)(scope, receive, send)
 
     return app
 
 
-async def answer(handler: Handler, request: StrictRequest, context: Context) -> Response:
-    """What the handler answers, once what it did in the database is settled."""
+async def run_handler(handler: Handler, request: StrictRequest, context: Context) -> Response:
+    """Run the handler and end its transaction; return its response."""
     try:
         async with AsyncExitStack() as stack:
-            request.scope["fastapi_function_astack"] = stack
+            set_function_stack(request.scope, stack)
             response = await handler(request)
-        await settle(context, response.status_code)
+        await end_transaction(context, response.status_code)
     finally:
         if context.unit is not None:
             await context.unit.close()
     return response
 
 
-async def settle(context: Context, status: int) -> None:
-    """Make what the request did in the database last; undo it where the answer says that it failed."""
+async def end_transaction(context: Context, status: int) -> None:
+    """Commit what the request did in the database; roll it back when the response is an error."""
     if context.unit is not None:
         await (context.unit.commit() if status < 400 else context.unit.rollback())  # noqa: PLR2004  RFC 9110, 15.5
 
 
 def has_body(context: Context) -> bool:
-    """Whether the request has content, of whatever length (RFC 9112, 6)."""
+    """Return whether the request has content, of whatever length (RFC 9112, 6)."""
     return context.header(b"content-length") not in {None, b"0"} or context.header(b"transfer-encoding") is not None
 
 
-def may_be_repeated(request: StrictRequest, context: Context) -> bool:
-    """Whether nothing of the request was stored or answered, since another transaction came between.
+def limit_body(receive: Receive, limit: int) -> Receive:
+    """Refuse a body of more bytes with 413; FastAPI lets an HTTPException pass while it reads a body."""
+    received = 0
 
-    PostgreSQL itself has said so; what was lost with the line to it is never repeated, as it may be stored. All of the
-    request must be there again.
-    """
-    is_open = context.status == 0 and context.unit is not None and context.unit.serialization_failed
-    return is_open and request.is_whole
+    async def receiver() -> Message:
+        nonlocal received
+        message = await receive()
+        received += len(message.get("body", b""))
+        if received > limit:
+            raise HTTPException(413, f"The body may have {limit} bytes at most.")
+        return message
+
+    return receiver
 
 
-def handle_other(inner: ASGIApp, mount: Mount | None = None) -> ASGIApp:
-    """An ASGI application around a WebSocket, a mount or a plain route.
+def handle_other(inner: ASGIApp) -> ASGIApp:
+    """Return an ASGI application around a WebSocket, a mount or a plain route.
 
-    A session that it used is settled before the first byte of an answer, and with the end of a WebSocket.
+    Its transaction ends before the first byte of a response, and with the end of a WebSocket.
     """
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         context: Context = scope["vinc"]
-        if mount is not None:
-            scope.update(mount.matches(scope)[1])
         async with AsyncExitStack() as stack:
-            scope["fastapi_middleware_astack"] = scope["fastapi_inner_astack"] = stack
-            scope["fastapi_function_astack"] = stack
+            set_request_stack(scope, stack)
+            set_function_stack(scope, stack)
             try:
                 held: list[Message] = []
-                await inner(scope, receive, settling(context, send, held) if scope["type"] == "http" else send)
+                is_http = scope["type"] == "http"
+                await inner(scope, receive, end_transaction_first(context, send, held) if is_http else send)
                 for message in held:
                     await send(message)
                 if context.unit is not None:
@@ -125,15 +121,15 @@ def handle_other(inner: ASGIApp, mount: Mount | None = None) -> ASGIApp:
     return app
 
 
-def settling(context: Context, send: Send, held: list[Message]) -> Send:
-    """Settle the session when an answer begins.
+def end_transaction_first(context: Context, send: Send, held: list[Message]) -> Send:
+    """End the transaction when a response begins.
 
-    One of 500 is `held`: a mounted application writes it before it raises what has happened, and that may be a problem.
+    One of status 500 is `held`: a mounted application sends it before it raises the error, which may be a problem.
     """
 
     async def sender(message: Message) -> None:
         if message["type"] == "http.response.start":
-            await settle(context, message["status"])
+            await end_transaction(context, message["status"])
         if held or message.get("status") == HTTPStatus.INTERNAL_SERVER_ERROR:
             held.append(message)
         else:
@@ -142,34 +138,8 @@ def settling(context: Context, send: Send, held: list[Message]) -> Send:
     return sender
 
 
-def repeatable_names(route: APIRoute) -> frozenset[str]:
-    """The query parameters that are lists, and so may be given more than once."""
-    return frozenset(name for field in query_fields(route.dependant) for name in lists_in(field))
-
-
-def query_fields(dependant: Dependant) -> Iterator[Any]:
-    yield from dependant.query_params
-    for child in dependant.dependencies:
-        yield from query_fields(child)
-
-
-def lists_in(field: Any) -> set[str]:
-    annotation = field.field_info.annotation
-    members = getattr(annotation, "model_fields", None)
-    if members:  # a model of query parameters: `filter: Annotated[Filter, Query()]`
-        return {info.alias or name for name, info in members.items() if is_list(info.annotation)}
-    return {field.alias} if is_list(annotation) else set()
-
-
-def is_list(annotation: Any) -> bool:
-    found = getattr(annotation, "__origin__", annotation)
-    if found in (list, tuple, set, frozenset):
-        return True
-    return any(is_list(part) for part in getattr(annotation, "__args__", ()) if part is not type(None))
-
-
 def without_body(send: Send) -> Send:
-    """RFC 9110, 9.3.2: the answer to HEAD has the headers of GET and no content."""
+    """Send a response to HEAD: the headers of GET and no content (RFC 9110, 9.3.2)."""
 
     async def sender(message: Message) -> None:
         if message["type"] == "http.response.body":

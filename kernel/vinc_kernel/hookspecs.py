@@ -7,16 +7,17 @@ attributes: an old plugin keeps running on a newer kernel.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import partial
-from typing import Any, Generic, ParamSpec, TypeVar
+from typing import Any, Generic, ParamSpec, TypeVar, cast
 
 import pluggy
 
 from .context import Context
 from .contracts import Contribution
-from .services import App
+from .events import Event
+from .runtime import App
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -68,6 +69,34 @@ def tenant_purge(context: Context) -> Awaitable[None]:
     raise NotImplementedError
 
 
+E = TypeVar("E", bound=Event)
+Listener = Callable[[Sequence[E], Context], Awaitable[None]]
+
+
+class EventHook(Hook[[Sequence[Event], Context], Awaitable[None]]):
+    """The specification of listeners: `@hooks.on(Kind)` decorates one for a kind of events and its subclasses."""
+
+    def __call__(self, kind: type[E], /) -> Callable[[Listener[E]], Listener[E]]:  # type: ignore[override]  # takes the kind first
+        def decorate(listener: Listener[E]) -> Listener[E]:
+            marked: Any = pluggy.HookimplMarker(PROJECT)(specname=self.name)(listener)
+            marked.vinc_event = kind
+            return cast("Listener[E]", marked)
+
+        return decorate
+
+
+@EventHook
+def on(events: Sequence[Event], context: Context) -> Awaitable[None]:
+    """Hear of all events of a kind, in the transaction of the change that emits them: failing fails it."""
+    raise NotImplementedError
+
+
+def kind_of(listener: Any) -> type[Event]:
+    """Return the kind of events that a listener was decorated with."""
+    kind: type[Event] = listener.vinc_event
+    return kind
+
+
 HOOKS: dict[str, Hook[..., Any]] = {
-    hook.name: hook for hook in (contribute, lifespan, health, tenant_created, tenant_purge)
+    hook.name: hook for hook in (contribute, lifespan, health, tenant_created, tenant_purge, on)
 }

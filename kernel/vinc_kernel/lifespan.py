@@ -4,65 +4,46 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
-from functools import partial
 
-from .cache.bus import bus
-from .cache.identity import identity
-from .cache.running import running
-from .cache.watch import watched
-from .connections.postgres import connection_parameters, postgres
-from .connections.redis import ping, redis, redis_listener
+from .background import run_in_background
+from .cache.poll import poll_versions
+from .cache.redis_pubsub import channel_name, redis_pubsub
+from .connections.postgres import direct_parameters, opened_postgres
+from .connections.redis import opened_redis, redis_listener
 from .database.postgres import Postgres
-from .database.roles import Roles
 from .database.startup_checks import refuse_unsafe_database
-from .services import HealthCheck, Services
+from .runtime import Runtime
 from .settings import KernelSettings
 
 
 @asynccontextmanager
-async def connections(services: Services) -> AsyncGenerator[None]:
-    """Put the connections and the checks of their health into the services; raises DatabaseError without PostgreSQL."""
+async def connections(runtime: Runtime) -> AsyncGenerator[None]:
+    """Open what all plugins share; raises ConnectionAbsent or DatabaseError without PostgreSQL."""
     async with AsyncExitStack() as stack:
-        stack.callback(forget, services)
-        services.postgres = await stack.enter_async_context(postgres(services.settings.database))
-        await look_at_role(services.postgres, services.settings)
-        watch(services, HealthCheck(name="postgres", required=True, ask=services.postgres.ping))
-        services.redis = await stack.enter_async_context(redis(services.settings.redis))
-        if services.redis is not None:
-            watch(services, HealthCheck(name="redis", required=False, ask=partial(ping, services.redis)))
-        await follow_changes(services, stack)
-        stack.push_async_callback(services.trusted.fetcher.close)
-        await stack.enter_async_context(running(services.trusted.keep_fresh(), "vinc-keys"))
+        await stack.enter_async_context(opened_postgres(runtime.database, runtime.settings.database))
+        await check_database(runtime.database, runtime.settings)
+        if runtime.redis is not None:
+            await stack.enter_async_context(opened_redis(runtime.redis))
+        await keep_caches_current(runtime, stack)
+        stack.push_async_callback(runtime.trusted.fetcher.close)
+        await stack.enter_async_context(run_in_background(runtime.trusted.keep_fresh, every=1, name="vinc-keys"))
         yield
 
 
-async def look_at_role(database: Postgres, settings: KernelSettings) -> None:
+async def check_database(database: Postgres, settings: KernelSettings) -> None:
     connection = await database.acquire()
     try:
-        roles = Roles(settings.database.role_prefix)
-        await refuse_unsafe_database(connection, roles, production=settings.service.env == "prod")
+        await refuse_unsafe_database(connection, database.roles, production=settings.service.env == "prod")
     finally:
         database.release(connection)
 
 
-async def follow_changes(services: Services, stack: AsyncExitStack) -> None:
-    """Hear of changes through Redis where there is one, else through PostgreSQL."""
-    changes, database, cache = services.changes, services.settings.database, services.settings.redis
-    if services.redis is not None and cache.url is not None:
-        changes.channel = None
-        channel = f"{database.role_prefix}:changes:{await identity(services.database)}"
-        listener = await stack.enter_async_context(redis_listener(cache, cache.url))
-        await stack.enter_async_context(bus(changes, services.redis, listener, channel, cache.socket_timeout))
-    else:
-        changes.channel = f"{database.role_prefix}_changes"
-    direct = database.model_copy(update={"url": database.direct_url or database.url})
-    await stack.enter_async_context(watched(changes, connection_parameters(direct)))
-
-
-def watch(services: Services, check: HealthCheck) -> None:
-    """Add a check, in the place of an older one of its name: an application may be started again."""
-    services.checks[:] = [other for other in services.checks if other.name != check.name] + [check]
-
-
-def forget(services: Services) -> None:
-    services.postgres = services.redis = None
+async def keep_caches_current(runtime: Runtime, stack: AsyncExitStack) -> None:
+    """Poll the versions of cached topics, and exchange messages where there is Redis."""
+    caches, database, redis = runtime.caches, runtime.settings.database, runtime.settings.redis
+    await stack.enter_async_context(poll_versions(caches, direct_parameters(database)))
+    if runtime.redis is not None and redis.url is not None:
+        channel = await channel_name(runtime.database, database.role_prefix)
+        subscriber = await stack.enter_async_context(redis_listener(redis, redis.url))
+        pubsub = redis_pubsub(caches, runtime.redis, subscriber, channel, redis.socket_timeout)
+        await stack.enter_async_context(pubsub)

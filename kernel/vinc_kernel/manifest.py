@@ -116,13 +116,14 @@ def entry(name: str, table: Mapping[str, Any], path: Path) -> Entry:
             )
     prefixes = known.pop("prefixes", [])
     for prefix in prefixes:
-        if not isinstance(prefix, str) or not a_path(prefix):
-            raise ManifestError("prefixes must be paths like /partners", where=where, cure="mend the list")
+        if not isinstance(prefix, str) or not is_prefix(prefix):
+            what = "prefixes must be paths like /partners or /users/{user_id}/notes"
+            raise ManifestError(what, where=where, cure="mend the list")
     own = {key: value for key, value in table.items() if key not in RESERVED_KEYS}
     return Entry(name=name, where=where, prefixes=tuple(prefixes), settings=own, **known)
 
 
-a_path = re.compile(r"(/[^/{}\s?#]+)+").fullmatch
+is_prefix = re.compile(r"/[^/{}\s?#]+(/([^/{}\s?#]+|{[A-Za-z_][A-Za-z0-9_]*}))*").fullmatch
 
 
 def write_enabled(manifest: Manifest, name: str, *, enabled: bool) -> Path:

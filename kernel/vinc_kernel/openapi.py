@@ -10,10 +10,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from fastapi.openapi.utils import get_openapi
-from fastapi.routing import APIRoute, RouteContext
+from fastapi.routing import APIRoute
 
 from .endpoints import Endpoint
-from .guards import Requirement
+from .permissions import Requirement
 from .tokens.issuer import SignIn
 
 TITLE, SCHEMA_AT = "Vinc", "#/components/schemas/"
@@ -89,7 +89,7 @@ def join(
 def part(plugin: str, endpoints: Iterable[Endpoint], schemes: Sequence[str]) -> dict[str, Any]:
     """Paths and schemas of one plugin; its models are called `<plugin>.<Model>`. `schemes` are those of credentials."""
     chosen = [one for one in endpoints if isinstance(one.route, APIRoute) and one.route.include_in_schema]
-    document = get_openapi(title=plugin, version="1", routes=[RouteContext(one.route) for one in chosen])
+    document = get_openapi(title=plugin, version="1", routes=[one.route for one in chosen])
     text = json.dumps(document).replace(f'"{SCHEMA_AT}', f'"{SCHEMA_AT}{plugin}.')
     renamed: dict[str, Any] = json.loads(text)
     unused = {"HTTPValidationError", "ValidationError"}
@@ -123,4 +123,4 @@ def tenants(needs: Requirement) -> list[dict[str, list[str]]]:
     named: dict[str, list[str]] = {"tenant": []}
     if needs.tenant:
         return [named]
-    return [{}, named] if needs.selects else [{}]
+    return [{}, named] if needs.selects_tenant else [{}]

@@ -9,10 +9,10 @@ from functools import cached_property
 from typing import Any
 
 from starlette.convertors import Convertor
-from starlette.routing import compile_path
 from starlette.types import Scope
 
 from .endpoints import WEBSOCKET, Endpoint
+from .fastapi_adapter import compile_pattern
 
 ANY_NUMBER = -1
 EMPTY: Mapping[str, Any] = {}
@@ -40,8 +40,7 @@ class Candidate:
 
     @cached_property
     def compiled(self) -> tuple[re.Pattern[str], Mapping[str, Convertor[Any]]]:
-        regex, _, convertors = compile_path(self.endpoint.path)
-        return regex, convertors
+        return compile_pattern(self.endpoint.path)
 
 
 class Index:

@@ -13,41 +13,51 @@ from fastapi import Depends
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import HTTPConnection
 
-from .context import current_context
+from .context import Context, context_of
 from .database.scope import Scope
 from .database.session import DatabaseSession
 from .database.unit import UnitOfWork
+from .dependencies import current_tenant
 from .errors import BadRequest, Forbidden
-from .services import Services, note_platform_work
+from .runtime import log_platform_session, require_reason, runtime_of
 
-ONLY_READ = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})  # RFC 9110, 9.2.1: safe methods
+READ_ONLY_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})  # RFC 9110, 9.2.1: safe methods
 
 
 def unit_of(request: HTTPConnection) -> UnitOfWork:
-    """The request's unit of work; raises BadRequest where no tenant is known, as on a public route."""
-    context = current_context(request)
+    """Return the request's unit of work; raises BadRequest where no tenant is known, as on a public route."""
+    context = context_of(request)
     if context.unit is None:
-        services: Services = context.services
-        if context.tenant_id is None:
-            message = f"This needs a tenant: send {services.settings.service.tenant_header}."
+        runtime = runtime_of(request)
+        if context.tenant is None:
+            message = f"This needs a tenant: send {runtime.settings.service.tenant_header}."
             raise BadRequest(message)
-        actor = context.principal.id if context.principal else None
-        scope = Scope(context.tenant_id, actor=actor, read_only=context.method in ONLY_READ)
-        context.unit = services.database.unit(scope)
+        context.unit = runtime.database.unit(scope_of(context))
     return context.unit
 
 
+def scope_of(context: Context, *, platform: bool = False) -> Scope:
+    """Return the scope of a request's session; in a safe method it only reads."""
+    return Scope(
+        None if platform else context.tenant_id,
+        actor=context.principal.id if context.principal else None,
+        platform=platform,
+        read_only=context.method in READ_ONLY_METHODS,
+    )
+
+
 async def session(request: HTTPConnection) -> DatabaseSession:
-    """The session of this request, in its tenant."""
+    """Return the session of this request, in its tenant."""
     return DatabaseSession(unit_of(request))
 
 
 async def orm_session(request: HTTPConnection) -> AsyncSession:
-    """SQLAlchemy's session on the same connection and in the same transaction."""
+    """Return SQLAlchemy's session on the same connection and in the same transaction."""
     return unit_of(request).orm()
 
 
-SESSION_CALLS = frozenset({session, orm_session})
+TENANT_SCOPED = frozenset({session, orm_session, current_tenant})
+"""A route that depends on one of these works in a tenant."""
 Session = Annotated[DatabaseSession, Depends(session)]
 OrmSession = Annotated[AsyncSession, Depends(orm_session)]
 
@@ -59,25 +69,39 @@ class PlatformSession:
     reason: str
 
     async def __call__(self, request: HTTPConnection) -> DatabaseSession:
-        context = current_context(request)
-        services: Services = context.services
-        # ListQuery again: inside of a mounted application nobody has asked before.
-        if context.principal is None or not services.is_platform(context.principal):
+        context, runtime = context_of(request), runtime_of(request)
+        # Checked again: inside of a mounted application nothing was checked before.
+        if not runtime.permissions.is_platform(context.principal):
             raise Forbidden("This is for those who run the platform.")
         if context.unit is None:
-            note_platform_work(self.reason, context.principal, context)
-            actor = context.principal.id if context.principal else None
-            scope = Scope(actor=actor, platform=True, read_only=context.method in ONLY_READ)
-            context.unit = services.database.unit(scope)
+            log_platform_session(self.reason, context.principal, context)
+            context.unit = runtime.database.unit(scope_of(context, platform=True))
         return DatabaseSession(context.unit)
 
 
-made = cache(PlatformSession)  # one object for each reason, as for guards
+@dataclass(frozen=True, slots=True, weakref_slot=True)
+class TenantOrPlatformSession(PlatformSession):
+    """The selected tenant's session; without a tenant the platform's, for roles above tenants."""
+
+    async def __call__(self, request: HTTPConnection) -> DatabaseSession:
+        context, runtime = context_of(request), runtime_of(request)
+        if context.tenant is not None or not runtime.permissions.is_platform(context.principal):
+            return await session(request)
+        return await PlatformSession(self.reason)(request)
+
+
+platform_dependency = cache(PlatformSession)  # one object for each reason, as for guards
+tenant_or_platform_dependency = cache(TenantOrPlatformSession)
 
 
 def platform_session(reason: str) -> Any:
-    """Work above all tenants, as a FastAPI dependency: only platform roles get in; the reason is logged each time."""
-    if not isinstance(reason, str) or not reason.strip():
-        message = "platform_session() needs its reason, a sentence"
-        raise TypeError(message)
-    return Depends(made(reason))
+    """Work above all tenants, as a FastAPI dependency: only platform roles may; the reason is logged each time."""
+    return Depends(platform_dependency(require_reason("platform_session", reason)))
+
+
+def tenant_or_platform(reason: str) -> Any:
+    """Work in the selected tenant, as a FastAPI dependency; without one above all tenants, for platform roles only.
+
+    Without a tenant, any other role gets 400. The reason is logged each time the platform's session is used.
+    """
+    return Depends(tenant_or_platform_dependency(require_reason("tenant_or_platform", reason)))

@@ -149,7 +149,8 @@ class CorsSettings(Settings):
 class DatabaseSettings(Settings):
     """PostgreSQL. `url` is the application's role, `migration_url` the migrator's; serving never reads the latter.
 
-    `direct_url` is `url` past a pooler: LISTEN needs a line that stays.
+    `direct_url` is `url` past a pooler, for the readiness probe and the poll of changes: a full pooler is not mistaken
+    for a dead database.
     """
 
     url: PostgresUrl | None = Field(None, validation_alias="VINC_DATABASE_URL")

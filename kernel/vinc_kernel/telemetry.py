@@ -10,7 +10,7 @@ from typing import Any, TextIO
 
 import structlog
 
-from .context import asking
+from .context import current
 from .settings import LogSettings
 from .text import escaped, unprintable
 
@@ -29,11 +29,11 @@ def escape(_: object, __: str, event: Event) -> Event:
 
 def say_for_whom(_: object, __: str, event: Event) -> Event:
     """Add whose request a record belongs to: without that nobody finds the lines of one problem."""
-    context = asking.get()
+    context = current.get()
     if context is not None:
         event.setdefault("request_id", context.request_id)
         event.setdefault("tenant", str(context.tenant_id) if context.tenant else "vinc")
-        event.setdefault("plugin", context.plugin or "kernel")
+        event.setdefault("plugin", context.app.plugin)
     return event
 
 

@@ -1,7 +1,7 @@
 """Operations for revisions, beside Alembic's `op`; docs/plugins.md explains each name.
 
-In a revision everything runs as the role that owns the tables, which row level security binds: a statement that it
-would cut short is refused. Steps that look at rows stand in `with data_migration(expect=n):` or
+In a revision everything runs as the role that owns the tables, which row level security binds: a statement that would
+see too few rows is refused. Steps that look at rows stand in `with data_migration(expect=n):` or
 `with bypass_row_level_security():`.
 
 A name is fetched when it is first asked for: `vinc` looks at this package for its commands, and most need no Alembic.
@@ -14,7 +14,9 @@ if typing.TYPE_CHECKING:
         bypass_row_level_security,
         create_index_concurrently,
         data_migration,
+        disable_append_only,
         disable_row_level_security,
+        enable_append_only,
         enable_row_level_security,
     )
 
@@ -22,7 +24,9 @@ __all__ = [
     "bypass_row_level_security",
     "create_index_concurrently",
     "data_migration",
+    "disable_append_only",
     "disable_row_level_security",
+    "enable_append_only",
     "enable_row_level_security",
 ]
 

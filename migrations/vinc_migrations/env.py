@@ -1,4 +1,4 @@
-"""What `alembic` meets here: `upgrade head`, `upgrade heads` and `current` work, everything else is refused.
+"""What `alembic` runs here: `upgrade head`, `upgrade heads` and `current` work, everything else is refused.
 
 Stock commands know one history and one version table; run through ours, any of them would upgrade everything.
 """
@@ -14,9 +14,9 @@ from vinc_kernel.database.roles import Roles
 from vinc_kernel.errors import VincError
 from vinc_kernel.settings import Sources, read_settings
 
-from .find import address, histories
+from .connection import MigrationOptions
+from .find import KERNEL_HISTORY, address, plugin_histories
 from .run import current, upgrade
-from .unit import How
 
 INSTEAD = {
     "upgrade": "vinc db upgrade --plugin NAME --to REVISION",
@@ -29,17 +29,17 @@ NEWEST = frozenset({"head", "heads"})
 
 
 def run() -> None:
-    """Do what `alembic` was called for, over all plugins; raises CommandError, which it prints in one line."""
-    options = getattr(context.config, "cmd_opts", None)
-    command = options.cmd[0].__name__ if options and getattr(options, "cmd", None) else "command"
-    is_plain = getattr(options, "revision", "") in NEWEST and not getattr(options, "sql", False)
+    """Do what `alembic` was called for, over all histories; raises CommandError, which it prints in one line."""
+    called = getattr(context.config, "cmd_opts", None)
+    command = called.cmd[0].__name__ if called and getattr(called, "cmd", None) else "command"
+    is_plain = getattr(called, "revision", "") in NEWEST and not getattr(called, "sql", False)
     try:
         if command == "current":
-            print_places()
+            print_states()
         elif command == "upgrade" and is_plain:
             settings = read_settings(Sources.read(os.environ))[0]
-            how = How(roles=Roles(settings.database.role_prefix), tell=print)
-            upgrade(address(settings.database), histories(settings), how)
+            options = MigrationOptions(roles=Roles(settings.database.role_prefix), report=print)
+            upgrade(address(settings.database), plugin_histories(settings), options)
         else:
             refuse(command)
     except VincError as error:
@@ -52,8 +52,8 @@ def refuse(command: str) -> None:
     raise CommandError(f"`alembic {command}` would run over every plugin's history here; use `{instead}`")
 
 
-def print_places() -> None:
+def print_states() -> None:
     settings = read_settings(Sources.read(os.environ))[0]
-    for place in current(address(settings.database), histories(settings)):
-        at = place.at or "base"
-        print(f"{place.plugin}: {at}{' (head)' if place.at == place.head else ''}")  # noqa: T201  Alembic's command prints
+    for state in current(address(settings.database), [KERNEL_HISTORY, *plugin_histories(settings)]):
+        at = state.at or "base"
+        print(f"{state.plugin}: {at}{' (head)' if state.at == state.head else ''}")  # noqa: T201  Alembic's command prints

@@ -5,20 +5,24 @@ from __future__ import annotations
 from importlib.util import find_spec
 from pathlib import Path
 
-from vinc_kernel.database.versions import History, history_of
+from vinc_kernel.database.versions import KERNEL, History, history_of
 from vinc_kernel.errors import DatabaseError
 from vinc_kernel.plugins.arrange import arrange
 from vinc_kernel.settings import DatabaseSettings, KernelSettings
 
+KERNEL_HISTORY = History(KERNEL, Path(__file__).parent / "kernel_tables")
 
-def histories(settings: KernelSettings) -> list[History]:
-    """The histories of the enabled plugins that can run, those that others need first."""
+
+def plugin_histories(settings: KernelSettings) -> list[History]:
+    """Return the histories of the enabled plugins that can run, those that others need first."""
     found = [history_of(plugin.name, plugin.package) for plugin in arrange(settings) if plugin.fault is None]
     return [history for history in found if history is not None]
 
 
 def history_named(settings: KernelSettings, name: str) -> History:
-    """The history of one enabled plugin, which may not have begun yet; raises DatabaseError for a stranger."""
+    """Return the history of one enabled plugin, which may not have begun yet, or the kernel's; raises DatabaseError."""
+    if name == KERNEL:
+        return KERNEL_HISTORY
     plugins = {plugin.name: plugin for plugin in arrange(settings) if plugin.fault is None}
     if name not in plugins:
         raise DatabaseError(
@@ -32,7 +36,7 @@ def history_named(settings: KernelSettings, name: str) -> History:
 
 
 def address(settings: DatabaseSettings) -> str:
-    """Where to migrate: VINC_DATABASE_MIGRATION_URL, else VINC_DATABASE_URL; raises DatabaseError without either."""
+    """Return VINC_DATABASE_MIGRATION_URL, else VINC_DATABASE_URL; raises DatabaseError without either."""
     url = settings.migration_url or settings.url
     if url is None:
         raise DatabaseError("there is no database: set VINC_DATABASE_MIGRATION_URL to the migrator's address")

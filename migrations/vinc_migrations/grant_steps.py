@@ -7,33 +7,45 @@ from typing import Any
 
 from psycopg import Connection, sql
 
-from vinc_kernel.database.grants import Granted, granted, grants_asked
+from vinc_kernel.database.grants import NO_RECORD, RECORD, GrantDifference, grant_differences, grants_query
 from vinc_kernel.database.roles import Roles
 
 from .role_steps import Step, is_done, steps
 
 NEVER = sql.SQL("select false").format()
+# Asked also by roles that may not use the schema, for whom `to_regclass` fails.
+IS_RECORDED = """
+select exists (select from pg_attribute join pg_class c on c.oid = attrelid
+  where relnamespace = 'public'::regnamespace and relname = 'vinc_table' and attname = 'append_only')
+"""
+
+
+def is_recorded(connection: Connection[Any]) -> bool:
+    """Return whether the kernel's tables say by now which tables are append-only."""
+    row = connection.execute(IS_RECORDED).fetchone()
+    return bool(row and row[0])
 
 
 def table_steps(connection: Connection[Any], roles: Roles) -> Iterator[Step]:
-    """The grants on the owner's relations that still have to run."""
-    for one in granted(connection.execute(grants_asked(roles)).fetchall(), roles):
-        yield Step(wrong=str(one), run=grant(one), done=NEVER)
+    """Yield the grants on the owner's relations that still have to run, also before the kernel's tables are there."""
+    query = grants_query(roles, RECORD if is_recorded(connection) else NO_RECORD)
+    for difference in grant_differences(connection.execute(query).fetchall(), roles):
+        yield Step(wrong=str(difference), run=grant(difference), done=NEVER)
 
 
-def grant(wanted: Granted) -> sql.Composed:
-    """Take everything away, and give each role what it may do."""
-    relation = sql.Identifier("public", wanted.relation)
-    roles = sql.SQL(", ").join(map(sql.Identifier, wanted.allowed))
-    given = [sql.SQL("revoke all on {} from public, {}").format(relation, roles)]
-    for role, rights in wanted.allowed.items():
-        if rights:
-            named = sql.SQL(", ").join(map(sql.SQL, rights))
-            given.append(sql.SQL("grant {} on {} to {}").format(named, relation, sql.Identifier(role)))
-    return sql.SQL("; ").join(given)
+def grant(difference: GrantDifference) -> sql.Composed:
+    """Revoke everything, on columns too, and grant each role what it may do."""
+    relation = sql.Identifier("public", difference.relation)
+    roles = sql.SQL(", ").join(map(sql.Identifier, difference.allowed))
+    statements = [sql.SQL("revoke all on {} from public, {}").format(relation, roles)]
+    for role, privileges in difference.allowed.items():
+        if privileges:
+            named = sql.SQL(", ").join(map(sql.SQL, privileges))
+            statements.append(sql.SQL("grant {} on {} to {}").format(named, relation, sql.Identifier(role)))
+    return sql.SQL("; ").join(statements)
 
 
 def undone(connection: Connection[Any], roles: Roles, database: str) -> list[Step]:
-    """The steps that still have to run, in order. The connection is to that database, and in autocommit."""
+    """Return the steps that still have to run, in order. The connection is to that database, and in autocommit."""
     missing = [step for step in steps(roles, database) if not is_done(connection, step)]
     return [*missing, *table_steps(connection, roles)]

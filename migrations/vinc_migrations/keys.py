@@ -1,4 +1,4 @@
-"""What must not stand in the catalog about keys and indexes: asked by `vinc db check` and every upgrade."""
+"""What must not be in the catalog about keys and indexes: checked by `vinc db check` and every upgrade."""
 
 from vinc_kernel.database.catalog_checks import CatalogCheck
 
@@ -47,5 +47,13 @@ KEYS = (
         join pg_depend on objid = s.oid and classid = 'pg_class'::regclass and refclassid = 'pg_class'::regclass
           and deptype = 'a'
         where relkind = 'S' and relnamespace = 'public'::regnamespace""",
+    ),
+    CatalogCheck(
+        "the foreign key {} of an append-only table keeps other rows from going, or goes with them; drop it",
+        """select conrelid::regclass::text, conname::text from pg_constraint
+        join public.vinc_table t on to_regclass('public.' || quote_ident(t.name)) = conrelid and append_only
+        where contype = 'f' and (confdeltype in ('c', 'n', 'd') or confupdtype in ('c', 'n', 'd')
+          or confrelid in (select oid from owned) and not exists (select from public.vinc_table
+            where to_regclass('public.' || quote_ident(name)) = confrelid and append_only))""",
     ),
 )

@@ -1,4 +1,4 @@
-"""What revisions may do that Alembic does not know: enable row level security, touch rows, index beside the traffic."""
+"""What revisions may do that Alembic does not know: row level security, append-only tables, rows, indexes in use."""
 
 from __future__ import annotations
 
@@ -7,28 +7,47 @@ from contextlib import contextmanager
 from typing import Any
 
 from alembic import op
-from psycopg import Connection as Line
+from psycopg import Connection as PsycopgConnection
 from psycopg import sql
 from sqlalchemy import event, text
 
 from vinc_kernel.errors import DatabaseError
 
-from .unit import MUTEX, Unit
+from .connection import MUTEX, MigrationConnection
 
 COUNTED = ("INSERT", "UPDATE", "DELETE", "MERGE")
 # `current_setting` gives '' and not NULL on a connection that once had a scope; the sub-select is evaluated once.
+TENANT_POLICY = """
+create policy vinc_tenant on {table} to {app}
+  using (tenant_id = (select nullif(current_setting('vinc.tenant_id', true), '')::uuid));
+"""
 ENABLE = """
 alter table {table} enable row level security;
 alter table {table} force row level security;
-create policy vinc_tenant on {table} to {app}
-  using (tenant_id = (select nullif(current_setting('vinc.tenant_id', true), '')::uuid));
 create policy vinc_platform on {table} to {platform} using (true)
 """
 DISABLE = """
-drop policy vinc_tenant on {table};
+drop policy if exists vinc_tenant on {table};
 drop policy vinc_platform on {table};
 alter table {table} no force row level security;
 alter table {table} disable row level security
+"""
+HAS_TENANT = """
+select exists (select from pg_attribute where attrelid = to_regclass({table_}) and attname = 'tenant_id'
+  and not attisdropped)
+"""
+APPEND_ONLY = """
+drop policy if exists vinc_blank on {table};
+insert into public.vinc_table (name, plugin, append_only, blankable) values ({name}, {plugin}, {is_on}, {blankable})
+on conflict (name) do update set append_only = excluded.append_only, blankable = excluded.blankable
+"""
+# It is narrower than the platform's other policy, and grants nothing by itself: the columns are granted besides.
+BLANK = (
+    "create policy vinc_blank on {table} as restrictive for update to {platform} using (true) with check ({all_null})"
+)
+NULLABLE = """
+select attname from pg_attribute
+where attrelid = {table_}::regclass and attnum > 0 and not attisdropped and not attnotnull
 """
 # Of the plugin whose revision runs, what it has by now, and of others what the revision names.
 FORCED = """
@@ -43,19 +62,56 @@ select indisvalid, indrelid = to_regclass({table}) from pg_index where indexreli
 """
 
 
-def unit_of_revision() -> Unit:
-    unit: Unit = op.get_context().opts["vinc"]
-    return unit
+def current_connection() -> MigrationConnection:
+    """Return the connection of the revision that runs."""
+    db: MigrationConnection = op.get_context().opts["vinc"]
+    return db
 
 
 def enable_row_level_security(table: str) -> None:
-    """Let the application see and write its tenant's rows of this table and no others; the platform role sees all."""
-    unit_of_revision().run(ENABLE, {"table": sql.Identifier("public", table)})
+    """Let the application see and write its tenant's rows of this table and no others; the platform role sees all.
+
+    A table without `tenant_id` is the platform's: the application sees nothing of it.
+    """
+    db, names = current_connection(), table_names(table)
+    db.execute(TENANT_POLICY + ENABLE if db.execute(HAS_TENANT, names)[0][0] else ENABLE, names)
 
 
 def disable_row_level_security(table: str) -> None:
     """Undo `enable_row_level_security`. Dropping the table needs no such call."""
-    unit_of_revision().run(DISABLE, {"table": sql.Identifier("public", table)})
+    current_connection().execute(DISABLE, table_names(table))
+
+
+def enable_append_only(table: str, *, blankable: Sequence[str] = ()) -> None:
+    """Let nobody change or delete rows of this table; the platform role may set `blankable` columns to null.
+
+    A statement that blanks one of these columns leaves all of them null. Called again, it replaces `blankable`.
+    """
+    db, names = current_connection(), table_names(table)
+    may_be_null = {name for (name,) in db.execute(NULLABLE, names)}
+    if wrong := [column for column in blankable if column not in may_be_null]:
+        raise DatabaseError(f"{table}.{wrong[0]} cannot be blanked: there is no such column, or it is not null")
+    record_append_only(db, table, is_on=True, blankable=blankable)
+    if blankable:
+        all_null = sql.SQL(" and ").join(sql.SQL("{} is null").format(sql.Identifier(column)) for column in blankable)
+        db.execute(BLANK, {**names, "all_null": all_null})
+
+
+def disable_append_only(table: str) -> None:
+    """Undo `enable_append_only`. Dropping the table needs no such call."""
+    record_append_only(current_connection(), table, is_on=False, blankable=())
+
+
+def record_append_only(db: MigrationConnection, table: str, *, is_on: bool, blankable: Sequence[str]) -> None:
+    if not table.startswith(f"{db.plugin}_"):
+        raise DatabaseError(f"{table} is not a table of {db.plugin}: its own plugin says what may be done with it")
+    record = {"name": table, "plugin": db.plugin, "is_on": is_on, "blankable": list(blankable)}
+    db.execute(APPEND_ONLY, {**table_names(table), **{key: sql.Literal(value) for key, value in record.items()}})
+
+
+def table_names(table: str) -> dict[str, sql.Composable]:
+    identifier = sql.Identifier("public", table)
+    return {"table": identifier, "table_": sql.Literal(identifier.as_string())}
 
 
 @contextmanager
@@ -65,29 +121,29 @@ def bypass_row_level_security(*, beside: Sequence[str] = ()) -> Iterator[None]:
     Where that role does not bypass row level security, FORCE is lifted meanwhile: from this plugin's tables, and from
     those of others that `beside` names.
     """
-    with bypassing_row_level_security(unit_of_revision(), beside):
+    with bypassing_row_level_security(current_connection(), beside):
         yield
 
 
 @contextmanager
-def bypassing_row_level_security(unit: Unit, beside: Sequence[str] = ()) -> Iterator[None]:
-    """The same outside of a revision."""
-    unit.run("set local role none")
-    forced = [] if unit.run(BYPASSES)[0][0] else forced_tables(unit, beside)
+def bypassing_row_level_security(db: MigrationConnection, beside: Sequence[str] = ()) -> Iterator[None]:
+    """Do the same outside of a revision."""
+    db.execute("set local role none")
+    forced = [] if db.execute(BYPASSES)[0][0] else forced_tables(db, beside)
     for table in forced:
-        unit.run("alter table {table} no force row level security", {"table": table})
+        db.execute("alter table {table} no force row level security", {"table": table})
     yield
     if forced:
-        unit.run("set constraints all immediate")  # a table with pending checks cannot be altered
+        db.execute("set constraints all immediate")  # a table with pending checks cannot be altered
     for table in forced:
-        unit.run("alter table {table} force row level security", {"table": table})
-    unit.run("set local role {owner}")
+        db.execute("alter table {table} force row level security", {"table": table})
+    db.execute("set local role {owner}")
 
 
-def forced_tables(unit: Unit, beside: Sequence[str]) -> list[sql.Identifier]:
-    words = {"named": sql.Literal(list(beside)), "plugin": sql.Literal(unit.plugin)}
-    mine = sql.Literal(f"{unit.plugin}\\_%")  # for tables of this very revision: nobody else's may be called so
-    return [sql.Identifier("public", row[0]) for row in unit.run(FORCED, {**words, "mine": mine})]
+def forced_tables(db: MigrationConnection, beside: Sequence[str]) -> list[sql.Identifier]:
+    names = {"named": sql.Literal(list(beside)), "plugin": sql.Literal(db.plugin)}
+    mine = sql.Literal(f"{db.plugin}\\_%")  # for tables of this very revision: nobody else's may be called so
+    return [sql.Identifier("public", row[0]) for row in db.execute(FORCED, {**names, "mine": mine})]
 
 
 @contextmanager
@@ -97,7 +153,7 @@ def data_migration(*, expect: int | str, beside: Sequence[str] = ()) -> Iterator
     `expect` is that number, or a query that tells it before the step. Counted are the rows of INSERT, UPDATE, DELETE
     and MERGE together. `beside` is as in `bypass_row_level_security`. A wrong number rolls the whole revision back.
     """
-    unit = unit_of_revision()
+    db = current_connection()
     touched = 0
 
     def count(_c: object, cursor: Any, _s: str, _p: object, _x: object, _many: bool) -> None:  # noqa: FBT001  SQLAlchemy's
@@ -106,12 +162,12 @@ def data_migration(*, expect: int | str, beside: Sequence[str] = ()) -> Iterator
             touched += max(cursor.rowcount, 0)
 
     with bypass_row_level_security(beside=beside):
-        expected = expect if isinstance(expect, int) else int(unit.connection.execute(text(expect)).scalar_one())
-        event.listen(unit.connection, "after_cursor_execute", count)
+        expected = expect if isinstance(expect, int) else int(db.connection.execute(text(expect)).scalar_one())
+        event.listen(db.connection, "after_cursor_execute", count)
         try:
             yield
         finally:
-            event.remove(unit.connection, "after_cursor_execute", count)
+            event.remove(db.connection, "after_cursor_execute", count)
         if touched != expected:
             raise DatabaseError(f"a data step touched {touched} rows, not {expected}; look at its conditions")
 
@@ -121,30 +177,27 @@ def create_index_concurrently(name: str, table: str, columns: Sequence[str], *, 
 
     It cannot be part of a transaction, so it stands in a revision of its own, which may run again.
     """
-    unit = unit_of_revision()
-    line = direct_line(unit, name)
-    unit.run("select pg_advisory_lock({mutex})", {"mutex": sql.Literal(MUTEX)})  # ours already, now beyond the commit
-    unit.connection.commit()
-    line.autocommit = True
-    make_index(line, sql.Identifier("public", name), index_statement(name, table, columns, unique=unique), table)
-    line.autocommit = False
-    unit.begin()
-    unit.run("select pg_advisory_unlock({mutex})", {"mutex": sql.Literal(MUTEX)})
+    db = current_connection()
+    connection = direct_connection(db, name)
+    db.execute("select pg_advisory_lock({mutex})", {"mutex": sql.Literal(MUTEX)})  # ours already, now beyond the commit
+    db.connection.commit()
+    connection.autocommit = True
+    make_index(connection, sql.Identifier("public", name), index_statement(name, table, columns, unique=unique), table)
+    connection.autocommit = False
+    db.begin()
+    db.execute("select pg_advisory_unlock({mutex})", {"mutex": sql.Literal(MUTEX)})
 
 
-def direct_line(unit: Unit, name: str) -> Line[Any]:
-    """The connection below, if nothing was changed on it yet and no pooler is between."""
-    driver = unit.connection.connection.driver_connection
-    if not isinstance(driver, Line):
-        raise DatabaseError(f"index {name}: migrations work over psycopg alone")
-    changed, backend = unit.run("select pg_current_xact_id_if_assigned() is not null, pg_backend_pid()")[0]
+def direct_connection(db: MigrationConnection, name: str) -> PsycopgConnection[Any]:
+    """Return psycopg's connection, if nothing was changed on it yet and no pooler is between."""
+    changed, backend = db.execute("select pg_current_xact_id_if_assigned() is not null, pg_backend_pid()")[0]
     if changed:
         raise DatabaseError(f"index {name}: it follows other changes; give it a revision of its own")
-    if backend != driver.info.backend_pid:
+    if backend != db.driver.info.backend_pid:
         raise DatabaseError(
             f"index {name}: a pooler is in the way; set VINC_DATABASE_MIGRATION_URL to the server itself"
         )
-    return driver
+    return db.driver
 
 
 def index_statement(name: str, table: str, columns: Sequence[str], *, unique: bool) -> sql.Composed:
@@ -156,22 +209,22 @@ def index_statement(name: str, table: str, columns: Sequence[str], *, unique: bo
     )
 
 
-def make_index(line: Line[Any], name: sql.Identifier, statement: sql.Composed, table: str) -> None:
-    words = {"index": sql.Literal(name.as_string()), "table": sql.Literal(sql.Identifier("public", table).as_string())}
-    found = line.execute(sql.SQL(INDEX).format(**words)).fetchone()
+def make_index(connection: PsycopgConnection[Any], name: sql.Identifier, statement: sql.Composed, table: str) -> None:
+    names = {"index": sql.Literal(name.as_string()), "table": sql.Literal(sql.Identifier("public", table).as_string())}
+    found = connection.execute(sql.SQL(INDEX).format(**names)).fetchone()
     if found and not found[1]:
         raise DatabaseError(f"index {name.as_string()}: there is one of that name on another table; rename it")
     if found and found[0]:
         return  # made by an attempt that was killed before it could say so
     drop = sql.SQL("drop index concurrently if exists {}").format(name)
-    line.execute(drop)
+    connection.execute(drop)
     try:
-        line.execute(statement)
+        connection.execute(statement)
     except BaseException:
-        if not line.closed:
-            line.execute(drop)
-            line.autocommit = False
+        if not connection.closed:
+            connection.execute(drop)
+            connection.autocommit = False
         raise
-    made = line.execute(sql.SQL(INDEX).format(**words)).fetchone()
+    made = connection.execute(sql.SQL(INDEX).format(**names)).fetchone()
     if not made or not made[0]:
         raise DatabaseError(f"index {name.as_string()}: it is invalid; run the migration again")

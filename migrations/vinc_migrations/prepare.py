@@ -41,22 +41,22 @@ def prepare(admin_url: str, database: str, roles: Roles, passwords: Mapping[str,
     url = make_url(admin_url)
     made = Prepared()
     try:
-        if not exists_or_made(url, database, made):
-            made.left = [statement(sql.SQL("create database {}").format(sql.Identifier(database)))]
+        if not ensure_database(url, database, made):
+            made.left = [to_sql(sql.SQL("create database {}").format(sql.Identifier(database)))]
             made.left += [f"\\connect {sql.Identifier(database).as_string()}"]
-            made.left += [statement(step.run) for step in steps(roles, database)]
-            made.left += [ask_for_password(role) for role in passwords]
+            made.left += [to_sql(step.run) for step in steps(roles, database)]
+            made.left += [password_command(role) for role in passwords]
             return made
-        with connected(url.set(database=database)) as connection:
-            Preparing(connection, url.set(database=database), roles, passwords, made).run()
+        with connect(url.set(database=database)) as connection:
+            DatabaseSetup(connection, url.set(database=database), roles, passwords, made).run()
     except psycopg.Error as error:
         what = str(error).strip().partition("\n")[0]
-        raise DatabaseError(f"{place(url)}: {what}; start the server, or correct the address") from error
+        raise DatabaseError(f"{describe_server(url)}: {what}; start the server, or correct the address") from error
     return made
 
 
 @contextmanager
-def connected(url: URL) -> Iterator[Connection[Any]]:
+def connect(url: URL) -> Iterator[Connection[Any]]:
     """A connection in autocommit that prepares nothing, so that it works behind a pooler too."""
     parameters = {**url.query, **url.translate_connect_args(username="user", database="dbname")}
     with psycopg.connect(
@@ -64,36 +64,36 @@ def connected(url: URL) -> Iterator[Connection[Any]]:
     ) as connection:
         if connection.info.server_version < OLDEST:
             have = connection.info.parameter_status("server_version")
-            raise DatabaseError(f"{place(url)}: PostgreSQL {have} is too old; Vinc needs 16 or newer")
+            raise DatabaseError(f"{describe_server(url)}: PostgreSQL {have} is too old; Vinc needs 16 or newer")
         yield connection
 
 
-def place(url: URL) -> str:
-    """Server and database as a person knows them, without user and password."""
+def describe_server(url: URL) -> str:
+    """Return server and database, without user and password."""
     host = url.host or str(url.query.get("host", "local socket"))
     return f"PostgreSQL at {host}{f':{url.port}' if url.port else ''}/{url.database or ''}"
 
 
-def statement(composed: sql.Composed) -> str:
+def to_sql(composed: sql.Composed) -> str:
     return f"{composed.as_string()};"
 
 
-def ask_for_password(role: str) -> str:
+def password_command(role: str) -> str:
     """A command of psql, which shows the password nowhere."""
     return f"\\password {sql.Identifier(role).as_string()}"
 
 
-def exists_or_made(url: URL, database: str, made: Prepared) -> bool:
+def ensure_database(url: URL, database: str, made: Prepared) -> bool:
     """Whether the database is there in the end; False where this user may not make it."""
     try:
-        with connected(url.set(database=database)):
+        with connect(url.set(database=database)):
             return True
     except psycopg.OperationalError as error:
         # libpq tells the reason of a refused connection as text alone
         if f'"{database}" does not exist' not in str(error) and error.sqlstate != NO_DATABASE:
             raise
     there = url.database if url.database not in (None, database) else "postgres"
-    with connected(url.set(database=there)) as connection:
+    with connect(url.set(database=there)) as connection:
         try:
             connection.execute(sql.SQL("create database {}").format(sql.Identifier(database)))
         except InsufficientPrivilege:
@@ -105,7 +105,7 @@ def exists_or_made(url: URL, database: str, made: Prepared) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Preparing:
+class DatabaseSetup:
     """One run of `vinc db init` on a database that exists."""
 
     connection: Connection[Any]
@@ -120,14 +120,18 @@ class Preparing:
             missing = undone(self.connection, self.roles, self.database)
             for step in missing:
                 if not is_done(self.connection, step) and self.attempt(step):
-                    self.made.done.append(statement(step.run))
+                    self.made.done.append(to_sql(step.run))
             left = undone(self.connection, self.roles, self.database)
             new = {role for role in self.passwords for step in missing if step.wrong == f"there is no role {role}"}
-            unset = [role for role in self.passwords if (role in new or not self.logs_in(role)) and not self.set(role)]
+            unset = [
+                role
+                for role in self.passwords
+                if (role in new or not self.can_log_in(role)) and not self.set_password(role)
+            ]
         self.made.notes += [step.wrong for step in left if step.optional]
         if needed := [step for step in left if not step.optional]:
-            self.made.left += [statement(step.run) for step in left if step.optional or step in needed]
-        self.made.left += [ask_for_password(role) for role in unset]
+            self.made.left += [to_sql(step.run) for step in left if step.optional or step in needed]
+        self.made.left += [password_command(role) for role in unset]
 
     @property
     def database(self) -> str:
@@ -136,14 +140,14 @@ class Preparing:
     def attempt(self, step: Step) -> bool:
         """Run one step; False where this user may not, or where an earlier one that was refused is missing."""
         try:
-            with self.connection.transaction(), self.in_owner(step):
+            with self.connection.transaction(), self.as_owner(step):
                 self.connection.execute(step.run)
         except (InsufficientPrivilege, UndefinedObject):
             return False
         return True
 
     @contextmanager
-    def in_owner(self, step: Step) -> Iterator[None]:
+    def as_owner(self, step: Step) -> Iterator[None]:
         """Who makes roles without being a superuser has the right to join them, and no other right of theirs."""
         question = "select pg_has_role(to_regrole(%s)::oid, 'usage')"
         row = self.connection.execute(question, (self.roles.owner,)).fetchone() if step.as_owner else (True,)
@@ -155,15 +159,15 @@ class Preparing:
         yield
         self.connection.execute(sql.SQL("revoke {owner} from current_user granted by current_user").format(**words))
 
-    def logs_in(self, role: str) -> bool:
+    def can_log_in(self, role: str) -> bool:
         url = self.url.set(username=role, password=self.passwords[role])
         try:
-            with connected(url):
+            with connect(url):
                 return True
         except psycopg.OperationalError as error:
             return "authentication failed" not in str(error) and error.sqlstate not in LOGIN_REFUSED
 
-    def set(self, role: str) -> bool:
+    def set_password(self, role: str) -> bool:
         """Send a password as the verifier that the server would store, never in clear."""
         verifier = self.connection.pgconn.encrypt_password(
             self.passwords[role].encode(), role.encode(), b"scram-sha-256"

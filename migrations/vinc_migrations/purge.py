@@ -12,9 +12,9 @@ from vinc_kernel.database.versions import version_table
 from vinc_kernel.errors import DatabaseError
 
 from .catalog import owners
+from .connection import MigrationConnection, MigrationOptions, connect, exclusive_transaction, postgres_message
 from .operations import bypassing_row_level_security
 from .run import require_roles
-from .unit import How, Unit, alone, connected, reason
 
 KINDS = """
 select relname, relkind from pg_class
@@ -24,24 +24,26 @@ DROPS = {"v": "drop view {names}", "m": "drop materialized view {names}", "f": "
 TABLES = "rp"  # also partitioned ones
 
 
-def purge(url: str, plugin: str, how: How, *, needed_by: Collection[str], sure: bool) -> dict[str, int]:
+def purge(
+    url: str, plugin: str, options: MigrationOptions, *, needed_by: Collection[str], sure: bool
+) -> dict[str, int]:
     """Drop the plugin's tables and views, and forget its place; return the rows of each table.
 
     Without `sure` they are only counted. Raises DatabaseError, with nothing changed, while one of `needed_by` has
     tables in this database, or somebody's table or view is made upon one of these.
     """
-    with connected(url) as connection:
-        require_roles(connection, how)
-        unit = Unit(connection, plugin, how)
+    with connect(url) as connection:
+        require_roles(connection, options)
+        db = MigrationConnection(connection, plugin, options)
         try:
-            with alone(unit):
-                refuse_needed(unit, needed_by)
-                kinds = kinds_of_relations(unit)
-                counted = count(unit, [name for name, kind in kinds.items() if kind in TABLES])
+            with exclusive_transaction(db):
+                refuse_needed(db, needed_by)
+                kinds = kinds_of_relations(db)
+                counted = count(db, [name for name, kind in kinds.items() if kind in TABLES])
                 if sure:
-                    drop(unit, kinds)
+                    drop(db, kinds)
         except (DBAPIError, psycopg.Error) as error:
-            what = "another plugin's table or view is made upon these" if is_in_use(error) else reason(error)
+            what = "another plugin's table or view is made upon these" if is_in_use(error) else postgres_message(error)
             raise DatabaseError(f"{plugin}: {what}; nothing was taken away") from error
     return counted
 
@@ -51,36 +53,36 @@ def is_in_use(error: Exception) -> bool:
     return isinstance(cause, psycopg.errors.DependentObjectsStillExist)
 
 
-def refuse_needed(unit: Unit, needed_by: Collection[str]) -> None:
-    kept = set(owners(unit).values()) & set(needed_by)
+def refuse_needed(db: MigrationConnection, needed_by: Collection[str]) -> None:
+    kept = set(owners(db).values()) & set(needed_by)
     if kept:
         names = ", ".join(sorted(kept))
         raise DatabaseError(
-            f"{names} needs {unit.plugin} and has tables here: vinc plugins purge {min(kept)} comes first"
+            f"{names} needs {db.plugin} and has tables here: vinc plugins purge {min(kept)} comes first"
         )
 
 
-def kinds_of_relations(unit: Unit) -> dict[str, str]:
+def kinds_of_relations(db: MigrationConnection) -> dict[str, str]:
     """What this plugin's revisions have made and is still there."""
-    names = sorted(name for name, plugin in owners(unit).items() if plugin == unit.plugin)
-    return dict(unit.run(KINDS, {"names": sql.Literal(names)}))
+    names = sorted(name for name, plugin in owners(db).items() if plugin == db.plugin)
+    return dict(db.execute(KINDS, {"names": sql.Literal(names)}))
 
 
-def count(unit: Unit, tables: Collection[str]) -> dict[str, int]:
+def count(db: MigrationConnection, tables: Collection[str]) -> dict[str, int]:
     """The rows of every tenant together: the owner of the tables would see none."""
     if not tables:
         return {}
     one = sql.SQL("select {}, count(*) from {}")
     counts = [one.format(sql.Literal(table), sql.Identifier("public", table)) for table in sorted(tables)]
-    with bypassing_row_level_security(unit):
-        return dict(unit.ask(sql.Composed([sql.SQL(" union all ").join(counts), sql.SQL(" order by 1")])))
+    with bypassing_row_level_security(db):
+        return dict(db.execute_composed(sql.Composed([sql.SQL(" union all ").join(counts), sql.SQL(" order by 1")])))
 
 
-def drop(unit: Unit, kinds: dict[str, str]) -> None:
+def drop(db: MigrationConnection, kinds: dict[str, str]) -> None:
     """Views first, then all tables at once, as they may point at each other; never what somebody else made."""
     for those in ("v", "m", "f", TABLES):
         if names := [sql.Identifier("public", name) for name, kind in kinds.items() if kind in those]:
-            unit.run(DROPS.get(those, "drop table {names}"), {"names": sql.SQL(", ").join(names)})
-    version = sql.Identifier("public", version_table(unit.plugin))
-    unit.run("drop table if exists {version}", {"version": version})
-    unit.run("delete from public.vinc_table where plugin = {plugin}", {"plugin": sql.Literal(unit.plugin)})
+            db.execute(DROPS.get(those, "drop table {names}"), {"names": sql.SQL(", ").join(names)})
+    version = sql.Identifier("public", version_table(db.plugin))
+    db.execute("drop table if exists {version}", {"version": version})
+    db.execute("delete from public.vinc_table where plugin = {plugin}", {"plugin": sql.Literal(db.plugin)})

@@ -1,9 +1,10 @@
-"""Run every plugin's own history, in the given order: one transaction a revision, each with its own version table."""
+"""Run the kernel's history and then each plugin's, in order: one transaction a revision, each with a version table."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,21 +13,29 @@ import psycopg
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext, MigrationStep
 from alembic.script import Script, ScriptDirectory
-from psycopg import Connection as Line
-from sqlalchemy import Connection
+from sqlalchemy import Connection, event
 from sqlalchemy.exc import DBAPIError
 
-from vinc_kernel.database.catalog_checks import Flaw
-from vinc_kernel.database.versions import History, Place, revisions
+from vinc_kernel.database.catalog_checks import Finding
+from vinc_kernel.database.versions import KERNEL, History, RevisionState, revisions
 from vinc_kernel.errors import DatabaseError
 
-from .catalog import ensure, flaws, has_kernel_tables, make_kernel_tables, owners, record, relations
+from .catalog import catalog_findings, create_version_table, owners, record, relations
+from .connection import (
+    CONTENDED,
+    MigrationConnection,
+    MigrationOptions,
+    connect,
+    exclusive_transaction,
+    postgres_message,
+    sqlstate,
+)
+from .find import KERNEL_HISTORY
 from .grant_steps import table_steps
-from .unit import CONTENDED, How, Unit, alone, connected, reason, sqlstate
+from .lint import GRANT_HINT, changes_grants
 
 TEMPLATES = Path(__file__).parent
 BASE, HEADS = "base", "heads"
-KERNEL = "kernel"  # who migrates where it is no plugin
 CUT_SHORT = "42501"  # insufficient_privilege, which `row_security = off` raises too
 READY = """
 select current_user::text, to_regrole({owner_}) is not null
@@ -35,73 +44,53 @@ from pg_roles where rolname = current_user
 """
 
 
-def upgrade(url: str, histories: Sequence[History], how: How, *, target: str = HEADS) -> None:
-    """Bring each plugin's tables to its newest revision, or to `target`, in the given order.
+def upgrade(url: str, histories: Sequence[History], options: MigrationOptions, *, target: str = HEADS) -> None:
+    """Bring the kernel's tables to their newest revision, then each plugin's to that or to `target`, in this order.
 
     Raises DatabaseError with plugin and revision; what came before it stays, and running again goes on there.
     """
-    with connected(url) as connection:
-        require_roles(connection, how)
-        prepare_kernel(Unit(connection, KERNEL, how))
+    with connect(url) as connection:
+        require_roles(connection, options)
+        if KERNEL_HISTORY not in histories:
+            run_history(MigrationConnection(connection, KERNEL, options), KERNEL_HISTORY, HEADS, is_upgrade=True)
         for history in histories:
-            walk(Unit(connection, history.plugin, how), history, target, is_upgrade=True)
+            run_history(MigrationConnection(connection, history.plugin, options), history, target, is_upgrade=True)
 
 
-def downgrade(url: str, history: History, how: How, *, target: str) -> None:
+def downgrade(url: str, history: History, options: MigrationOptions, *, target: str) -> None:
     """Take one plugin's tables back to a revision, or to `base`; raises DatabaseError with plugin and revision."""
-    with connected(url) as connection:
-        require_roles(connection, how)
-        walk(Unit(connection, history.plugin, how), history, target, is_upgrade=False)
+    if history.plugin == KERNEL:
+        raise DatabaseError(f"{KERNEL}: its tables cannot be taken back, since every plugin's are recorded there")
+    with connect(url) as connection:
+        require_roles(connection, options)
+        run_history(MigrationConnection(connection, history.plugin, options), history, target, is_upgrade=False)
 
 
-def prepare_kernel(unit: Unit) -> None:
-    """Make the kernel's own tables, also in a database that an older version has made."""
-    there = has_kernel_tables(unit)
-    unit.connection.rollback()
-    if not there:
-        try:
-            with alone(unit):
-                make_kernel_tables(unit)
-                regrant(unit)
-        except (DBAPIError, psycopg.Error) as error:
-            raise Refused(unit.plugin, "", error) from error
+def current(url: str, histories: Sequence[History]) -> list[RevisionState]:
+    """Return the state of each history in the database."""
+    with connect(url) as connection:
+        return [read_state(connection, history) for history in histories]
 
 
-def current(url: str, histories: Sequence[History]) -> list[Place]:
-    """Where the database stands in each history."""
-    with connected(url) as connection:
-        return [place_of(connection, history) for history in histories]
-
-
-def require_roles(connection: Connection, how: How) -> None:
+def require_roles(connection: Connection, options: MigrationOptions) -> None:
     """Raise DatabaseError unless this user may act as the owner of the tables."""
-    user, is_ready = Unit(connection, "", how).run(READY)[0]
+    user, is_ready = MigrationConnection(connection, "", options).execute(READY)[0]
     connection.rollback()
     if not is_ready:
-        cure = f"run vinc db init, and name {how.roles.migrator} in VINC_DATABASE_MIGRATION_URL"
-        raise DatabaseError(f"{user} is not a member of {how.roles.owner}: {cure}")
+        cure = f"run vinc db init, and name {options.roles.migrator} in VINC_DATABASE_MIGRATION_URL"
+        raise DatabaseError(f"{user} is not a member of {options.roles.owner}: {cure}")
 
 
-def place_of(connection: Connection, history: History) -> Place:
-    there = connection.exec_driver_sql("select to_regclass(%s) is not null", (f"public.{history.table}",)).scalar_one()
+def read_state(connection: Connection, history: History) -> RevisionState:
+    exists = connection.exec_driver_sql("select to_regclass(%s) is not null", (f"public.{history.table}",)).scalar_one()
     query = f"select version_num from public.{history.table}"  # noqa: S608  a plugin's name is a word, see plugins/find
-    at = connection.exec_driver_sql(query).scalar_one_or_none() if there else None
-    return Place(plugin=history.plugin, at=at, revisions=revisions(history))
-
-
-def walk(unit: Unit, history: History, target: str, *, is_upgrade: bool) -> None:
-    """Go to the target step by step; each looks anew where the database stands, as others may be at it too."""
-    if not history.plugin.isalnum():
-        raise DatabaseError(f"{history.plugin!r} is no plugin's name; it is of the form [a-z][a-z0-9]*")
-    scripts = ScriptDirectory(str(TEMPLATES), version_locations=[str(history.versions)])
-    way = Way(history, scripts, target, is_upgrade)
-    while step_with_patience(unit, way):
-        pass
+    at = connection.exec_driver_sql(query).scalar_one_or_none() if exists else None
+    return RevisionState(plugin=history.plugin, at=at, revisions=revisions(history))
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
-    """One plugin's revisions, and where among them to go."""
+class MigrationPlan:
+    """The revisions of one history, and the one to go to."""
 
     history: History
     scripts: ScriptDirectory
@@ -109,114 +98,146 @@ class Way:
     is_upgrade: bool
 
 
-def step_with_patience(unit: Unit, way: Way) -> bool:
-    """Take one step, again where a lock was not to be had; False when there is none left."""
-    patience = unit.how.patience
-    for attempt in range(1, patience.attempts + 1):
+def run_history(db: MigrationConnection, history: History, target: str, *, is_upgrade: bool) -> None:
+    """Go to the target, one revision at a time; each reads the database's state, as others may migrate it too."""
+    if not history.plugin.isalnum():
+        raise DatabaseError(f"{history.plugin!r} is no plugin's name; it is of the form [a-z][a-z0-9]*")
+    scripts = ScriptDirectory(str(TEMPLATES), version_locations=[str(history.versions)])
+    plan = MigrationPlan(history, scripts, target, is_upgrade)
+    while run_step(db, plan):
+        pass
+
+
+def run_step(db: MigrationConnection, plan: MigrationPlan) -> bool:
+    """Run one revision, again where a lock could not be had; return False when there is none left."""
+    options = db.options
+    for attempt in range(1, options.lock_attempts + 1):
         try:
-            return step(unit, way)
-        except Refused as refused:
-            if not refused.is_contended or attempt == patience.attempts:
+            return run_next(db, plan)
+        except RevisionFailed as failed:
+            if not failed.is_contended or attempt == options.lock_attempts:
                 raise
-            unit.how.tell(f"{refused.title_line}; attempt {attempt + 1} of {patience.attempts}")
-            time.sleep(patience.seconds_between)
+            options.report(f"{failed.title_line}; attempt {attempt + 1} of {options.lock_attempts}")
+            time.sleep(options.retry_delay)
     return False
 
 
-def step(unit: Unit, way: Way) -> bool:
+def run_next(db: MigrationConnection, plan: MigrationPlan) -> bool:
     revision = ""
     try:
-        with alone(unit):
-            ensure(unit, way.history.table)
-            revision = next_revision(place_of(unit.connection, way.history), way)
+        with exclusive_transaction(db):
+            create_version_table(db, plan.history.table)
+            revision = next_revision(read_state(db.connection, plan.history), plan)
             if not revision:
-                regrant(unit)
+                regrant(db)
                 return False
-            line = run_revision(unit, way, revision)
+            line = run_revision(db, plan, revision)
     except (DBAPIError, psycopg.Error) as error:
-        raise Refused(unit.plugin, revision, error) from error
-    unit.how.tell(line)
+        raise RevisionFailed(db.plugin, revision, error) from error
+    db.options.report(line)
     return True
 
 
-def next_revision(place: Place, way: Way) -> str:
-    """The revision to run next; empty at the target. Raises DatabaseError for a target in the other direction."""
-    line = place.revisions
-    if not place.is_known:
-        what = f"the database is at {place.at}, which is not in {way.history.versions}"
-        raise DatabaseError(f"{place.plugin}: {what}; install the version of the plugin that has migrated it")
-    aim = {HEADS: len(line) - 1, "head": len(line) - 1, BASE: -1}.get(way.target)
+def next_revision(state: RevisionState, plan: MigrationPlan) -> str:
+    """Return the revision to run; empty at the target. Raises DatabaseError for a target in the other direction."""
+    line = state.revisions
+    if not state.is_known:
+        what = f"the database is at {state.at}, which is not in {plan.history.versions}"
+        raise DatabaseError(f"{state.plugin}: {what}; install the version of the plugin that has migrated it")
+    aim = {HEADS: len(line) - 1, "head": len(line) - 1, BASE: -1}.get(plan.target)
     if aim is None:
-        fits = [index for index, revision in enumerate(line) if revision.startswith(way.target)]
+        fits = [index for index, revision in enumerate(line) if revision.startswith(plan.target)]
         if len(fits) != 1:
             what = "more than one revision begins" if fits else "no revision begins"
             raise DatabaseError(
-                f"{place.plugin}: {what} with {way.target!r}; see vinc db history --plugin {place.plugin}"
+                f"{state.plugin}: {what} with {plan.target!r}; see vinc db history --plugin {state.plugin}"
             )
         aim = fits[0]
-    at = line.index(place.at) if place.at else -1
+    at = line.index(state.at) if state.at else -1
     if at == aim:
         return ""
-    if (at < aim) is not way.is_upgrade:
-        verb = "downgrade" if way.is_upgrade else "upgrade"
+    if (at < aim) is not plan.is_upgrade:
+        verb = "downgrade" if plan.is_upgrade else "upgrade"
         raise DatabaseError(
-            f"{place.plugin}: {way.target} is the other way from {place.at or BASE}; use vinc db {verb}"
+            f"{state.plugin}: {plan.target} is the other way from {state.at or BASE}; use vinc db {verb}"
         )
-    return line[at + 1] if way.is_upgrade else line[at]
+    return line[at + 1] if plan.is_upgrade else line[at]
 
 
-def run_revision(unit: Unit, way: Way, revision: str) -> str:
-    """Run one revision up or down inside the transaction that stands, and check what it did; return what to tell."""
-    found = script_of(way, revision)
-    make = MigrationStep.upgrade_from_script if way.is_upgrade else MigrationStep.downgrade_from_script
-    taken: list[Any] = [make(way.scripts.revision_map, found)]
-    options = {"fn": lambda _heads, _context: taken, "vinc": unit, "version_table": way.history.table}
-    context = MigrationContext.configure(unit.connection, opts={**options, "version_table_schema": "public"})
-    before, flawed = relations(unit), frozenset(flaws(unit))
+def run_revision(db: MigrationConnection, plan: MigrationPlan, revision: str) -> str:
+    """Run one revision up or down inside the open transaction, and check what it did; return the line to report."""
+    script = get_script(plan, revision)
+    make = MigrationStep.upgrade_from_script if plan.is_upgrade else MigrationStep.downgrade_from_script
+    steps: list[Any] = [make(plan.scripts.revision_map, script)]
+    options = {"fn": lambda _heads, _context: steps, "vinc": db, "version_table": plan.history.table}
+    context = MigrationContext.configure(db.connection, opts={**options, "version_table_schema": "public"})
     try:
-        with Operations.context(context):
+        with checked(db, plan), refusing_grants(db.connection), Operations.context(context):
             context.run_migrations()
-        record(unit, before)
-        regrant(unit)
-        if way.is_upgrade:
-            refuse_flaws(unit, flawed)
     except Exception as error:
-        raise Refused(unit.plugin, f"{revision} ({Path(found.path).name})", error) from error
-    down = str(found.down_revision or BASE)
-    start, end = (down, revision) if way.is_upgrade else (revision, down)
-    return f"{unit.plugin}: {start} -> {end} {found.doc}"
+        raise RevisionFailed(db.plugin, f"{revision} ({Path(script.path).name})", error) from error
+    down = str(script.down_revision or BASE)
+    start, end = (down, revision) if plan.is_upgrade else (revision, down)
+    return f"{db.plugin}: {start} -> {end} {script.doc}"
 
 
-def script_of(way: Way, revision: str) -> Script:
+def get_script(plan: MigrationPlan, revision: str) -> Script:
     try:
-        found = way.scripts.get_revision(revision)
+        script = plan.scripts.get_revision(revision)
     except Exception as error:
-        raise Refused(way.history.plugin, revision, error) from error
-    if found is None:
-        raise DatabaseError(f"{way.history.plugin}: {way.history.versions} has no revision {revision}")
-    return found
+        raise RevisionFailed(plan.history.plugin, revision, error) from error
+    if script is None:
+        raise DatabaseError(f"{plan.history.plugin}: {plan.history.versions} has no revision {revision}")
+    return script
 
 
-def regrant(unit: Unit) -> None:
-    """Grant what roles.py says on whatever is there by now; partitions were granted by default, and must not be."""
-    driver = unit.connection.connection.driver_connection
-    if isinstance(driver, Line):
-        for each in table_steps(driver, unit.roles):
-            driver.execute(each.run)
+@contextmanager
+def checked(db: MigrationConnection, plan: MigrationPlan) -> Iterator[None]:
+    """Record and check what a plugin's revision does; the kernel's first ones make the record."""
+    if db.plugin == KERNEL:
+        yield
+        return
+    before, known = relations(db), frozenset(catalog_findings(db))
+    yield
+    record(db, before)
+    regrant(db)
+    if plan.is_upgrade:
+        refuse_findings(db, known)
 
 
-def refuse_flaws(unit: Unit, before: Collection[Flaw]) -> None:
-    """Raise DatabaseError for a flaw of the plugin's own tables, and for one that was not there before."""
-    mine = {name for name, plugin in owners(unit).items() if plugin == unit.plugin}
-    if found := [flaw for flaw in flaws(unit) if flaw.table in mine or flaw not in before]:
+@contextmanager
+def refusing_grants(connection: Connection) -> Iterator[None]:
+    """Raise DatabaseError for a statement that grants or revokes."""
+
+    def refuse(_c: object, _cursor: object, statement: str, _p: object, _x: object, _many: bool) -> None:  # noqa: FBT001  SQLAlchemy's
+        if changes_grants(statement):
+            raise DatabaseError(f"it runs {' '.join(statement.split())[:40]!r}; {GRANT_HINT}")
+
+    event.listen(connection, "before_cursor_execute", refuse)
+    try:
+        yield
+    finally:
+        event.remove(connection, "before_cursor_execute", refuse)
+
+
+def regrant(db: MigrationConnection) -> None:
+    """Grant what every table allows; partitions were granted by default, and must not be."""
+    for step in table_steps(db.driver, db.roles):
+        db.driver.execute(step.run)
+
+
+def refuse_findings(db: MigrationConnection, before: Collection[Finding]) -> None:
+    """Raise DatabaseError for a finding of the plugin's own tables, and for one that is new."""
+    mine = {name for name, plugin in owners(db).items() if plugin == db.plugin}
+    if found := [one for one in catalog_findings(db) if one.table in mine or one not in before]:
         raise DatabaseError(str(found[0]))
 
 
-class Refused(DatabaseError):
+class RevisionFailed(DatabaseError):
     """A revision failed; its plugin stays at the one before."""
 
     def __init__(self, plugin: str, revision: str, cause: Exception) -> None:
-        what = reason(cause)
+        what = postgres_message(cause)
         kind = "" if isinstance(cause, DatabaseError | DBAPIError) else f"{type(cause).__name__}: "
         state = sqlstate(cause)
         self.is_contended = state in CONTENDED

@@ -6,9 +6,13 @@ import sqlalchemy as sa
 % if "op." in upgrades + downgrades or upgrades == "pass":
 from alembic import op
 % endif
-% if "enable_row_level_security(" in upgrades:
+<%
+names = ("disable_append_only", "disable_row_level_security", "enable_append_only", "enable_row_level_security")
+used = [name for name in names if f"{name}(" in upgrades + downgrades]
+%>\
+% if used:
 
-from vinc_migrations import enable_row_level_security
+from vinc_migrations import ${", ".join(used)}
 % endif
 
 revision = "${up_revision}"

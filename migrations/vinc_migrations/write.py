@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from alembic.autogenerate import produce_migrations, render_python_code
-from alembic.operations.ops import CreateTableOp, DowngradeOps, UpgradeOps
+from alembic.operations.ops import DowngradeOps, UpgradeOps
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import rev_id
@@ -15,19 +15,20 @@ from vinc_kernel.database.base import Base
 from vinc_kernel.database.versions import History
 from vinc_kernel.errors import DatabaseError
 
-from .catalog import owners
-from .check import comparing
-from .run import TEMPLATES, place_of
-from .unit import How, Unit, connected
+from .catalog import owners, relations
+from .check import compare_context
+from .connection import MigrationConnection, MigrationOptions, connect
+from .protection import protection_differences
+from .run import TEMPLATES, read_state
 
 NOTHING = "pass"
 
 
 def write_revision(
-    url: str | None, history: History, message: str, *, models: Sequence[type[Base]] = (), how: How
+    url: str | None, history: History, message: str, *, models: Sequence[type[Base]] = (), options: MigrationOptions
 ) -> Path:
     """Write the file and return its path; without an address it is empty. Raises DatabaseError for no difference."""
-    up, down = compared(url, history, models, how) if url else (NOTHING, NOTHING)
+    up, down = compare(url, history, models, options) if url else (NOTHING, NOTHING)
     history.versions.mkdir(parents=True, exist_ok=True)
     script = ScriptDirectory(str(TEMPLATES), version_locations=[str(history.versions)], messaging_opts={"quiet": True})
     made = script.generate_revision(
@@ -38,32 +39,33 @@ def write_revision(
     return Path(made.path)
 
 
-def compared(url: str, history: History, models: Sequence[type[Base]], how: How) -> tuple[str, str]:
-    """The bodies of `upgrade` and `downgrade`."""
-    with connected(url) as connection:
-        place = place_of(connection, history)
-        if place.at != place.head:
-            at = f"the database is at {place.at or 'base'}, not at {place.head}"
-            raise DatabaseError(f"{history.plugin}: {at}; run vinc db upgrade first")
-        known = owners(Unit(connection, history.plugin, how))
+def compare(url: str, history: History, models: Sequence[type[Base]], options: MigrationOptions) -> tuple[str, str]:
+    """Return the bodies of `upgrade` and `downgrade`."""
+    with connect(url) as connection:
+        state = read_state(connection, history)
+        if state.at != state.head:
+            raise DatabaseError(f"{history.plugin}: {state}; run vinc db upgrade first")
+        db = MigrationConnection(connection, history.plugin, options)
         mine = {str(model.__tablename__) for model in models} | {
-            name for name, plugin in known.items() if plugin == history.plugin
+            name for name, plugin in owners(db).items() if plugin == history.plugin
         }
-        context = comparing(connection, mine)
+        protection = list(protection_differences(db, models)) if models else []
+        existing = relations(db)
+        context = compare_context(connection, mine)
         context.opts |= {"sqlalchemy_module_prefix": "sa.", "alembic_module_prefix": "op.", "user_module_prefix": None}
-        made = produce_migrations(context, models[0].metadata if models else Base.metadata)
-    if made.upgrade_ops is None or made.upgrade_ops.is_empty() or made.downgrade_ops is None:
+        script = produce_migrations(context, models[0].metadata if models else Base.metadata)
+        up, down = (render(operations, context) for operations in (script.upgrade_ops, script.downgrade_ops))
+    # What a new table is protected by goes with it.
+    ups = [*up, *(one.upgrade for one in protection)]
+    downs = [*(one.downgrade for one in reversed(protection) if one.table in existing), *down]
+    if not ups:
         raise DatabaseError(f"{history.plugin}: models and database are equal; --no-autogenerate writes an empty one")
-    protect = [
-        f'enable_row_level_security("{one.table_name}")'
-        for one in made.upgrade_ops.ops
-        if isinstance(one, CreateTableOp) and any(getattr(column, "name", "") == "tenant_id" for column in one.columns)
-    ]
-    up, down = (rendered(operations, context) for operations in (made.upgrade_ops, made.downgrade_ops))
-    return "\n    ".join([up, *protect]), down
+    return "\n    ".join(ups), "\n    ".join(downs)
 
 
-def rendered(operations: UpgradeOps | DowngradeOps, context: MigrationContext) -> str:
-    """The code without Alembic's remarks about itself."""
+def render(operations: UpgradeOps | DowngradeOps | None, context: MigrationContext) -> list[str]:
+    """Return the code without Alembic's remarks about itself; empty for no operations."""
+    if operations is None or operations.is_empty():
+        return []
     lines = render_python_code(operations, migration_context=context).splitlines()
-    return "\n".join(line for line in lines if "# ###" not in line).strip()
+    return ["\n".join(line for line in lines if "# ###" not in line).strip()]

@@ -13,22 +13,34 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from .clients import ClientAs
+from .clock import Clock
 from .databases import Database
 from .servers import Servers
 from .settings import plugin_settings
 
 if TYPE_CHECKING:
-    from vinc_kernel.app import Application
-
+    from .clients import Client, ClientAs
     from .tokens import MakeToken
+    from .vinc_app import VincApp
     from .walk import TwoTenants
 
-__all__ = ["Application", "ClientAs", "Database", "MakeToken", "Servers", "TwoTenants", "plugin_settings"]
+__all__ = [
+    "Client",
+    "ClientAs",
+    "Clock",
+    "Database",
+    "MakeToken",
+    "Servers",
+    "TwoTenants",
+    "VincApp",
+    "plugin_settings",
+]
 LATE = {
-    "Application": "vinc_kernel.app",
-    "MakeToken": "vinc_testing.tokens",
-    "TwoTenants": "vinc_testing.walk",
+    "Client": ".clients",
+    "ClientAs": ".clients",
+    "MakeToken": ".tokens",
+    "TwoTenants": ".walk",
+    "VincApp": ".vinc_app",
 }
 
 
@@ -36,7 +48,7 @@ def __getattr__(name: str) -> type:
     """Import the application when it is asked for: pytest loads this module for every project, and it takes 0.5 s."""
     if name not in LATE:
         raise AttributeError(name)
-    found: type = getattr(import_module(LATE[name]), name)
+    found: type = getattr(import_module(LATE[name], __name__), name)
     return found
 
 

@@ -3,28 +3,52 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
-if TYPE_CHECKING:
-    from httpx import AsyncClient
+from httpx import URL, ASGITransport, AsyncClient, Response
 
-    from vinc_kernel.app import Application
+if TYPE_CHECKING:
+    from httpx import Auth
+    from starlette.types import ASGIApp
+
+ORIGIN = "http://test"
+TenantSettingsByPlugin = Mapping[str, Mapping[str, Any]]
+
+
+class Client(AsyncClient):
+    """An HTTPX client whose paths begin below the API's prefix: `await client.get("/tenants/me")`."""
+
+    async def follow(self, response: Response) -> Response:
+        """Get what the `Location` of a response names; raises LookupError without one."""
+        location = response.headers.get("location")
+        if location is None:
+            message = f"the response with status {response.status_code} has no Location"
+            raise LookupError(message)
+        return await self.get(URL(ORIGIN).join(location))
+
+    async def items(self, path: str, **query: Any) -> list[Any]:
+        """Return the items of all pages of a list, each reached by `next` of the one before."""
+        page = (await self.get(path, params=query)).raise_for_status().json()
+        found = list(page["items"])
+        while page["next"] is not None:
+            page = (await self.get(URL(ORIGIN).join(page["next"]))).raise_for_status().json()
+            found += page["items"]
+        return found
 
 
 class ClientAs(Protocol):
     """`client_as("wholesale_admin", "acme")`: a client with this role in this tenant, which is made if missing."""
 
-    def __call__(self, role: str, tenant: str, *, subject: str = "tester") -> AsyncClient:
-        """A client whose addresses begin below the API's prefix: `await client.get("/tenants/me")`."""
+    def __call__(
+        self, role: str, tenant: str, *, subject: str = "tester", settings: TenantSettingsByPlugin | None = None
+    ) -> Client:
+        """Return the client; `settings` become the tenant's, by plugin: `{"invoices": {"days": 3}}`."""
 
 
-def client_of(app: Application, headers: dict[str, str]) -> AsyncClient:
-    from httpx import ASGITransport, AsyncClient
-
-    prefix = app.services.settings.service.api_prefix
-    return AsyncClient(transport=ASGITransport(app), base_url=f"http://test{prefix}", headers=headers)
+def client_of(app: ASGIApp, prefix: str, headers: Mapping[str, str], auth: Auth | None = None) -> Client:
+    return Client(transport=ASGITransport(app), base_url=f"{ORIGIN}{prefix}", headers=headers, auth=auth)
 
 
 @asynccontextmanager

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 import psycopg
 from psycopg import Connection, sql
+from psycopg.types.json import Jsonb
 
 from vinc_kernel.database.roles import Roles
 
@@ -29,9 +30,9 @@ def make_template(servers: Servers) -> None:
     from vinc_kernel.database.versions import history_of
     from vinc_kernel.plugins.arrange import arrange
     from vinc_kernel.settings import Sources, read_settings
+    from vinc_migrations.connection import MigrationOptions
     from vinc_migrations.prepare import prepare
     from vinc_migrations.run import upgrade
-    from vinc_migrations.unit import How
 
     roles = Roles(servers.prefix)
     prepare(servers.postgres, servers.template, roles, passwords(servers))
@@ -39,7 +40,9 @@ def make_template(servers: Servers) -> None:
     plugins = arrange(settings)
     histories = [history for one in plugins if (history := history_of(one.name, one.package))]
     # As the migrator: what a superuser may do would hide what FORCE forbids (design, section 6).
-    upgrade(servers.database(servers.template, roles.migrator, servers.prefix), histories, How(roles=roles))
+    upgrade(
+        servers.database(servers.template, roles.migrator, servers.prefix), histories, MigrationOptions(roles=roles)
+    )
 
 
 def passwords(servers: Servers) -> dict[str, str]:
@@ -102,6 +105,10 @@ class Database:
         )
         ((made,),) = self.admin.execute(add, [uuid7(), slug, slug.replace("-", " ").title()]).fetchall()
         return UUID(str(made))
+
+    def set_tenant_settings(self, slug: str, settings: Mapping[str, Mapping[str, Any]]) -> None:
+        """Store a tenant's settings, by plugin, in the plugin tenants; no cache hears of it."""
+        self.admin.execute("update tenants_tenant set settings = %s where slug = %s", [Jsonb(settings), slug])
 
 
 def copy_template(servers: Servers, worker: str) -> Database:

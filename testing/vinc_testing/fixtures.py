@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import pytest_asyncio
 
-from .clients import ClientAs
+from .clock import Clock
 from .databases import Database
 from .servers import Servers
 
 if TYPE_CHECKING:
-    from httpx import AsyncClient
+    from vinc_kernel.runtime import Runtime
 
-    from vinc_kernel.app import Application
-
+    from .clients import Client, ClientAs, TenantSettingsByPlugin
     from .tokens import MakeToken
+    from .vinc_app import VincApp
     from .walk import TwoTenants
 
 DESCRIPTIONS = pytest.StashKey[dict[str, Any]]()
@@ -78,41 +78,45 @@ def vinc_plugins() -> Mapping[str, ModuleType]:
 
 
 @pytest.fixture
+def vinc_clock() -> Clock:
+    """The clock of this test's applications: `vinc_clock.advance(days=7)`."""
+    return Clock()
+
+
+@pytest.fixture
 def vinc_make_app(  # noqa: PLR0913, PLR0917  fixtures are what pytest hands it
     vinc_servers: Servers,
     vinc_database: Database,
     vinc_environment: Mapping[str, str],
     vinc_plugins: Mapping[str, ModuleType],
     vinc_worker: str,
+    vinc_clock: Clock,
     monkeypatch: pytest.MonkeyPatch,
-) -> Callable[[], Application]:
+) -> Callable[[], VincApp]:
     """Make an application of every enabled plugin, in VINC_ENV=test, not started."""
     from .running import made, pointing_at
+    from .vinc_app import VincApp
 
     for module in vinc_plugins.values():
         monkeypatch.setitem(sys.modules, module.__name__, module)  # where a plugin is imported from
     environ = {**pointing_at(vinc_servers, vinc_database.name, vinc_worker), **vinc_environment}
-    return lambda: made(environ, vinc_plugins)
+    return lambda: VincApp(made(environ, vinc_plugins, vinc_clock), vinc_clock)
 
 
 @pytest_asyncio.fixture
-async def vinc_app(vinc_make_app: Callable[[], Application]) -> AsyncGenerator[Application]:
+async def vinc_app(vinc_make_app: Callable[[], VincApp]) -> AsyncGenerator[VincApp]:
     """The application of every enabled plugin, started, in VINC_ENV=test."""
-    from .running import started
-
-    async with started(vinc_make_app()) as app:
+    async with vinc_make_app().started() as app:
         yield app
 
 
 @pytest_asyncio.fixture
 async def vinc_second_app(
-    vinc_app: Application,  # noqa: ARG001  the first one is there already
-    vinc_make_app: Callable[[], Application],
-) -> AsyncGenerator[Application]:
+    vinc_app: VincApp,  # noqa: ARG001  the first one is there already
+    vinc_make_app: Callable[[], VincApp],
+) -> AsyncGenerator[VincApp]:
     """Another worker of the same installation, with connections and caches of its own."""
-    from .running import started
-
-    async with started(vinc_make_app()) as app:
+    async with vinc_make_app().started() as app:
         yield app
 
 
@@ -161,34 +165,49 @@ def vinc_token() -> MakeToken:
 
 
 @pytest_asyncio.fixture
-async def client(vinc_app: Application) -> AsyncGenerator[AsyncClient]:
+async def client(vinc_app: VincApp) -> AsyncGenerator[Client]:
     """A client that nobody is signed in with."""
     from .clients import client_of
 
-    async with client_of(vinc_app, {}) as made:
+    async with client_of(vinc_app, vinc_app.plugin("kernel").api_prefix, {}) as made:
         yield made
 
 
 @pytest_asyncio.fixture
-async def client_as(vinc_app: Application, vinc_database: Database) -> AsyncGenerator[ClientAs]:
+async def client_as(vinc_app: VincApp, vinc_database: Database) -> AsyncGenerator[ClientAs]:
     """Make clients by role and tenant: `client_as("wholesale_admin", "acme")`."""
-    from vinc_kernel.context import TenantDirectory
-
     from .clients import client_of
-    from .tenants import RememberedTenants
-    from .tokens import bearer
+    from .tokens import TokenAuth
 
-    directory = vinc_app.services.find(TenantDirectory)
-    header = vinc_app.services.settings.service.tenant_header
+    runtime = vinc_app.application.runtime
+    service = runtime.settings.service
     async with AsyncExitStack() as stack:
 
-        def client_as(role: str, tenant: str, *, subject: str = "tester") -> AsyncClient:
-            if isinstance(directory, RememberedTenants):
-                directory.add(tenant)
-            else:
-                vinc_database.add_tenant(tenant)
-            made = client_of(vinc_app, bearer(subject, role, [tenant]) | {header: tenant})
+        def client_as(
+            role: str, tenant: str, *, subject: str = "tester", settings: TenantSettingsByPlugin | None = None
+        ) -> Client:
+            add_tenant(runtime, vinc_database, tenant, settings)
+            auth = TokenAuth(subject, role, tenant, vinc_app.clock)
+            made = client_of(vinc_app, service.api_prefix, {service.tenant_header: tenant}, auth)
             stack.push_async_callback(made.aclose)
             return made
 
         yield client_as
+
+
+def add_tenant(runtime: Runtime, database: Database, slug: str, settings: TenantSettingsByPlugin | None) -> None:
+    """Make a tenant if it is missing, with these settings; whatever keeps tenants here."""
+    from vinc_kernel.context import TenantDirectory
+
+    from .tenants import RememberedTenants
+
+    directory = runtime.registry.find(TenantDirectory)
+    if isinstance(directory, RememberedTenants):
+        directory.add(slug)
+        if settings is not None:
+            directory.change(slug, settings=settings)
+        return
+    database.add_tenant(slug)
+    if settings is not None:
+        database.set_tenant_settings(slug, settings)
+        runtime.caches.clear()  # nobody was told

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
+from time import time
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -17,11 +18,13 @@ if TYPE_CHECKING:
 
     from .servers import Servers
 
-TENANTS, IDENTITY = "tenants", "identity"
+TENANTS, IDENTITY, RECORDER = "tenants", "identity", "recorder"
 REDIS_DATABASES = 16  # Valkey's and Redis' default
 
 
-def made(environ: Mapping[str, str], beside: Mapping[str, ModuleType]) -> Application:
+def made(
+    environ: Mapping[str, str], beside: Mapping[str, ModuleType], clock: Callable[[], float] = time
+) -> Application:
     """The application that these settings describe, not started, with these plugins `beside` the installed ones.
 
     Others stand in where no plugin knows tenants, or the role of the platform.
@@ -30,7 +33,7 @@ def made(environ: Mapping[str, str], beside: Mapping[str, ModuleType]) -> Applic
     from vinc_kernel.plugins.trials import select_plugins
     from vinc_kernel.settings import Sources, read_settings
 
-    from . import roles, tenants
+    from . import recorder, roles, tenants
     from .servers import TOKEN_SECRET
 
     sources = Sources({**os.environ, "VINC_ENV": "test", "VINC_JWT_TEST_SECRET": TOKEN_SECRET, **environ})
@@ -39,7 +42,8 @@ def made(environ: Mapping[str, str], beside: Mapping[str, ModuleType]) -> Applic
     for name, stand_in in ((TENANTS, tenants), (IDENTITY, roles)):
         if not any(plugin.name == name for plugin in plugins):
             plugins.append(plugin_of(name, stand_in))
-    return create_app(settings, sources, plugins=plugins)
+    plugins.append(plugin_of(RECORDER, recorder))
+    return create_app(settings, sources, plugins=plugins, clock=clock)
 
 
 def plugin_of(name: str, module: ModuleType) -> Plugin:
@@ -62,8 +66,8 @@ def plugin_of(name: str, module: ModuleType) -> Plugin:
 async def started(app: Application) -> AsyncGenerator[Application]:
     """With its lifespan entered, and its Redis database empty."""
     async with in_one_task(app.lifespan()):
-        if app.services.redis is not None:
-            await app.services.redis.flushdb()
+        if app.runtime.redis is not None:
+            await app.runtime.redis.flushdb()
         yield app
 
 

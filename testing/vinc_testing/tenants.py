@@ -12,7 +12,7 @@ from vinc_kernel import hookspecs as hooks
 from vinc_kernel.context import Tenant, TenantDirectory
 from vinc_kernel.contracts import Contribution
 from vinc_kernel.database.uuid7 import uuid7
-from vinc_kernel.services import App
+from vinc_kernel.runtime import App
 
 
 class RememberedTenants:

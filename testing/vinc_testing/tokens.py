@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Generator
 from time import time
 from typing import Any, Protocol
 from uuid import uuid4
 
+from httpx import Auth, Request, Response
 from joserfc import jwt
 from joserfc.jwk import OctKey
 
@@ -40,9 +41,9 @@ def token(subject: str = "tester", role: str = "", tenants: Collection[str] = ()
     )
 
 
-def signed(claims: Json, secret: str = TOKEN_SECRET) -> str:
-    """A token of the issuer of tests with these claims, and what every access token has."""
-    now = int(time())
+def signed(claims: Json, secret: str = TOKEN_SECRET, clock: Callable[[], float] = time) -> str:
+    """Return a token of the issuer of tests with these claims, and what every access token has."""
+    now = int(clock())
     usual = {
         "iss": URL,
         "aud": AUDIENCE,
@@ -59,3 +60,18 @@ def signed(claims: Json, secret: str = TOKEN_SECRET) -> str:
 def bearer(subject: str = "tester", role: str = "", tenants: Collection[str] = (), **claims: Any) -> dict[str, str]:
     """The header that carries such a token."""
     return {"Authorization": f"Bearer {token(subject, role, tenants, **claims)}"}
+
+
+class TokenAuth(Auth):
+    """Sends an access token with each request, a new one when the clock says that the last one expires."""
+
+    def __init__(self, subject: str, role: str, tenant: str, clock: Callable[[], float]) -> None:
+        self.claims = {"sub": subject, "role": role or None, "allowed_wholesalers": [tenant]}
+        self.clock, self.token, self.renew_at = clock, "", float("-inf")
+
+    def auth_flow(self, request: Request) -> Generator[Request, Response, None]:
+        if self.clock() >= self.renew_at:
+            self.token = signed(self.claims, clock=self.clock)
+            self.renew_at = self.clock() + SECONDS_TO_LIVE / 2
+        request.headers["Authorization"] = f"Bearer {self.token}"
+        yield request

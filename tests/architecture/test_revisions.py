@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from vinc_kernel.database.versions import History, revisions
+from vinc_kernel.database.versions import KERNEL_REVISIONS, History, revisions
 from vinc_migrations.blocking import (
     COPIED,
     DEFAULT,
@@ -16,11 +16,12 @@ from vinc_migrations.blocking import (
     VALUELESS,
     blocking_changes,
 )
-from vinc_migrations.lint import bare_statements
+from vinc_migrations.find import KERNEL_HISTORY
+from vinc_migrations.lint import GRANT_HINT, bare_statements
 
 ROOT = Path(__file__).parents[2]
 FOUND = [*ROOT.glob("plugins/*/*/migrations"), *ROOT.glob("examples/*/*/migrations")]
-HISTORIES = [History(folder.parent.name.partition("_")[2], folder) for folder in FOUND]
+HISTORIES = [KERNEL_HISTORY, *(History(folder.parent.name.partition("_")[2], folder) for folder in FOUND)]
 
 
 def test_there_are_histories_to_look_at() -> None:
@@ -32,6 +33,10 @@ def test_revisions_are_one_line_and_have_no_bare_statement(history: History) -> 
     assert revisions(history)
     assert bare_statements(history) == []
     assert blocking_changes(history) == []
+
+
+def test_the_kernel_knows_its_own_revisions_without_the_history() -> None:
+    assert revisions(KERNEL_HISTORY) == KERNEL_REVISIONS
 
 
 BARE = [
@@ -54,7 +59,6 @@ SHELTERED = [
     'op.execute("create index i on t (a)")',
     'op.execute("-- why\\nalter table t add column b text")',
     "op.execute(\"comment on table t is 'update'\")",
-    'op.execute(f"grant select on {table} to x")',
     'op.execute(sa.text("drop view v"))',
     "op.execute(sa.schema.CreateSequence(s))",
     'with data_migration(expect=1):\n    op.execute("update t set a = 1")',
@@ -81,6 +85,23 @@ def test_a_bare_statement_is_found_with_its_line(body: str, tmp_path: Path) -> N
 @pytest.mark.parametrize("body", SHELTERED)
 def test_what_changes_the_schema_or_stands_in_a_data_step_is_not_found(body: str, tmp_path: Path) -> None:
     assert bare_statements(history_with(body, tmp_path)) == []
+
+
+GRANTS = [
+    'op.execute(f"grant select on {table} to x")',
+    'op.execute("revoke update on t from x")',
+    'op.execute("-- why\\nGRANT all ON t TO x")',
+    'op.execute(sa.text("create view v as select 1; grant select on v to x"))',
+    'op.execute("alter default privileges in schema public grant delete on tables to x")',
+    'with bypass_row_level_security():\n    op.execute("grant select on t to x")',
+]
+
+
+@pytest.mark.parametrize("body", GRANTS)
+def test_a_grant_is_found_with_what_to_do_instead(body: str, tmp_path: Path) -> None:
+    (found,) = bare_statements(history_with(body, tmp_path))
+
+    assert found.endswith(f"; {GRANT_HINT}")
 
 
 BLOCKING = {

@@ -22,6 +22,7 @@ from vinc_kernel import (
     BadRequest,
     Conflict,
     Contribution,
+    CurrentApp,
     NotFound,
     Session,
     hooks,
@@ -29,6 +30,7 @@ from vinc_kernel import (
     public,
     require_capabilities,
 )
+from vinc_kernel.context import context_of
 from vinc_kernel.rest import uuid7
 
 from .notes import ALL, MANAGE, NOTE, ONE, NewNote, NoteOut, found
@@ -59,7 +61,6 @@ class WrongExample(BaseModel):
 
 router = APIRouter(prefix="/notes", dependencies=[require_capabilities(MANAGE)])
 open_router = APIRouter(prefix="/notes", dependencies=[public("a test asks")])
-ThisApp = Annotated[App, inject(App)]
 Memory = Annotated[Remembered, inject(Remembered)]
 
 
@@ -69,12 +70,12 @@ async def anybodys(app: App, id: UUID) -> NoteOut | None:  # noqa: A002  as clie
 
 
 @router.get("/{id}/platform")
-async def reads_as_the_platform(id: Id, app: ThisApp) -> NoteOut:  # noqa: A002  as above
+async def reads_as_the_platform(id: Id, app: CurrentApp) -> NoteOut:  # noqa: A002  as above
     return found(await anybodys(app, id))
 
 
 @router.get("/{id}/conflict")
-async def says_whose_it_is_not(id: Id, db: Session, app: ThisApp) -> NoteOut:  # noqa: A002  as above
+async def says_whose_it_is_not(id: Id, db: Session, app: CurrentApp) -> NoteOut:  # noqa: A002  as above
     note = await db.one_or_none(ONE, NoteOut, {"id": id})
     if note is None and await anybodys(app, id) is not None:
         raise Conflict("It is another tenant's.")
@@ -82,7 +83,7 @@ async def says_whose_it_is_not(id: Id, db: Session, app: ThisApp) -> NoteOut:  #
 
 
 @router.get("/{id}/query")
-async def asks_once_more(id: Id, db: Session, app: ThisApp) -> NoteOut:  # noqa: A002  as above
+async def asks_once_more(id: Id, db: Session, app: CurrentApp) -> NoteOut:  # noqa: A002  as above
     note = await db.one_or_none(ONE, NoteOut, {"id": id})
     if note is None and await anybodys(app, id) is not None:
         await db.all(ALL, NoteOut)
@@ -90,7 +91,7 @@ async def asks_once_more(id: Id, db: Session, app: ThisApp) -> NoteOut:  # noqa:
 
 
 @router.get("/{id}/header")
-async def tells_in_a_header(id: Id, db: Session, app: ThisApp, response: Response) -> NoteOut:  # noqa: A002  as above
+async def tells_in_a_header(id: Id, db: Session, app: CurrentApp, response: Response) -> NoteOut:  # noqa: A002  as above
     note = await db.one_or_none(ONE, NoteOut, {"id": id})
     if note is None:
         raise NotFound("There is no such note.", headers={"X-Was": str(await anybodys(app, id) is not None)})
@@ -102,7 +103,7 @@ async def judges_the_condition_first(
     id: Id,  # noqa: A002  as above
     new: NewNote,
     db: Session,
-    app: ThisApp,
+    app: CurrentApp,
     if_match: Annotated[str | None, Header()] = None,
 ) -> NoteOut:
     if if_match and await anybodys(app, id) is not None:
@@ -111,7 +112,7 @@ async def judges_the_condition_first(
 
 
 @router.delete("/{id}/everybody", status_code=204)
-async def deletes_for_everybody(id: Id, app: ThisApp) -> Response:  # noqa: A002  as above
+async def deletes_for_everybody(id: Id, app: CurrentApp) -> Response:  # noqa: A002  as above
     async with app.platform_session("a leak") as db:
         await db.execute(REMOVE_ALL)
     return Response(status_code=204)
@@ -135,7 +136,7 @@ async def lets_caches_keep_it(db: Session) -> Response:
 
 
 @router.get("/{id}/broken")
-async def breaks(id: Id, db: Session, app: ThisApp) -> NoteOut:  # noqa: A002  as above
+async def breaks(id: Id, db: Session, app: CurrentApp) -> NoteOut:  # noqa: A002  as above
     note = await db.one_or_none(ONE, NoteOut, {"id": id})
     if note is None and await anybodys(app, id) is not None:
         raise RuntimeError("what was there was not ours")
@@ -172,7 +173,7 @@ async def has_a_parameter_with_source(
 
 
 @router.get("/search")
-async def counts_for_everybody(app: ThisApp, name: str | None = None) -> int:
+async def counts_for_everybody(app: CurrentApp, name: str | None = None) -> int:
     async with app.platform_session("a leak") as db:
         return len([note for note in await db.all(ALL, NoteOut) if name in (None, note.name)])
 
@@ -191,13 +192,13 @@ async def turns_anybodys_pages(db: Session, limit: int = 1, cursor: str | None =
 
 
 @open_router.get("/everybodys")
-async def shows_strangers(app: ThisApp) -> list[NoteOut]:
+async def shows_strangers(app: CurrentApp) -> list[NoteOut]:
     async with app.platform_session("a leak") as db:
         return await db.all(ALL, NoteOut)
 
 
 @router.websocket("/{id}/line")
-async def lets_others_listen(line: WebSocket, id: Id, app: ThisApp) -> None:  # noqa: A002  as above
+async def lets_others_listen(line: WebSocket, id: Id, app: CurrentApp) -> None:  # noqa: A002  as above
     if await anybodys(app, id) is not None:
         await line.accept()
     await line.close(1000)
@@ -205,7 +206,7 @@ async def lets_others_listen(line: WebSocket, id: Id, app: ThisApp) -> None:  # 
 
 async def mounted(request: Request) -> JSONResponse:
     asked = str(request.url.path).rpartition("/")[2]
-    app = App(request.scope["vinc"].services, "notes")
+    app = context_of(request).app
     is_id = len(asked) == len(str(UUID(int=0)))
     note = await anybodys(app, UUID(asked)) if is_id else None
     return JSONResponse({}, 404 if note is None else 403)

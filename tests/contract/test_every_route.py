@@ -10,9 +10,8 @@ from typing import Any
 import pytest
 from httpx import AsyncClient
 
-from vinc_kernel.app import Application
 from vinc_kernel.endpoints import WEBSOCKET
-from vinc_testing import ClientAs
+from vinc_testing import ClientAs, VincApp
 
 NUMBER = "0199f3c8-0000-7000-8000-000000000001"
 # Threats N1 to N3: valid JSON, or a valid address, that used to become a 500 further down.
@@ -40,12 +39,12 @@ POISON: list[Any] = [
 TEXTS = [value for value in POISON if isinstance(value, str)]
 
 
-def document(app: Application) -> dict[str, Any]:
+def document(app: VincApp) -> dict[str, Any]:
     made: dict[str, Any] = json.loads(app.openapi())
     return made
 
 
-def operations(app: Application) -> Iterator[tuple[str, str, dict[str, Any]]]:
+def operations(app: VincApp) -> Iterator[tuple[str, str, dict[str, Any]]]:
     for path, item in document(app)["paths"].items():
         for method, operation in item.items():
             yield method.upper(), path, operation
@@ -56,21 +55,23 @@ def filled(path: str, value: str = NUMBER) -> str:
 
 
 async def test_who_is_not_signed_in_gets_401_unless_the_route_says_that_it_is_public(
-    vinc_app: Application, client: AsyncClient
+    vinc_app: VincApp, client: AsyncClient
 ) -> None:
-    closed = [one for one in vinc_app.routes if not one.requirement.public and WEBSOCKET not in one.methods]
+    closed = [one for one in vinc_app.application.routes if not one.requirement.public and WEBSOCKET not in one.methods]
     for endpoint in closed:
         for method in endpoint.methods:
             answer = await client.request(method, f"http://test{filled(endpoint.path)}", content=b"{broken")
             assert answer.status_code == 401, f"{method} {endpoint.path}"
 
 
-async def test_every_public_route_has_its_reason(vinc_app: Application) -> None:
-    assert [one.path for one in vinc_app.routes if one.requirement.public and not one.requirement.why.strip()] == []
+async def test_every_public_route_has_its_reason(vinc_app: VincApp) -> None:
+    assert [
+        one.path for one in vinc_app.application.routes if one.requirement.public and not one.requirement.why.strip()
+    ] == []
 
 
-async def test_no_route_answers_with_a_redirect_for_a_slash(vinc_app: Application, client: AsyncClient) -> None:
-    for endpoint in vinc_app.routes:
+async def test_no_route_answers_with_a_redirect_for_a_slash(vinc_app: VincApp, client: AsyncClient) -> None:
+    for endpoint in vinc_app.application.routes:
         answer = await client.get(f"http://test{filled(endpoint.path)}/", headers={"Host": "evil.example"})
         assert answer.status_code in {401, 404, 405}, endpoint.path
         assert "location" not in answer.headers
@@ -81,14 +82,14 @@ def parameters(operation: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield parameter["in"], parameter["name"]
 
 
-def fields_of(app: Application, operation: dict[str, Any]) -> list[str]:
+def fields_of(app: VincApp, operation: dict[str, Any]) -> list[str]:
     body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
     if "$ref" in body:
         body = document(app)["components"]["schemas"][body["$ref"].rpartition("/")[2]]
     return list(body.get("properties", {}))
 
 
-async def test_no_poisoned_parameter_is_a_5xx(vinc_app: Application, client_as: ClientAs) -> None:
+async def test_no_poisoned_parameter_is_a_5xx(vinc_app: VincApp, client_as: ClientAs) -> None:
     api = client_as("wholesale_admin", "acme")
     for method, path, operation in operations(vinc_app):
         for text in TEXTS:
@@ -99,7 +100,7 @@ async def test_no_poisoned_parameter_is_a_5xx(vinc_app: Application, client_as: 
             assert answer.status_code < 500 or path.endswith("/ready"), f"{method} {path}"
 
 
-async def test_no_poisoned_field_is_a_5xx_and_none_comes_back(vinc_app: Application, client_as: ClientAs) -> None:
+async def test_no_poisoned_field_is_a_5xx_and_none_comes_back(vinc_app: VincApp, client_as: ClientAs) -> None:
     api = client_as("wholesale_admin", "acme")
     for method, path, operation in operations(vinc_app):
         for field in fields_of(vinc_app, operation):

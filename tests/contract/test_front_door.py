@@ -16,11 +16,12 @@ from ..pages import page, rows, section
 
 PROMISED = {
     "vinc_kernel": """
-        App BadRequest Base Cache Capability CommandGroup Conflict Context Contribution Forbidden HealthCheck Issuer
-        MembershipDirectory NotFound OrmSession Principal PrincipalDirectory Problem Role Session Settings SignIn
-        StartError Tenant TenantDirectory TenantOwned TenantSettings Unauthorized VincError current_principal
-        get_tenant_id hooks inject is_tls_or_loopback logger platform_only platform_session print_table public
-        require_capabilities require_roles signed_in
+        App BadRequest Base Cache Capability CommandGroup Conflict Context Contribution CurrentApp CurrentContext
+        CurrentPrincipal CurrentTenant Event Forbidden HealthCheck Issuer MembershipDirectory NotFound OrmSession
+        Principal PrincipalDirectory Problem Role Session Settings SignIn StartError Tenant TenantDirectory TenantOwned
+        TenantSettings Unauthorized VincError current_principal get_tenant_id hooks inject is_tls_or_loopback logger
+        platform_only platform_session print_table public require_capabilities require_roles signed_in
+        tenant_or_platform
     """,
     "vinc_kernel.rest": """
         AuditColumns Date IfMatch Integer Json ListQuery Listing Money Page PreconditionFailed RequestModel
@@ -30,14 +31,14 @@ PROMISED = {
         bypass_row_level_security create_index_concurrently data_migration disable_row_level_security
         enable_row_level_security
     """,
-    "vinc_testing": "Application ClientAs Database MakeToken Servers TwoTenants plugin_settings",
+    "vinc_testing": "Client ClientAs Clock Database MakeToken Servers TwoTenants VincApp plugin_settings",
 }
 FACES: dict[str, ModuleType] = {
     face.__name__: face for face in (vinc_kernel, vinc_kernel.rest, vinc_migrations, vinc_testing)
 }
 FIXTURES = """
-    client client_as two_tenants vinc_app vinc_database vinc_environment vinc_make_app vinc_plugins vinc_second_app
-    vinc_servers vinc_token vinc_worker vinc_worker_database
+    client client_as two_tenants vinc_app vinc_clock vinc_database vinc_environment vinc_make_app vinc_plugins
+    vinc_second_app vinc_servers vinc_token vinc_worker vinc_worker_database
 """
 
 

@@ -14,7 +14,7 @@ from uuid import UUID
 import pytest
 from httpx import ASGITransport, AsyncClient
 
-from vinc_kernel import App, Context, Tenant, hooks
+from vinc_kernel import Context, Tenant, hooks
 from vinc_kernel.app import Application, create_app
 from vinc_kernel.plugins.open import open_plugins
 from vinc_kernel.settings import Sources, read_settings
@@ -57,7 +57,7 @@ def application(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cal
 async def serving(app: Application) -> AsyncGenerator[AsyncClient]:
     """A client of the application with its plugins open; none of them needs a connection."""
     async with AsyncExitStack() as stack:
-        await open_plugins(app.assembly, app.services, stack)
+        await open_plugins(app.assembly, app.runtime, stack)
         transport = ASGITransport(app)
         yield await stack.enter_async_context(AsyncClient(transport=transport, base_url="http://test/api/v1"))
 
@@ -95,7 +95,7 @@ async def printing(app: App):
     printer.is_open = False
 """)
     async with serving(app) as client:
-        (printer,) = app.services.things.values()
+        (printer,) = app.runtime.registry.services.values()
         assert (await client.get("/tiny")).json() is True
 
     assert printer.is_open is False
@@ -123,19 +123,21 @@ async def test_tenant_created_gets_the_new_tenant(application: Callable[[str], A
     app = application("""
 @hooks.tenant_created
 async def welcome(context: Context) -> None:
-    App(context.services, context.plugin).provide(context.tenant)
+    context.app.provide(context.tenant)
 """)
-    await App(app.services, "tenants").call(hooks.tenant_created, Context(tenant=ACME, services=app.services))
+    one = app.runtime.apps["tiny"]
+    await one.call(hooks.tenant_created, Context(app=one, tenant=ACME))
 
-    assert app.services.things == {Tenant: ACME}
+    assert app.runtime.registry.services == {Tenant: ACME}
 
 
 async def test_tenant_purge_gets_the_tenant_that_goes(application: Callable[[str], Any]) -> None:
     app = application("""
 @hooks.tenant_purge
 async def part(context: Context) -> None:
-    App(context.services, context.plugin).provide(context.tenant)
+    context.app.provide(context.tenant)
 """)
-    await App(app.services, "tenants").call(hooks.tenant_purge, Context(tenant=ACME, services=app.services))
+    one = app.runtime.apps["tiny"]
+    await one.call(hooks.tenant_purge, Context(app=one, tenant=ACME))
 
-    assert app.services.things == {Tenant: ACME}
+    assert app.runtime.registry.services == {Tenant: ACME}

@@ -11,8 +11,8 @@ from fastapi.routing import APIRoute
 from sqlalchemy import Column, Index, Table, Text, Uuid
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from vinc_kernel.endpoints import calls_of
-from vinc_kernel.rest.listing import Asking, Listing
+from vinc_kernel.fastapi_adapter import dependencies_of
+from vinc_kernel.rest.listing import Listing, ReadQuery
 from vinc_testing import Application
 
 TENANT = "tenant_id"
@@ -34,9 +34,9 @@ class Song(Tables):
 def listings(app: Application) -> Iterator[tuple[str, Listing]]:
     for endpoint in app.routes:
         if isinstance(endpoint.route, APIRoute):
-            for call in calls_of(endpoint.route.dependant):
-                if isinstance(call, Asking):
-                    yield endpoint.path, call.listing
+            for one in dependencies_of(endpoint.route):
+                if isinstance(one.call, ReadQuery):
+                    yield endpoint.path, one.call.listing
 
 
 def without_index(listing: Listing) -> set[str]:

@@ -20,7 +20,6 @@ from httpx import AsyncClient, Response
 from hypothesis import HealthCheck, settings, strategies
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from vinc_kernel import App
 from vinc_kernel.app import Application, create_app
 from vinc_kernel.plugins.arrange import arrange
 from vinc_kernel.rest import uuid7
@@ -65,14 +64,14 @@ class World:
             role, own, selected = who
             headers = credentials(f"{role}-{own or 'nobody'};{role};{own}")
             headers |= {"X-Tenant-ID": selected} if selected else {}
-            self.clients[who] = client_of(self.app, headers)
+            self.clients[who] = client_of(self.app, "/api/v1", headers)
             self.stack.push_async_callback(self.clients[who].aclose)
         answer: Response = self.run(self.clients[who].request(method, path, **body))
         return answer
 
     def purge(self) -> list[Any]:
         async def purged() -> list[Any]:
-            return [done async for done in purge_due(App(self.app.services, "tenants"))]
+            return [done async for done in purge_due(self.app.runtime.apps["tenants"])]
 
         found: list[Any] = self.run(purged())
         return found

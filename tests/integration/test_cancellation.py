@@ -17,7 +17,6 @@ from sqlalchemy.engine import make_url
 
 from vinc_kernel import OrmSession, Session, signed_in
 from vinc_kernel.app import Application
-from vinc_kernel.connections.postgres import postgres
 from vinc_kernel.database.postgres import Postgres
 from vinc_kernel.database.scope import Scope
 from vinc_kernel.database.session import DatabaseSession
@@ -25,6 +24,7 @@ from vinc_kernel.errors import DatabaseError, Unavailable
 
 from ..conftest import OURS, THEIRS, database_settings
 from ..credentials import credentials
+from ..opening import postgres
 from .bouncer import bouncer
 from .things import SLEEP, TENANTS, Thing, Who, add, application
 
@@ -109,7 +109,7 @@ async def few(address: str) -> AsyncGenerator[Postgres]:
 
 async def whole(things: Postgres) -> bool:
     """Whether all connections can be had at once, each with a transaction of its own, and show one's own rows."""
-    await things.settled()
+    await things.connections.join()
     units = [things.unit(Scope(OURS)) for _ in range(CONNECTIONS)]
     async with asyncio.timeout(10):
         seen = await asyncio.gather(*(DatabaseSession(unit).all(TENANTS, Who) for unit in units))
@@ -243,7 +243,7 @@ async def test_callers_that_hang_up_lose_no_connection_and_show_no_foreign_row(
         answers = await asyncio.gather(
             *(call(port, tenant=("acme", "globex")[number % 2], hang_up=number % 4 < 2) for number in range(TASKS * 2))
         )
-        assert await whole(app.services.database)
+        assert await whole(app.runtime.database)
 
     expected = {tenant: f'200 OK["{key}"]'.encode() for tenant, key in [("acme", OURS), ("globex", THEIRS)]}
     assert Counter(answers) == {b"": TASKS, expected["acme"]: TASKS // 2, expected["globex"]: TASKS // 2}

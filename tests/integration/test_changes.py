@@ -1,9 +1,8 @@
-"""What one worker changes, every other one forgets: at once by the bus, and without it within a second."""
+"""What one worker changes, every other one drops: at once by Redis, and without it within a second."""
 
 from __future__ import annotations
 
 import asyncio
-import contextvars
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
 
@@ -12,8 +11,7 @@ import pytest
 from redis.asyncio import Redis
 from sqlalchemy.engine import make_url
 
-from vinc_kernel.cache.message import LONGEST
-from vinc_kernel.context import Context, asking
+from vinc_kernel.cache.redis_pubsub import channel_name
 from vinc_kernel.database.scope import Scope
 from vinc_kernel.errors import Unavailable
 from vinc_testing.servers import Servers, conninfo
@@ -22,19 +20,14 @@ from ..conftest import OURS
 from .bouncer import bouncer
 from .proxy import Proxy, proxy_to_socket
 from .things import add
-from .workers import SECONDS, Worker, worker
+from .workers import SECONDS, Worker, prepare_changes, worker
 
-KERNEL = """
-create table if not exists vinc_change (topic text primary key, number bigint not null default 0);
-truncate vinc_change;
-grant select, insert, update on vinc_change to public;
-"""
-WATCHERS = "select pid from pg_stat_activity where application_name = 'vinc-changes' and datname = current_database()"
+POLLS = "select pid from pg_stat_activity where application_name = 'vinc-changes' and datname = current_database()"
 
 
 @pytest.fixture
 def address(things_address: str, admin: psycopg.Connection) -> str:
-    admin.execute(KERNEL)
+    prepare_changes(admin)
     return things_address
 
 
@@ -43,7 +36,7 @@ def redis_url(vinc_servers: Servers) -> str:
     return vinc_servers.redis
 
 
-@pytest.fixture(params=["notify", "redis"])
+@pytest.fixture(params=["poll alone", "redis"])
 async def pair(request: pytest.FixtureRequest, address: str, redis_url: str) -> AsyncGenerator[tuple[Worker, Worker]]:
     """Two workers that have cached the quantities of three things."""
     async with AsyncExitStack() as stack:
@@ -54,22 +47,28 @@ async def pair(request: pytest.FixtureRequest, address: str, redis_url: str) -> 
 
 
 async def stocked(*workers: Worker) -> None:
-    """Three things, whose quantities these workers keep; nothing is under way any more."""
-    await add(workers[0].services.database, "ink", "nails", "paper")
+    """Three things, whose quantities these workers have cached; nothing is under way any more."""
+    await add(workers[0].runtime.database, "ink", "nails", "paper")
     await asyncio.sleep(0.1)
     for one in workers:
         await one.loads("ink", "nails", "paper")
         assert await one.loads("ink", "nails", "paper") == []
 
 
-async def test_what_one_worker_changes_the_other_forgets_and_nothing_else(pair: tuple[Worker, Worker]) -> None:
+async def test_what_one_worker_changes_the_other_drops(pair: tuple[Worker, Worker]) -> None:
     first, second = pair
     await first.change("ink", 1)
 
     assert await first.loads("ink", "nails", "paper") == ["ink"]
-    await second.until(lambda: "ink" not in second.cached.kept)
-    assert await second.loads("ink", "nails", "paper") == ["ink"]
-    assert await second.cached.get("ink") == 1
+    assert await second.sees("ink", 1) < SECONDS
+
+
+async def test_redis_tells_which_keys_changed_and_the_poll_which_topics(pair: tuple[Worker, Worker]) -> None:
+    first, second = pair
+    await first.change("ink", 1)
+    await second.until(lambda: "ink" not in second.cached.values)
+
+    assert await second.loads("nails") == ([] if second.runtime.redis else ["nails"])
 
 
 async def test_changes_from_both_sides_and_at_once_arrive(pair: tuple[Worker, Worker]) -> None:
@@ -83,7 +82,7 @@ async def test_what_is_rolled_back_is_kept(pair: tuple[Worker, Worker]) -> None:
     first, second = pair
 
     async def set_and_fail() -> None:
-        async with first.services.database.session(Scope(OURS)) as db:
+        async with first.runtime.database.session(Scope(OURS)) as db:
             await first.set(db, "ink", 5)
             raise ValueError("no")
 
@@ -97,57 +96,45 @@ async def test_what_is_rolled_back_is_kept(pair: tuple[Worker, Worker]) -> None:
 async def test_what_is_new_is_found_at_once_by_all(pair: tuple[Worker, Worker]) -> None:
     first, second = pair
     assert await second.cached.get("new") is None
-    await add(first.services.database, "new")
+    await add(first.runtime.database, "new")
 
     assert await second.cached.get("new") == 7
 
 
-async def test_many_keys_in_one_transaction_are_told_by_one_short_message(
-    address: str, admin: psycopg.Connection
+async def test_many_keys_in_one_transaction_are_one_message_without_any_key_in_clear(
+    address: str, redis_url: str, admin: psycopg.Connection
 ) -> None:
-    with psycopg.connect(conninfo(address), autocommit=True) as listener:  # as the application's role
-        async with worker(address) as one:
-            listener.execute(f"listen {one.services.changes.channel}")
-            other = one.services.changes.cached("things.other", one.load, 10)
-            async with one.services.database.session(Scope(OURS)) as db:
-                for number in range(10_000):
-                    one.cached.invalidate(db, f"mario{number}@example.com")
-                other.invalidate(db, "luigi@example.com")
-            async with one.services.database.session(Scope(OURS)) as db:
-                one.cached.invalidate(db, "peach@example.com")
-        heard = [one.payload for one in listener.notifies(timeout=0.5)]
+    async with worker(address, redis_url) as one, Redis.from_url(redis_url) as client, client.pubsub() as listener:
+        await listener.subscribe(await channel_name(one.runtime.database, one.runtime.settings.database.role_prefix))
+        other = one.runtime.caches.create("things.other", one.load, 10)
+        async with one.runtime.database.session(Scope(OURS)) as db:
+            for number in range(10_000):
+                one.cached.invalidate(db, f"mario{number}@example.com")
+            other.invalidate(db, "luigi@example.com")
+        async with one.runtime.database.session(Scope(OURS)) as db:
+            one.cached.invalidate(db, "peach@example.com")
+        received = [await listener.get_message(timeout=1) for _ in range(3)]
 
-    assert len(heard) == 2
-    assert heard[0].splitlines()[1] == "things.quantity 1 *"
-    assert all(len(payload.encode()) <= LONGEST and "@" not in payload for payload in heard)
+    first, second = [one["data"] for one in received if one is not None and one["type"] == "message"]
+    assert b'{"topic":"things.quantity","version":1,"key_hashes":null}' in first
+    assert b"@" not in first + second
     assert admin.execute("select topic, number from vinc_change order by 1").fetchall() == [
         ("things.other", 1),
         ("things.quantity", 2),
     ]
 
 
-async def test_a_message_that_would_be_too_long_makes_everybody_look(address: str) -> None:
-    async with worker(address) as first, worker(address) as second:
-        await stocked(first, second)
-        async with first.services.database.session(Scope(OURS)) as db:
-            await first.set(db, "ink", 2)
-            for number in range(8):
-                first.services.changes.cached(f"things.with_a_long_name_{number}", first.load, 1).invalidate(db, "key")
-
-        assert await second.sees("ink", 2) < SECONDS
-
-
-async def test_a_listener_that_is_killed_comes_back_and_nothing_old_is_answered_meanwhile(
+async def test_a_poll_whose_connection_is_killed_comes_back_and_nothing_old_is_answered_meanwhile(
     address: str, admin: psycopg.Connection
 ) -> None:
     async with worker(address) as first, worker(address) as second:
         await stocked(first, second)
-        assert len(admin.execute(WATCHERS).fetchall()) == 2
-        admin.execute(WATCHERS.replace("pid", "pg_terminate_backend(pid)", 1))
+        assert len(admin.execute(POLLS).fetchall()) == 2
+        admin.execute(POLLS.replace("pid", "pg_terminate_backend(pid)", 1))
         await first.change("ink", 9)
 
         assert await second.sees("ink", 9) < SECONDS
-        await second.until(lambda: second.services.changes.are_known)
+        await second.until(lambda: second.is_current)
         await first.change("nails", 9)
         assert await second.sees("nails", 9) < SECONDS
 
@@ -160,7 +147,7 @@ async def bus(redis_url: str) -> AsyncGenerator[Proxy]:
 
 @pytest.fixture
 async def on_bus(address: str, bus: Proxy) -> AsyncGenerator[tuple[Worker, Worker]]:
-    """Two workers with a line to Redis that can be cut."""
+    """Two workers with a connection to Redis that can be cut."""
     url = f"redis://127.0.0.1:{bus.port}/0"
     async with worker(address, url) as first, worker(address, url) as second:
         await stocked(first, second)
@@ -195,17 +182,19 @@ async def test_while_redis_is_away_changes_are_seen_and_when_it_is_back_it_is_us
     await back_on_bus(first, second)
 
 
-async def test_a_line_to_redis_that_goes_silent_alone_is_made_anew(on_bus: tuple[Worker, Worker], bus: Proxy) -> None:
+async def test_a_connection_to_redis_that_goes_silent_alone_is_made_anew(
+    on_bus: tuple[Worker, Worker], bus: Proxy
+) -> None:
     first, second = on_bus
     bus.silent = True
     await asyncio.sleep(2.5)  # longer than the silence that a subscription puts up with
-    bus.silent = False  # what went over the old lines meanwhile is lost, and they stay open
+    bus.silent = False  # what was sent meanwhile is lost, and the old connections stay open
 
     await back_on_bus(first, second)
 
 
 async def back_on_bus(first: Worker, second: Worker) -> None:
-    """A change is heard of key by key again, which a look at the numbers does not tell."""
+    """Changes arrive key by key again, which the poll cannot tell."""
     for attempt in range(20):
         await asyncio.sleep(0.3)
         await second.loads("ink", "nails", "paper")
@@ -213,7 +202,7 @@ async def back_on_bus(first: Worker, second: Worker) -> None:
         await second.sees("paper", 100 + attempt)
         if await second.loads("ink", "nails") == []:
             return
-    pytest.fail("changes are not heard of through Redis any more")
+    pytest.fail("no change arrives through Redis any more")
 
 
 async def test_a_redis_that_is_emptied_loses_nothing(on_bus: tuple[Worker, Worker], redis_url: str) -> None:
@@ -229,7 +218,7 @@ async def test_two_installations_on_one_redis_do_not_hear_each_other(
     on_bus: tuple[Worker, Worker], vinc_servers: Servers, redis_url: str, address: str
 ) -> None:
     first, _ = on_bus
-    prefix = first.services.settings.database.role_prefix
+    prefix = first.runtime.settings.database.role_prefix
     database = "select system_identifier || '.' || oid from pg_control_system(), pg_database where datname = %s"
     with psycopg.connect(conninfo(vinc_servers.postgres)) as connection:
         ((identity,),) = connection.execute(database, [make_url(address).database]).fetchall()
@@ -239,9 +228,20 @@ async def test_two_installations_on_one_redis_do_not_hear_each_other(
     assert channels.count(f"{prefix}:changes:{identity}") == 1
 
 
+async def test_the_channel_needs_no_right_that_some_who_host_postgresql_revoke(
+    address: str, redis_url: str, admin: psycopg.Connection
+) -> None:
+    admin.execute("revoke execute on function pg_control_system() from public")
+    try:
+        async with worker(address, redis_url) as one:
+            assert await channel_name(one.runtime.database, "x") == f"x:changes:{make_url(address).database}"
+    finally:
+        admin.execute("grant execute on function pg_control_system() to public")
+
+
 @pytest.fixture
 async def line(address: str) -> AsyncGenerator[Proxy]:
-    """A line to PostgreSQL that can be silenced and cut."""
+    """A connection to PostgreSQL that can be silenced and cut."""
     url = make_url(address)
     async with proxy_to_socket(f"{url.query['host']}/.s.PGSQL.{url.port or 5432}") as made:
         yield made
@@ -251,7 +251,7 @@ def over(line: Proxy, address: str) -> str:
     return make_url(address).set(host="127.0.0.1", port=line.port, query={}).render_as_string(hide_password=False)
 
 
-async def test_while_the_numbers_cannot_be_read_nothing_old_is_answered(address: str, line: Proxy) -> None:
+async def test_while_the_versions_cannot_be_read_nothing_old_is_answered(address: str, line: Proxy) -> None:
     async with worker(address) as first, worker(address, direct=over(line, address)) as second:
         await stocked(first, second)
         line.silent = True
@@ -261,29 +261,18 @@ async def test_while_the_numbers_cannot_be_read_nothing_old_is_answered(address:
         assert await second.loads("nails", "nails") == ["nails", "nails"]
         line.silent = False
         line.cut()
-        await second.until(lambda: second.services.changes.are_known)
+        await second.until(lambda: second.is_current)
         await second.loads("nails")
         assert await second.loads("nails") == []
 
 
-async def test_behind_a_pooler_changes_are_seen_at_the_next_look(address: str) -> None:
+async def test_behind_a_pooler_changes_are_seen(address: str) -> None:
     with bouncer(address, connections=4) as pooled:
         async with worker(pooled) as first, worker(pooled) as second:
             await stocked(first, second)
             await first.change("ink", 3)
 
             assert await second.sees("ink", 3) < SECONDS
-            assert await second.loads("nails") == ["nails"]  # nothing told which key it was
-
-
-async def test_behind_a_pooler_changes_are_heard_of_on_the_direct_line(address: str) -> None:
-    with bouncer(address, connections=4) as pooled:
-        async with worker(pooled, direct=address) as first, worker(pooled, direct=address) as second:
-            await stocked(first, second)
-            await first.change("ink", 3)
-
-            assert await second.sees("ink", 3) < SECONDS
-            assert await second.loads("nails") == []
 
 
 async def test_with_a_database_that_is_away_nothing_is_answered(address: str, line: Proxy) -> None:
@@ -291,41 +280,20 @@ async def test_with_a_database_that_is_away_nothing_is_answered(address: str, li
         await stocked(one)
         line.refuse = True
         line.cut()
-        await one.until(lambda: not one.services.changes.are_known)
+        await one.until(lambda: not one.is_current)
 
         with pytest.raises(Unavailable):
             await one.cached.get("ink")
         line.refuse = False
-        await one.until(lambda: one.services.changes.are_known)
+        await one.until(lambda: one.is_current)
 
 
-async def test_what_follows_changes_knows_of_no_request(address: str) -> None:
-    """Threats I22: also when it all starts in the middle of one."""
-    heard: list[Context | None] = []
-    around = contextvars.copy_context()
-    around.run(asking.set, Context(request_id="somebody's"))
-
-    async def live() -> None:
-        async with worker(address) as one:
-            one.services.changes.look = lambda: heard.append(asking.get())
-            async with one.services.database.session(Scope(OURS)) as db:
-                one.services.changes.note(db, "things.quantity", None)
-            one.services.changes.numbers.clear()
-            with psycopg.connect(conninfo(address), autocommit=True) as other:
-                other.execute(f"notify {one.services.changes.channel}")
-            await one.until(lambda: bool(heard))
-
-    await asyncio.create_task(live(), context=around)
-
-    assert heard == [None]
-
-
-async def test_without_the_table_of_numbers_everything_works_uncached(
+async def test_without_the_table_of_versions_everything_works_uncached(
     address: str, admin: psycopg.Connection, caplog: pytest.LogCaptureFixture
 ) -> None:
     admin.execute("drop table vinc_change")
     async with worker(address) as one:
-        await add(one.services.database, "ink")
+        await add(one.runtime.database, "ink")
 
         assert await one.loads("ink", "ink") == ["ink", "ink"]
-    assert "changes cannot be followed (42P01)" in caplog.text
+    assert "vinc_change cannot be read (42P01)" in caplog.text

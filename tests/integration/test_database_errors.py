@@ -13,13 +13,13 @@ import pytest
 from sqlalchemy import insert, text
 from sqlalchemy.sql import Executable
 
-from vinc_kernel.connections.postgres import postgres
 from vinc_kernel.database.postgres import Postgres
 from vinc_kernel.database.scope import Scope
 from vinc_kernel.database.session import DatabaseSession
 from vinc_kernel.errors import Conflict, DatabaseError, DeadlineExceeded, Forbidden, Problem, Unavailable, Unprocessable
 
 from ..conftest import OURS, THEIRS, database_settings
+from ..opening import postgres
 from .things import (
     NAMED,
     NAMES,

@@ -20,13 +20,13 @@ from sqlalchemy import func, literal, select, text
 from sqlalchemy.engine import make_url
 
 from vinc_kernel import OrmSession, Session, signed_in
-from vinc_kernel.connections.postgres import postgres
 from vinc_kernel.database.postgres import Postgres
 from vinc_kernel.database.scope import Scope
 from vinc_kernel.database.session import DatabaseSession
 from vinc_kernel.errors import Unavailable
 
 from ..conftest import OURS, database_settings
+from ..opening import postgres
 from .bouncer import bouncer
 from .proxy import proxy_to_postgres
 from .things import COUNT, NAMES, Name, Number, Thing, add, calling, names, new

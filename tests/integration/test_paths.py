@@ -106,7 +106,7 @@ async def port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncGenerato
     config = uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, lifespan="off")
     server = uvicorn.Server(config)
     async with AsyncExitStack() as stack:
-        await open_plugins(app.assembly, app.services, stack)
+        await open_plugins(app.assembly, app.runtime, stack)
         running = asyncio.create_task(server._serve())
         async with asyncio.timeout(10):
             while not server.started:  # noqa: ASYNC110  uvicorn says so by an attribute

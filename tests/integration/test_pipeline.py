@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from decimal import Decimal
-from itertools import permutations
 from time import monotonic
 from typing import Any
 from uuid import uuid4
@@ -19,16 +18,16 @@ from psycopg import errors
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
 
-from vinc_kernel.connections.postgres import postgres
 from vinc_kernel.database import pipeline
-from vinc_kernel.database.pipeline import MOST_PREPARED, PipelineConnection, Statement
+from vinc_kernel.database.pipeline import MAX_PREPARED, PipelineConnection, Statement
 from vinc_kernel.database.postgres import Postgres
 from vinc_kernel.database.scope import Scope
 from vinc_kernel.database.session import DatabaseSession
-from vinc_kernel.errors import Conflict, DatabaseError
+from vinc_kernel.errors import Conflict, DatabaseError, Unavailable
 from vinc_testing.servers import conninfo
 
 from ..conftest import OURS, database_settings
+from ..opening import postgres
 from .proxy import Proxy, proxy_to_postgres
 from .things import NAMES, Name, Thing, add, names, new
 
@@ -63,12 +62,12 @@ def insert(number: int) -> Statement:
 
 
 async def numbers(connection: PipelineConnection) -> list[int]:
-    (answer,) = await connection.ask([Statement(b"select number from numbers order by 1")])
+    (answer,) = await connection.send([Statement(b"select number from numbers order by 1")])
     return [number for (number,) in answer.rows()]
 
 
 async def prepared(connection: PipelineConnection) -> dict[str, str]:
-    (answer,) = await connection.ask([PREPARED])
+    (answer,) = await connection.send([PREPARED])
     return dict(answer.rows())
 
 
@@ -80,14 +79,14 @@ async def test_an_answer_tells_rows_names_types_and_what_was_done(connection: Pi
     values: Sequence[Any] = [1, 2**40, "nälle", key, None, Decimal("1.50"), [1, 2], b"\0\xff"]
     kinds = ["integer", "bigint", "text", "uuid", "text", "numeric", "integer[]", "bytea"]
     columns = ", ".join(f"${index}::{kind} as c{index}" for index, kind in enumerate(kinds, 1))
-    one, two, three = await connection.ask(
+    one, two, three = await connection.send(
         [Statement(f"select {columns}".encode(), values), insert(1), Statement(b"select 1 where false")]
     )
 
     assert one.rows() == one.rows() == [tuple(values)]
     assert one.names == [f"c{index}" for index in range(1, 9)]
     assert one.types == (23, 20, 25, 2950, 25, 1700, 1007, 17)
-    assert [(each.touched, each.tag) for each in (one, two, three)] == [
+    assert [(each.rowcount, each.tag) for each in (one, two, three)] == [
         (1, b"SELECT 1"),
         (1, b"INSERT 0 1"),
         (0, b"SELECT 0"),
@@ -96,7 +95,7 @@ async def test_an_answer_tells_rows_names_types_and_what_was_done(connection: Pi
 
 
 async def test_a_value_that_python_has_no_room_for_fails_when_it_is_read(connection: PipelineConnection) -> None:
-    (answer,) = await connection.ask([Statement(b"select 'infinity'::timestamptz")])
+    (answer,) = await connection.send([Statement(b"select 'infinity'::timestamptz")])
     with pytest.raises(psycopg.DataError):
         answer.rows()
 
@@ -111,11 +110,11 @@ async def test_many_statements_take_one_round_trip(line: tuple[Proxy, str], far:
     trips = []
     for times in (statements, statements, statements[:5] * 3):  # new, known, and twice the same
         before = line[0].trips
-        answers = await far.ask(times)
+        answers = await far.send(times)
         trips.append(line[0].trips - before)
     before = line[0].trips
     for question in statements:
-        await far.ask([question])
+        await far.send([question])
 
     assert trips == [1, 1, 1]
     assert [answer.rows() for answer in answers] == [[(number * 2,)] for number in range(5)] * 3
@@ -140,7 +139,7 @@ async def test_questions_and_answers_larger_than_all_buffers_do_not_wait_for_eac
 ) -> None:
     sent = [str(number) * 1_000_000 for number in range(10)]
     async with asyncio.timeout(10):
-        answers = await far.ask([Statement(b"select $1::text", [each]) for each in sent])
+        answers = await far.send([Statement(b"select $1::text", [each]) for each in sent])
 
     assert [answer.rows() for answer in answers] == [[(each,)] for each in sent]
 
@@ -150,25 +149,25 @@ async def test_an_error_in_the_middle_undoes_what_came_before_and_leaves_the_con
     connection: PipelineConnection, *, again: bool
 ) -> None:
     if again:
-        await connection.ask([insert(1), Statement(b"delete from numbers")])
+        await connection.send([insert(1), Statement(b"delete from numbers")])
     with pytest.raises(errors.DivisionByZero):  # the first, not the unique one
-        await connection.ask([insert(1), Statement(b"select 1 / $1::integer", [0]), insert(2), insert(2)])
+        await connection.send([insert(1), Statement(b"select 1 / $1::integer", [0]), insert(2), insert(2)])
 
     assert connection.is_idle
     assert not connection.is_busy
     assert await numbers(connection) == []
-    await connection.ask([insert(1), insert(2)])
+    await connection.send([insert(1), insert(2)])
     assert await numbers(connection) == [1, 2]
 
 
 async def test_an_error_in_a_transaction_leaves_it_to_be_rolled_back(connection: PipelineConnection) -> None:
     with pytest.raises(errors.UniqueViolation):
-        await connection.ask([Statement(b"begin"), insert(1), insert(1), insert(2)])
+        await connection.send([Statement(b"begin"), insert(1), insert(1), insert(2)])
 
     assert not connection.is_idle
     with pytest.raises(errors.InFailedSqlTransaction):
-        await connection.ask([insert(3)])
-    assert [answer.tag for answer in await connection.ask([ROLLBACK, insert(4)])] == [b"ROLLBACK", b"INSERT 0 1"]
+        await connection.send([insert(3)])
+    assert [answer.tag for answer in await connection.send([ROLLBACK, insert(4)])] == [b"ROLLBACK", b"INSERT 0 1"]
     assert await numbers(connection) == [4]
 
 
@@ -176,7 +175,7 @@ async def test_a_value_that_cannot_be_sent_costs_the_connection_as_others_were_s
     connection: PipelineConnection,
 ) -> None:
     with pytest.raises(psycopg.ProgrammingError):
-        await connection.ask([insert(1), Statement(b"select $1", [object()])])
+        await connection.send([insert(1), Statement(b"select $1", [object()])])
 
     assert connection.closed
 
@@ -184,13 +183,13 @@ async def test_a_value_that_cannot_be_sent_costs_the_connection_as_others_were_s
 async def test_the_last_words_of_a_server_that_hangs_up_are_the_error(
     connection: PipelineConnection, admin: psycopg.Connection
 ) -> None:
-    asking = asyncio.create_task(connection.ask([Statement(b"select pg_sleep(9)")]))
+    asking = asyncio.create_task(connection.send([Statement(b"select pg_sleep(9)")]))
     await asyncio.sleep(0.05)
     admin.execute("select pg_terminate_backend(%s, 1000)", [connection.info.backend_pid])
     with pytest.raises(errors.AdminShutdown):
         await asking
 
-    assert not connection.stands()
+    assert not connection.is_alive()
 
 
 # What is prepared.
@@ -200,7 +199,7 @@ async def test_what_comes_again_is_prepared_once_for_each_type_and_only_where_it
     connection: PipelineConnection,
 ) -> None:
     for value in (1, 2, 3, "a", "b"):
-        await connection.ask([Statement(b"select $1", [value]), Statement(b"select $1, 2", [value], prepare=False)])
+        await connection.send([Statement(b"select $1", [value]), Statement(b"select $1, 2", [value], prepare=False)])
 
     assert list((await prepared(connection)).values()) == ["select $1"] * 2
 
@@ -209,94 +208,74 @@ async def test_no_more_is_prepared_than_allowed_and_what_is_used_stays(
     line: tuple[Proxy, str], far: PipelineConnection
 ) -> None:
     used = Statement(b"select 'used'")
-    await far.ask([used])
+    await far.send([used])
     (first,) = await prepared(far)
     before = line[0].trips
-    for number in range(MOST_PREPARED + 20):
-        await far.ask([Statement(b"select %d" % number), used])
+    for number in range(MAX_PREPARED + 20):
+        await far.send([Statement(b"select %d" % number), used])
 
-    assert line[0].trips - before == MOST_PREPARED + 20  # closing them costs no trip
+    assert line[0].trips - before == MAX_PREPARED + 20  # closing them costs no trip
     found = await prepared(far)
-    assert len(found) == MOST_PREPARED
+    assert len(found) == MAX_PREPARED
     assert found[first] == "select 'used'"
     assert "select 0" not in found.values()
-    await far.ask([Statement(b"select 0")])
+    await far.send([Statement(b"select 0")])
 
 
 @pytest.mark.parametrize("fails", [False, True], ids=["", "where an early one fails"])
 async def test_more_statements_at_once_than_may_be_prepared_spoil_nothing(
     connection: PipelineConnection, *, fails: bool
 ) -> None:
-    statements = [Statement(b"select %d" % number) for number in range(MOST_PREPARED + 20)]
+    statements = [Statement(b"select %d" % number) for number in range(MAX_PREPARED + 20)]
     if fails:
         with pytest.raises(errors.DivisionByZero):
-            await connection.ask([Statement(b"select 1 / 0"), *statements])
+            await connection.send([Statement(b"select 1 / 0"), *statements])
     else:
-        answers = await connection.ask(statements)
+        answers = await connection.send(statements)
         assert [answer.rows() for answer in answers] == [[(n,)] for n in range(len(statements))]
 
     assert await numbers(connection) == []
-    assert len(await prepared(connection)) <= MOST_PREPARED
+    assert len(await prepared(connection)) <= MAX_PREPARED
 
 
-@pytest.mark.parametrize("state", ["idle", "in a transaction", "in one that has failed"])
-async def test_what_is_forgotten_is_prepared_anew_and_closed_on_the_server(
-    connection: PipelineConnection, state: str
-) -> None:
-    asked = Statement(b"select 'asked'")
-    await connection.ask([asked, ROLLBACK])
-    if state != "idle":
-        await connection.ask([Statement(b"begin", prepare=False)])
-    if state == "in one that has failed":
-        with pytest.raises(errors.DivisionByZero):
-            await connection.ask([Statement(b"select 1 / 0", prepare=False)])
-
-    assert connection.forget_prepared()
-    assert not connection.forget_prepared()
-    await connection.ask([ROLLBACK, asked])
-    assert sorted((await prepared(connection)).values()) == ["rollback", "select 'asked'"]
+# AsyncConnection._deallocate: psycopg's cursors prepare as well, on the same connection.
 
 
-# AsyncConnection._prepared, AsyncConnection._deallocate: psycopg's cursors prepare as well, on the same connection.
-
-
-MANY = "insert into numbers (number) values (%s) on conflict do nothing returning *"
-
-
-async def by_ask(connection: PipelineConnection) -> int:
-    (answer,) = await connection.ask([Statement(b"select * from numbers")])
-    return len(answer.names)
+async def by_send(connection: PipelineConnection) -> int:
+    (result,) = await connection.send([Statement(b"select * from numbers")])
+    return len(result.names)
 
 
 async def by_cursor(connection: PipelineConnection) -> int:
     return len((await connection.execute("select * from numbers", prepare=True)).description or ())
 
 
-async def by_many(connection: PipelineConnection) -> int:
+async def by_executemany(connection: PipelineConnection) -> int:
     """As the ORM does when it inserts or updates several rows."""
     cursor = connection.cursor()
-    await cursor.executemany(MANY, [[1], [2]], returning=True)
+    await cursor.executemany(
+        "insert into numbers values (%s) on conflict do nothing returning *", [[1], [2]], returning=True
+    )
     return len(cursor.description or ())
 
 
-WAYS: Mapping[str, Callable[[PipelineConnection], Awaitable[int]]] = {
-    "ask": by_ask, "cursor": by_cursor, "many": by_many
-}  # fmt: skip
+@pytest.mark.parametrize("by", [by_send, by_cursor, by_executemany])
+async def test_after_a_migration_nothing_that_was_prepared_is_used(
+    connection: PipelineConnection, by: Callable[[PipelineConnection], Awaitable[int]]
+) -> None:
+    ways = (by_send, by_cursor, by_executemany)
+    assert [await way(connection) for way in ways] == [1, 1, 1]
+    connection.expires_at = 1
+    await connection.send([Statement(b"alter table numbers add column more text", prepare=False)])
+    with pytest.raises(errors.FeatureNotSupported):
+        await by(connection)
 
-
-@pytest.mark.parametrize("order", list(permutations(WAYS)), ids=" ".join)
-async def test_forgetting_reaches_psycopgs_own_cursors(connection: PipelineConnection, order: Sequence[str]) -> None:
-    for way in order:
-        await WAYS[way](connection)
-    await connection.ask([Statement(b"alter table numbers add column more text", prepare=False)])
-    assert connection.forget_prepared()
-
-    assert [await WAYS[way](connection) for way in order * 3] == [2] * 9
-    assert len(await prepared(connection)) <= 3
+    assert connection.expires_at == 0
+    assert [await way(connection) for way in ways] == [2, 2, 2]
 
 
 async def rolled_back(connection: PipelineConnection) -> None:
-    await connection.ask([Statement(b"begin", prepare=False)])
+    await connection.send([Statement(b"begin", prepare=False)])
     await connection.rollback()
 
 
@@ -315,13 +294,13 @@ ROLLBACKS: Mapping[str, Callable[[PipelineConnection], Awaitable[None]]] = {
 async def test_what_psycopg_deallocates_at_a_rollback_of_its_own_is_prepared_anew(
     connection: PipelineConnection, way: str
 ) -> None:
-    await by_ask(connection)
+    await by_send(connection)
     await by_cursor(connection)
     assert len(await prepared(connection)) == 2
     await ROLLBACKS[way](connection)
 
     assert await prepared(connection) == {}
-    assert [await by_ask(connection), await by_cursor(connection)] == [1, 1]
+    assert [await by_send(connection), await by_cursor(connection)] == [1, 1]
     assert len(await prepared(connection)) == 2
 
 
@@ -379,21 +358,29 @@ async def test_the_first_statement_after_a_migration_is_asked_once_more(
         found = await db.all(EVERYTHING, dict)
 
     assert found == [{"a": 1, "b": 2}]
-    assert await backend(planned) == pid
+    assert await backend(planned) != pid  # a new connection, which prepares statements
+    async with planned.session(Scope(OURS)) as db:
+        assert await db.all(text("select statement from pg_prepared_statements where name like 'vinc%'"), dict)
 
 
-async def test_a_later_statement_after_a_migration_says_that_all_of_it_may_be_repeated(
-    planned: Postgres, admin: psycopg.Connection
+@pytest.mark.parametrize("by", ["core", "orm"])
+async def test_a_later_statement_after_a_migration_is_503_and_works_in_the_next_transaction(
+    planned: Postgres, admin: psycopg.Connection, by: str
 ) -> None:
+    async with planned.session(Scope(OURS)) as before:
+        for _ in range(6):  # psycopg's cursors prepare what came five times
+            await before.unit.orm().execute(EVERYTHING)
     unit = planned.unit(Scope(OURS))
     db = DatabaseSession(unit)
     await db.execute(new("a"))
     migrate(admin)
+    with pytest.raises(Unavailable) as refused:
+        await (db.all(EVERYTHING, dict) if by == "core" else unit.orm().execute(EVERYTHING))
     with pytest.raises(DatabaseError):
-        await db.all(EVERYTHING, dict)
+        await unit.commit()
     await unit.close()
 
-    assert unit.serialization_failed
+    assert refused.value.headers["Retry-After"]
     assert await names(planned) == []
     async with planned.session(Scope(OURS)) as again:
         assert await again.all(EVERYTHING, dict) == [{"a": 1, "b": 2}]
@@ -447,7 +434,7 @@ async def notified(connection: PipelineConnection) -> None:
 
 
 EXCHANGES: Mapping[str, Callable[[PipelineConnection], Awaitable[object]]] = {
-    "ask": lambda connection: connection.ask([Statement(b"select 1")]),
+    "ask": lambda connection: connection.send([Statement(b"select 1")]),
     "execute": lambda connection: connection.execute("select 1"),
     "executemany": lambda connection: connection.cursor().executemany("select %s", [[1], [2]]),
     "server cursor": through_a_server_cursor,
@@ -465,7 +452,7 @@ EXCHANGES: Mapping[str, Callable[[PipelineConnection], Awaitable[object]]] = {
 async def test_every_exchange_ends_at_once_when_it_is_cancelled_and_costs_the_connection(
     exchange: str, line: tuple[Proxy, str], far: PipelineConnection
 ) -> None:
-    await far.ask([Statement(b"begin")])
+    await far.send([Statement(b"begin")])
     line[0].silent = True
     asking = asyncio.ensure_future(EXCHANGES[exchange](far))
     await asyncio.sleep(0.05)
@@ -485,7 +472,7 @@ async def test_every_exchange_ends_at_once_when_it_is_cancelled_and_costs_the_co
 
 
 async def abandoned(connection: PipelineConnection) -> None:
-    asking = asyncio.create_task(connection.ask([Statement(b"select pg_sleep(30)")]))
+    asking = asyncio.create_task(connection.send([Statement(b"select pg_sleep(30)")]))
     await asyncio.sleep(0.1)
     asking.cancel()
     with pytest.raises(asyncio.CancelledError):

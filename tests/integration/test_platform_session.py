@@ -15,7 +15,6 @@ from httpx import ASGITransport, AsyncClient
 from sqlalchemy import bindparam, text
 
 from vinc_kernel import (
-    App,
     Context,
     Contribution,
     Principal,
@@ -109,7 +108,7 @@ async def app(vinc_servers: Servers, vinc_database: Database) -> AsyncGenerator[
     )
     sources = Sources(environment(vinc_servers, vinc_database.name) | {"VINC_LOG_LEVEL": "info"})
     made = create_app(read_settings(sources)[0], sources, plugins=[plugin])
-    made.services.things[PrincipalDirectory] = Remembered()
+    made.runtime.registry.services[PrincipalDirectory] = Remembered()
     async with made.lifespan():
         yield made
     del sys.modules[module.__name__]
@@ -140,7 +139,7 @@ async def test_a_route_works_as_the_platforms_role_for_whoever_asks(
     caplog.set_level(logging.INFO)
     answer = await ask("GET", "/who", {"X-Request-ID": "mine", "X-Tenant-ID": "acme"})
 
-    role = f"{app.services.settings.database.role_prefix}_platform"
+    role = f"{app.runtime.settings.database.role_prefix}_platform"
     assert answer.json() == {"role": role, "tenant": None, "actor": None}  # who only reads leaves no name
     (told,) = [record for record in caplog.records if getattr(record, "event", "") == "platform.session"]
     assert (
@@ -168,7 +167,7 @@ async def test_in_a_get_it_writes_nothing(ask: Callable[..., Any], vinc_database
 
 
 async def test_an_app_opens_one_anywhere_in_one_tenant_if_told(app: Application) -> None:
-    async with App(app.services, "things").platform_session("a test", tenant=TENANT) as db:
+    async with app.runtime.apps["things"].platform_session("a test", tenant=TENANT) as db:
         found = await db.one(WHO, Who)
 
     assert found.tenant == str(TENANT)
@@ -177,7 +176,7 @@ async def test_an_app_opens_one_anywhere_in_one_tenant_if_told(app: Application)
 
 async def create(app: Application, tenant: Tenant) -> None:
     """Make a tenant as the plugin of tenants does."""
-    one = App(app.services, "tenants")
+    one = app.runtime.apps["tenants"]
     async with one.platform_session("make a tenant", tenant=tenant.id) as db:
         await db.execute(ADD, {"topic": "made"})
         await one.call(hooks.tenant_created, one.context(db, tenant))

@@ -8,11 +8,11 @@ import psycopg
 import pytest
 from sqlalchemy import Select, literal_column, select, text
 
-from vinc_kernel.connections.postgres import postgres
 from vinc_kernel.database.postgres import Postgres
 from vinc_kernel.database.scope import Scope
 
 from ..conftest import OURS, database_settings
+from ..opening import postgres
 from .bouncer import bouncer
 from .things import Number
 

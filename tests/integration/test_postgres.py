@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from time import monotonic
 
@@ -12,17 +11,19 @@ import pytest
 from sqlalchemy import func, select, text
 from sqlalchemy.engine import make_url
 
-from vinc_kernel.connections.postgres import postgres
+from vinc_kernel.app import create_app
 from vinc_kernel.database.postgres import Postgres
 from vinc_kernel.database.scope import Scope
 from vinc_kernel.database.session import DatabaseSession
 from vinc_kernel.errors import ConnectionAbsent, DatabaseError, DeadlineExceeded, Unavailable
 from vinc_kernel.lifespan import connections
-from vinc_kernel.services import HealthCheck, Services
+from vinc_kernel.registry import HealthCheck
+from vinc_kernel.runtime import Runtime
 from vinc_kernel.settings import DatabaseSettings, KernelSettings, RedisSettings, ServiceSettings
 from vinc_testing.servers import Servers
 
 from ..conftest import OURS, database_settings
+from ..opening import postgres
 from .proxy import Proxy, proxy_to_socket
 
 PASSWORD = "pa55w0rd"
@@ -245,8 +246,8 @@ async def test_statements_are_prepared_on_a_direct_line(things_address: str, adm
     assert prepared.number > 2
 
 
-def checks_of(services: Services) -> dict[str, HealthCheck]:
-    return {check.name: check for check in services.checks}
+def checks_of(runtime: Runtime) -> dict[str, HealthCheck]:
+    return {check.name: check for check in runtime.registry.checks}
 
 
 async def test_the_connections_of_an_application_open_in_order_and_report_their_health(
@@ -254,10 +255,10 @@ async def test_the_connections_of_an_application_open_in_order_and_report_their_
 ) -> None:
     redis = RedisSettings.model_validate({"url": vinc_servers.redis})
     settings = KernelSettings(service=TEST, database=through(line, things_address), redis=redis)
-    services = Services(settings=settings)
-    async with connections(services):
-        found = checks_of(services)
-        for check in services.checks:
+    runtime = create_app(settings, plugins=[]).runtime
+    async with connections(runtime):
+        found = checks_of(runtime)
+        for check in runtime.registry.checks:
             await check.ask()
         line.cut()
         line.refuse = True
@@ -265,32 +266,21 @@ async def test_the_connections_of_an_application_open_in_order_and_report_their_
             await found["postgres"].ask()
 
         assert {name: check.required for name, check in found.items()} == {"postgres": True, "redis": False}
-        assert services.postgres is not None
-        assert services.redis is not None
-    async with connections_again(line, services):
-        assert len(services.checks) == 2
-    assert services.postgres is None
-
-
-@asynccontextmanager
-async def connections_again(line: Proxy, services: Services) -> AsyncGenerator[None]:
-    line.refuse = False
-    async with connections(services):
-        yield
 
 
 async def test_a_start_that_fails_half_way_closes_what_it_opened(
     things_address: str, admin: psycopg.Connection
 ) -> None:
-    services = Services(settings=KernelSettings(service=TEST, database=database_settings(things_address)))
+    settings = KernelSettings(service=TEST, database=database_settings(things_address))
+    runtime = create_app(settings, plugins=[]).runtime
     with pytest.raises(RuntimeError, match="a plugin fails"):
-        await fail_inside(services)
+        await fail_inside(runtime)
     await asyncio.sleep(0.1)
 
     assert ours_on_the_server(admin) == []
 
 
-async def fail_inside(services: Services) -> None:
-    async with connections(services):
+async def fail_inside(runtime: Runtime) -> None:
+    async with connections(runtime):
         message = "a plugin fails"
         raise RuntimeError(message)

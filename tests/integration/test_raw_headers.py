@@ -29,7 +29,7 @@ TENANTS = ["X-Tenant-ID: acme", "X-Tenant-ID: globex", "x-tenant-id: acme", "X_T
 def server(request: pytest.FixtureRequest) -> Iterator[tuple[int, io.StringIO]]:
     settings = KernelSettings(service=ServiceSettings(env="test"), jwt=JWT, log=LogSettings(format="json"))
     app, log = create_app(settings), io.StringIO()
-    object.__setattr__(app.front.steps, "log", request_log(settings.log, log))
+    app.pipeline.log_request = request_log(settings.log, log)
     config = uvicorn.Config(app, port=0, lifespan="off", http=request.param, log_config=None, access_log=False)
     running = uvicorn.Server(config)
     thread = threading.Thread(target=running.run)

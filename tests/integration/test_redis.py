@@ -12,10 +12,10 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeout
 
-from vinc_kernel.connections.redis import redis
 from vinc_kernel.settings import RedisSettings
 from vinc_testing.servers import Servers
 
+from ..opening import redis
 from .proxy import Proxy, proxy_to_socket
 
 LIMIT = 0.4

@@ -9,13 +9,13 @@ import psycopg
 import pytest
 from sqlalchemy import bindparam, delete, insert, select, text, update
 
-from vinc_kernel.connections.postgres import postgres
 from vinc_kernel.database.postgres import Postgres
 from vinc_kernel.database.scope import Scope
 from vinc_kernel.database.session import NotOneRow
 from vinc_kernel.errors import Forbidden
 
 from ..conftest import OURS, THEIRS, database_settings
+from ..opening import postgres
 from .things import ADD, ALL, COUNT, NAMED, NAMES, Mood, Name, NameModel, Number, Row, Thing, add, names, new
 
 
@@ -67,11 +67,11 @@ async def test_in_takes_a_list_of_any_length(things: Postgres, wanted: list[str]
         assert [row.name for row in await db.all(constant, Name, {"wanted": wanted})] == found
 
 
-async def test_in_converts_each_of_its_values(things: Postgres) -> None:
+async def test_in_converts_each_of_its_values_and_those_beside_it(things: Postgres) -> None:
     async with things.session(Scope(OURS)) as db:
         await db.execute(new("a", mood=Mood.glad))
-        await db.execute(new("b", mood=Mood.sad))
-        found = await db.all(NAMES.where(Thing.mood.in_([Mood.sad])), Name)
+        await db.execute(new("b", mood=Mood.sad, data={"a": 1}))
+        found = await db.all(NAMES.where(Thing.mood.in_([Mood.sad]), Thing.data == {"a": 1}), Name)
 
     assert found == [Name("b")]
 

@@ -135,12 +135,12 @@ async def two(settings: Mapping[str, str], bus: Bus) -> AsyncGenerator[Two]:
     async with AsyncExitStack() as stack:
         apps = [await stack.enter_async_context(started(made(environ, {}))) for _ in range(2)]
         await add_people(apps[0])
-        first, second = [await stack.enter_async_context(client_of(one, {})) for one in apps]
-        yield Two(first, second, App(apps[0].services, "identity"))
+        first, second = [await stack.enter_async_context(client_of(one, "/api/v1", {})) for one in apps]
+        yield Two(first, second, apps[0].runtime.apps["identity"])
 
 
 async def add_people(app: Application) -> None:
-    provider: IdentityProvider = app.services.find(IdentityProvider)
+    provider: IdentityProvider = app.runtime.registry.find(IdentityProvider)
     for profile in PEOPLE:
         made = await provider.create(profile)
         await provider.set_password(made.subject, PASSWORD)

@@ -11,7 +11,6 @@ from sqlalchemy import insert, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import InvalidRequestError
 
-from vinc_kernel.connections.postgres import postgres
 from vinc_kernel.database.postgres import Postgres
 from vinc_kernel.database.scope import Scope
 from vinc_kernel.database.session import DatabaseSession
@@ -19,6 +18,7 @@ from vinc_kernel.database.unit import UnitOfWork
 from vinc_kernel.errors import Conflict, DatabaseError
 
 from ..conftest import OURS, THEIRS, database_settings
+from ..opening import postgres
 from .things import ALL, Part, Thing, names, new
 
 

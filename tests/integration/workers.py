@@ -8,14 +8,16 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from time import monotonic
 
+import psycopg
 from pydantic import SecretStr
 from sqlalchemy import bindparam, select, update
 
-from vinc_kernel import App, Cache
+from vinc_kernel import Cache
+from vinc_kernel.app import create_app
 from vinc_kernel.database.scope import Scope
 from vinc_kernel.database.session import DatabaseSession
 from vinc_kernel.lifespan import connections
-from vinc_kernel.services import Services
+from vinc_kernel.runtime import Runtime
 from vinc_kernel.settings import KernelSettings, RedisSettings, ServiceSettings
 
 from ..conftest import OURS, database_settings
@@ -23,6 +25,11 @@ from .things import Thing
 
 QTY = select(Thing.qty).where(Thing.name == bindparam("wanted"))
 SET = update(Thing).where(Thing.name == bindparam("wanted")).values(qty=bindparam("quantity"))
+CHANGES = """
+create table if not exists vinc_change (topic text primary key, number bigint not null default 0);
+truncate vinc_change;
+grant select, insert, update on vinc_change to public;
+"""
 # Longer than any change may take to be known everywhere, with time to spare for a slow machine.
 SECONDS = 1.8
 
@@ -34,24 +41,24 @@ class Quantity:
 
 @dataclass(slots=True, eq=False)
 class Worker:
-    """One worker: its services, its cache of quantities by name, and the names that it has loaded."""
+    """One worker: its runtime, its cache of quantities by name, and the names that it has loaded."""
 
-    services: Services
+    runtime: Runtime
     cached: Cache[str, int] = field(init=False)
     loaded: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.cached = App(self.services, "things").cache("quantity", self.load)
+        self.cached = self.runtime.caches.create("things.quantity", self.load, 10_000)
 
     async def load(self, name: str) -> int | None:
         self.loaded.append(name)
-        async with self.services.database.session(Scope(OURS, read_only=True)) as db:
+        async with self.runtime.database.session(Scope(OURS, read_only=True)) as db:
             found = await db.one_or_none(QTY, Quantity, {"wanted": name})
         return found.qty if found else None
 
     async def change(self, name: str, quantity: int) -> None:
         """Store another quantity, and make every worker forget the old one."""
-        async with self.services.database.session(Scope(OURS)) as db:
+        async with self.runtime.database.session(Scope(OURS)) as db:
             await self.set(db, name, quantity)
 
     async def set(self, db: DatabaseSession, name: str, quantity: int) -> None:
@@ -72,11 +79,27 @@ class Worker:
             await asyncio.sleep(0.01)
         return monotonic() - began
 
+    @property
+    def is_current(self) -> bool:
+        return self.runtime.caches.is_current
+
+    async def stays_current(self, seconds: float) -> None:
+        """Raise AssertionError when the versions cannot be read in the meantime."""
+        deadline = monotonic() + seconds
+        while monotonic() < deadline:
+            await asyncio.sleep(0.02)
+            assert self.is_current
+
     async def until(self, happened: Callable[[], bool]) -> None:
         deadline = monotonic() + 10
         while not happened() and monotonic() < deadline:  # noqa: ASYNC110  there is no event for it
             await asyncio.sleep(0.02)
         assert happened()
+
+
+def prepare_changes(admin: psycopg.Connection) -> None:
+    """Make the kernel's table of versions, and empty it."""
+    admin.execute(CHANGES)
 
 
 @asynccontextmanager
@@ -88,6 +111,6 @@ async def worker(address: str, redis: str = "", direct: str = "") -> AsyncGenera
         database=database_settings(address, pool_timeout=2, direct_url=SecretStr(direct) if direct else None),
         redis=RedisSettings.model_validate({"url": url, "socket_timeout": 0.4}),
     )
-    services = Services(settings=settings)
-    async with connections(services):
-        yield Worker(services)
+    runtime = create_app(settings, plugins=[]).runtime
+    async with connections(runtime):
+        yield Worker(runtime)

@@ -100,7 +100,7 @@ def app(plugin_of: PluginOf, tenants: Tenants) -> Application:
     made = create_app(
         KernelSettings(service=ServiceSettings(env="test"), jwt=JWT), plugins=[plugin_of("things", contribution())]
     )
-    made.services.things[TenantDirectory] = tenants
+    made.runtime.registry.services[TenantDirectory] = tenants
     return made
 
 
@@ -176,7 +176,7 @@ async def test_a_public_route_costs_no_look_up(app: Application, client_of: Clie
 
 
 async def test_without_a_directory_nothing_is_open_but_what_is_public(app: Application, client_of: Client) -> None:
-    del app.services.things[TenantDirectory]
+    del app.runtime.registry.services[TenantDirectory]
     api = client_of(app)
 
     assert (await api.get("/things/managed", headers=sent("a;manager;acme"))).status_code == 503
@@ -185,7 +185,7 @@ async def test_without_a_directory_nothing_is_open_but_what_is_public(app: Appli
 
 async def test_stored_memberships_count_instead_of_the_role(app: Application, client_of: Client) -> None:
     stored = {"less@acme": frozenset[str](), "more@acme": frozenset({"things.manage"})}
-    app.services.things[MembershipDirectory] = Stored(stored)
+    app.runtime.registry.services[MembershipDirectory] = Stored(stored)
     api = client_of(app)
 
     assert (await api.get("/things/managed", headers=sent("less;manager;acme"))).status_code == 403
@@ -194,7 +194,7 @@ async def test_stored_memberships_count_instead_of_the_role(app: Application, cl
 
 
 async def test_who_is_not_recognised_any_more_is_nobody(app: Application, client_of: Client) -> None:
-    app.services.things[PrincipalDirectory] = Stored({}, gone=frozenset({"gone"}))
+    app.runtime.registry.services[PrincipalDirectory] = Stored({}, gone=frozenset({"gone"}))
     api = client_of(app)
 
     assert (await api.get("/things/mine", headers=sent("gone;manager;acme"))).status_code == 401

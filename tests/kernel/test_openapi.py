@@ -282,11 +282,11 @@ class OneTenant:
     """A directory of a tenant that has no films."""
 
     async def find(self, _: UUID | str) -> Tenant | None:
-        return Tenant(id=UUID(int=7), slug="acme", name="Acme", without=frozenset({"films", "nowhere"}))
+        return Tenant(id=UUID(int=7), slug="acme", name="Acme", disabled_plugins=frozenset({"films", "nowhere"}))
 
 
 async def test_a_tenant_is_shown_what_it_has(both: Application, client_of: Client) -> None:
-    both.services.things[TenantDirectory] = OneTenant()
+    both.runtime.registry.services[TenantDirectory] = OneTenant()
     api = client_of(both)
     everybody = await api.get("/openapi.json")
     theirs = await api.get("/openapi.json", headers=credentials("a;writer;acme") | {"X-Tenant-ID": "acme"})
@@ -317,7 +317,7 @@ async def test_how_to_sign_in_is_told_and_swagger_ui_knows_it(both: Application,
         authorization_url="https://sso.example/auth",
         client_id="web",
     )
-    both.services.trusted.add(Issuer(url="https://sso.example", audience="vinc-api", sign_in=code), "books")
+    both.runtime.trusted.add(Issuer(url="https://sso.example", audience="vinc-api", sign_in=code), "books")
     api = client_of(both)
     schemes = (await api.get("/openapi.json")).json()["components"]["securitySchemes"]
 

@@ -88,7 +88,7 @@ async def test_only_platform_roles_come_in_whatever_tenant_they_name(
         return "all"
 
     app = made(plugin_of, router)
-    app.services.things[TenantDirectory] = Nobody()
+    app.runtime.registry.services[TenantDirectory] = Nobody()
     headers = (credentials(f"{who}") if who else {}) | ({"X-Tenant-ID": tenant} if tenant else {})
     answer = await client_of(app).get("/things/all", headers=headers)
 

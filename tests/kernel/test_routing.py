@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from starlette.routing import Match, Mount
 
 from vinc_kernel import public
-from vinc_kernel.endpoints import WEBSOCKET, Place, endpoints
+from vinc_kernel.endpoints import WEBSOCKET, RouteLocation, make_endpoints
 from vinc_kernel.routing import Index
 
 OPEN = public("a test asks")
@@ -33,7 +33,7 @@ def router_of(*routes: tuple[str, str]) -> APIRouter:
 
 
 def index_of(router: APIRouter, **more: Any) -> Index:
-    return Index(endpoints(Place(plugin="p", prefix="", **more), [router]))
+    return Index(make_endpoints(RouteLocation(plugin="p", prefix="", **more), [router]))
 
 
 def answer(index: Index, path: str, method: str = "GET") -> str | None:

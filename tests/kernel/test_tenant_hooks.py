@@ -30,7 +30,11 @@ def app_of(plugin_of: PluginOf, **does: Does) -> App:
         vars(sys.modules[plugin.module])["made"] = hooks.tenant_created(one)
     timeout = PluginSettings.model_validate({"load_timeout": 0.5})
     settings = KernelSettings(service=ServiceSettings(env="test"), jwt=JWT, plugins=timeout)
-    return App(create_app(settings, plugins=plugins).services, "things")
+    return create_app(settings, plugins=plugins).runtime.apps["first"]
+
+
+async def welcome(app: App) -> None:
+    await app.call(hooks.tenant_created, Context(app=app, tenant=ACME))
 
 
 async def test_all_are_called_in_order_with_the_tenant(plugin_of: PluginOf) -> None:
@@ -42,7 +46,7 @@ async def test_all_are_called_in_order_with_the_tenant(plugin_of: PluginOf) -> N
     async def second(context: Context) -> None:
         called.append(("second", context.tenant))
 
-    await app_of(plugin_of, first=first, second=second).call(hooks.tenant_created, Context(tenant=ACME))
+    await welcome(app_of(plugin_of, first=first, second=second))
 
     assert called == [("first", ACME), ("second", ACME)]
 
@@ -58,7 +62,7 @@ async def test_the_first_that_fails_ends_it_with_its_plugins_name(plugin_of: Plu
         called.append("after")
 
     with pytest.raises(HookFailed) as caught:
-        await app_of(plugin_of, first=fail, second=after).call(hooks.tenant_created, Context(tenant=ACME))
+        await welcome(app_of(plugin_of, first=fail, second=after))
 
     assert str(caught.value).startswith("first: tenant_created: it raised ZeroDivisionError; ")
     assert "canary" not in str(caught.value)
@@ -71,7 +75,7 @@ async def test_a_problem_of_a_plugin_is_the_answer(plugin_of: PluginOf, caplog: 
         raise Conflict(message)
 
     with pytest.raises(Conflict, match="printer"):
-        await app_of(plugin_of, first=refuse).call(hooks.tenant_created, Context(tenant=ACME))
+        await welcome(app_of(plugin_of, first=refuse))
 
     assert "the hook tenant_created of the plugin first refused" in caplog.text
 
@@ -81,7 +85,7 @@ async def test_one_that_hangs_has_failed(plugin_of: PluginOf) -> None:
         await asyncio.sleep(60)
 
     with pytest.raises(HookFailed, match=r"first: tenant_created: it takes longer than 0\.5 s"):
-        await app_of(plugin_of, first=hang).call(hooks.tenant_created, Context(tenant=ACME))
+        await welcome(app_of(plugin_of, first=hang))
 
 
 async def test_a_plugin_that_is_out_of_service_is_left_out(plugin_of: PluginOf) -> None:
@@ -89,6 +93,6 @@ async def test_a_plugin_that_is_out_of_service_is_left_out(plugin_of: PluginOf) 
         raise ZeroDivisionError
 
     app = app_of(plugin_of, first=fail)
-    app.services.states.clear()
+    app._runtime.registry.states.clear()
 
-    await app.call(hooks.tenant_created, Context(tenant=ACME))
+    await welcome(app)

@@ -12,7 +12,6 @@ from fastapi import APIRouter
 from pydantic import Field, ValidationError, model_validator
 
 from vinc_kernel import (
-    App,
     BadRequest,
     Context,
     Contribution,
@@ -102,7 +101,7 @@ async def test_a_route_gets_what_the_active_tenant_has_set(
     plugin_of: PluginOf, client_of: Client, stored: dict[str, Any], told: dict[str, Any]
 ) -> None:
     app = made(plugin_of, contribution())
-    app.services.things[TenantDirectory] = One(tenant(**stored))
+    app.runtime.registry.services[TenantDirectory] = One(tenant(**stored))
     answer = await client_of(app).get("/things/terms", headers=credentials("a;viewer;acme"))
 
     assert (answer.status_code, answer.json()) == (200, told)
@@ -110,7 +109,7 @@ async def test_a_route_gets_what_the_active_tenant_has_set(
 
 async def test_a_route_that_reads_them_needs_a_tenant(plugin_of: PluginOf, client_of: Client) -> None:
     app = made(plugin_of, contribution())
-    app.services.things[TenantDirectory] = One(tenant())
+    app.runtime.registry.services[TenantDirectory] = One(tenant())
     answer = await client_of(app).get("/things/terms", headers=credentials("a;viewer;"))
 
     assert answer.status_code == 400
@@ -140,13 +139,13 @@ def test_they_are_frozen_and_take_nothing_unknown() -> None:
 
 
 def test_hooks_get_them_from_their_context(plugin_of: PluginOf) -> None:
-    services = made(plugin_of, contribution()).services
+    app = made(plugin_of, contribution()).runtime.apps["things"]
 
-    assert Context(tenant=tenant(things={"days": 3}), services=services).settings(Terms).days == 3
+    assert Context(app=app, tenant=tenant(things={"days": 3})).settings(Terms).days == 3
     with pytest.raises(BadRequest):
-        Context(services=services).settings(Terms)
+        Context(app=app).settings(Terms)
     with pytest.raises(LookupError, match="tenant_settings"):
-        Context(tenant=tenant(), services=services).settings(Foreign)
+        Context(app=app, tenant=tenant()).settings(Foreign)
 
 
 def test_asking_for_what_nobody_declares_stops_the_start(plugin_of: PluginOf) -> None:
@@ -161,7 +160,7 @@ def test_asking_for_what_nobody_declares_stops_the_start(plugin_of: PluginOf) ->
 def test_those_of_another_plugin_may_be_read(plugin_of: PluginOf) -> None:
     app = made(plugin_of, contribution(Terms, Foreign), Contribution(tenant_settings=Foreign))
 
-    assert App(app.services, "things").tenant_settings == {"things": Terms, "others": Foreign}
+    assert app.runtime.apps["things"].tenant_settings == {"things": Terms, "others": Foreign}
 
 
 def test_each_needs_a_default(plugin_of: PluginOf) -> None:
@@ -178,6 +177,6 @@ def test_each_needs_a_default(plugin_of: PluginOf) -> None:
 
 
 def test_an_app_tells_which_plugins_may_be_turned_off_for_a_tenant(plugin_of: PluginOf) -> None:
-    services = made(plugin_of, contribution(), Contribution(optional_for_tenants=True)).services
+    runtime = made(plugin_of, contribution(), Contribution(optional_for_tenants=True)).runtime
 
-    assert App(services, "things").tenant_plugins == {"things": False, "others": True}
+    assert runtime.apps["things"].tenant_plugins == {"things": False, "others": True}

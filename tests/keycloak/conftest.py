@@ -130,7 +130,7 @@ async def with_token(vinc_app: Application) -> AsyncGenerator[Signed]:
     async with AsyncExitStack() as stack:
 
         def made(token: str) -> httpx.AsyncClient:
-            client = client_of(vinc_app, bearer(token))
+            client = client_of(vinc_app, "/api/v1", bearer(token))
             stack.push_async_callback(client.aclose)
             return client
 

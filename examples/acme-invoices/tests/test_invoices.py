@@ -10,8 +10,8 @@ from httpx import AsyncClient, Response
 from acme_invoices.schemas import NewInvoice
 from acme_invoices.service import create
 from acme_invoices.settings import InvoiceTerms
-from vinc_kernel import App, TenantDirectory
-from vinc_testing import Application, ClientAs
+from vinc_kernel import TenantDirectory
+from vinc_testing import ClientAs, VincApp
 
 NEW = {"number": "2026-1", "amount": "12.50"}
 
@@ -44,10 +44,10 @@ async def test_two_tenants_may_use_one_number_and_one_tenant_only_once(client_as
 
 
 async def test_an_invoice_is_due_in_thirty_days_unless_the_tenant_has_other_terms(
-    vinc_app: Application, client_as: ClientAs
+    vinc_app: VincApp, client_as: ClientAs
 ) -> None:
     made = (await client_as("wholesale_admin", "acme").post("/invoices", json=NEW)).json()
-    app = App(vinc_app.services, "invoices")
+    app = vinc_app.plugin("invoices")
     acme = await app.get(TenantDirectory).find("acme")
     assert acme is not None
     async with app.session(acme.id) as db:

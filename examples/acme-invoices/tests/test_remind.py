@@ -8,16 +8,16 @@ from typing import Any
 import pytest
 
 from acme_invoices.service import remind
-from vinc_kernel import App, VincError
-from vinc_testing import Application, ClientAs
+from vinc_kernel import VincError
+from vinc_testing import ClientAs, VincApp
 
 NEW = {"number": "2026-1", "amount": "12.50"}
 
 
-async def test_what_is_due_soon_is_printed(vinc_app: Application, client_as: ClientAs, printer: Any) -> None:
+async def test_what_is_due_soon_is_printed(vinc_app: VincApp, client_as: ClientAs, printer: Any) -> None:
     for slug in ("acme", "other"):
         await client_as("wholesale_admin", slug).post("/invoices", json=NEW)
-    app = App(vinc_app.services, "invoices")
+    app = vinc_app.plugin("invoices")
     await remind(app, "acme", days=29)
     early = list(printer.printed)
     await remind(app, "acme", days=30)
@@ -27,6 +27,6 @@ async def test_what_is_due_soon_is_printed(vinc_app: Application, client_as: Cli
     assert printer.printed == [f"Acme: invoice 2026-1 over 12.50 is due {due}"]
 
 
-async def test_nobody_can_be_reminded_for_a_tenant_that_is_not_there(vinc_app: Application) -> None:
+async def test_nobody_can_be_reminded_for_a_tenant_that_is_not_there(vinc_app: VincApp) -> None:
     with pytest.raises(VincError, match="there is no tenant 'nowhere'"):
-        await remind(App(vinc_app.services, "invoices"), "nowhere")
+        await remind(vinc_app.plugin("invoices"), "nowhere")

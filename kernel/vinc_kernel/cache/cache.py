@@ -1,73 +1,62 @@
-"""A cache that every worker forgets from when it must: bounded, the longest unused goes first."""
+"""A cache that every worker invalidates together: bounded, the least recently used entry goes first."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Iterable
 from functools import partial
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
-from .keys import mark
+from .messages import hash_key
 
 if TYPE_CHECKING:
     from ..database.session import DatabaseSession
+    from .registry import CacheRegistry
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 
-class Numbers(Protocol):
-    """What a cache must know of changes."""
-
-    @property
-    def are_known(self) -> bool:
-        """Whether it can be said that nothing has changed."""
-
-    def note(self, db: DatabaseSession, topic: str, marks: Sequence[str] | None) -> None:
-        """Have every worker forget these of the topic, or all of it, once the transaction is committed."""
-
-
 class Cache(Generic[K, V]):
-    """What `load` gives, kept by key until it changes; None is never kept.
+    """What `load` returns, cached by key until it changes; None is never cached.
 
-    While the numbers of changes cannot be read, nothing kept is believed and `load` is asked each time.
+    While the versions in PostgreSQL cannot be read, nothing cached is used and `load` is called each time.
     """
 
-    def __init__(self, changes: Numbers, topic: str, load: Callable[[K], Awaitable[V | None]], size: int) -> None:
-        self.changes, self.topic, self.load, self.size = changes, topic, load, size
-        self.kept: OrderedDict[K, V] = OrderedDict()
+    def __init__(
+        self, registry: CacheRegistry, topic: str, load: Callable[[K], Awaitable[V | None]], size: int
+    ) -> None:
+        self.registry, self.topic, self.load, self.size = registry, topic, load, size
+        self.values: OrderedDict[K, V] = OrderedDict()
         self.loading: dict[K, asyncio.Task[V | None]] = {}
-        self.marks: dict[str, K] = {}
+        self.keys_by_hash: dict[str, K] = {}
 
     def peek(self, key: K) -> V | None:
-        """The value of a key where it is kept and can be believed, without waiting; None where `get` would load it."""
-        found = self.kept.get(key)
-        if found is None or not self.changes.are_known:
+        """Return the cached value of a key, without waiting; None where `get` would load it."""
+        value = self.values.get(key)
+        if value is None or not self.registry.is_current:
             return None
-        self.kept.move_to_end(key)
-        return found
+        self.values.move_to_end(key)
+        return value
 
     async def get(self, key: K) -> V | None:
-        """The value of a key; raises what `load` raises.
+        """Return the value of a key; raises what `load` raises.
 
-        Ask before the first statement of a request, or it may need two connections at a time.
+        Call it before the first statement of a request, or the request may need two connections at a time.
         """
-        if (found := self.peek(key)) is not None:
-            return found
+        if (value := self.peek(key)) is not None:
+            return value
         task = self.loading.get(key)
-        # One that began before what nobody told us of may answer with what was: nobody joins it then.
-        if task is None or not self.changes.are_known:
-            self.marks[mark(key)] = key
-            task = self.loading[key] = asyncio.create_task(self.loaded(key))
-            task.add_done_callback(partial(self.settle, key))
+        # A load that began before a change we could not hear of may return the old value: nobody joins it then.
+        if task is None or not self.registry.is_current:
+            self.keys_by_hash[hash_key(key)] = key
+            task = self.loading[key] = asyncio.ensure_future(self.load(key))
+            task.add_done_callback(partial(self.store, key))
         return await asyncio.shield(task)
 
-    async def loaded(self, key: K) -> V | None:
-        return await self.load(key)
-
-    def settle(self, key: K, task: asyncio.Task[V | None]) -> None:
-        """Keep what was loaded, unless the key was forgotten meanwhile: the value may be the one from before."""
+    def store(self, key: K, task: asyncio.Task[V | None]) -> None:
+        """Cache what was loaded, unless the key was dropped meanwhile: the value may be the old one."""
         value = None if task.cancelled() or task.exception() is not None else task.result()
         if self.loading.get(key) is not task:
             return
@@ -75,28 +64,28 @@ class Cache(Generic[K, V]):
         if value is None:
             self.drop(key)
             return
-        self.kept[key] = value
-        self.kept.move_to_end(key)
-        while len(self.kept) > self.size:
-            self.drop(next(iter(self.kept)))
+        self.values[key] = value
+        self.values.move_to_end(key)
+        while len(self.values) > self.size:
+            self.drop(next(iter(self.values)))
 
     def invalidate(self, db: DatabaseSession, *keys: K) -> None:
         """Drop these keys, or all without any, on every worker once the session's transaction is committed."""
-        self.changes.note(db, self.topic, [mark(key) for key in keys] or None)
+        self.registry.invalidate(db, self.topic, frozenset(map(hash_key, keys)) or None)
 
     def drop(self, key: K) -> None:
-        self.kept.pop(key, None)
+        self.values.pop(key, None)
         self.loading.pop(key, None)
-        self.marks.pop(mark(key), None)
+        self.keys_by_hash.pop(hash_key(key), None)
 
-    def drop_marked(self, marks: Iterable[str]) -> None:
-        """Forget, in this worker, the keys that a message names."""
-        for one in marks:
-            if (key := self.marks.get(one)) is not None:
+    def drop_hashes(self, key_hashes: Iterable[str]) -> None:
+        """Drop, in this worker, the keys with these hashes."""
+        for key_hash in key_hashes:
+            if (key := self.keys_by_hash.get(key_hash)) is not None:
                 self.drop(key)
 
     def clear(self) -> None:
-        """Forget everything in this worker."""
-        self.kept.clear()
+        """Drop everything in this worker."""
+        self.values.clear()
         self.loading.clear()
-        self.marks.clear()
+        self.keys_by_hash.clear()

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from ..app import create_app
 from ..contracts import CommandGroup
 from ..errors import VincError
-from ..plugins.assemble import LoadedPlugin
+from ..plugins.assemble import AssembledPlugin
 from ..plugins.check import command_name
-from ..services import App
+from ..runtime import App
 from ..settings import KernelSettings, Sources
 from .signature import add_parameters, called, parameters_of
 
@@ -39,8 +39,8 @@ def run(argv: Sequence[str], settings: KernelSettings, given: Sources) -> int:
     function: Callable[..., Any] = getattr(args, CHOSEN)
 
     async def with_app() -> object:
-        async with app.lifespan() as services:
-            return await finished(called(function, args, App(services, argv[0])))
+        async with app.lifespan() as runtime:
+            return await finished(called(function, args, runtime.apps[argv[0]]))
 
     if takes_app(function):
         result = asyncio.run(with_app())
@@ -54,7 +54,7 @@ async def finished(result: object) -> object:
     return await result if inspect.isawaitable(result) else result
 
 
-def parser(member: LoadedPlugin) -> argparse.ArgumentParser:
+def parser(member: AssembledPlugin) -> argparse.ArgumentParser:
     """The commands of one plugin; each function's docstring is its help."""
     commands = member.contribution.commands
     description = None if commands else "It has no commands."

@@ -16,7 +16,7 @@ from typing import Any
 from annotated_doc import Doc
 from pydantic import TypeAdapter
 
-from ..services import App
+from ..runtime import App
 
 
 def parameters_of(function: Callable[..., Any]) -> list[inspect.Parameter]:

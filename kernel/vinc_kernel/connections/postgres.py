@@ -1,4 +1,4 @@
-"""Open PostgreSQL: one pool of connections, retried at start for a bounded time, recovering by itself afterwards."""
+"""Open PostgreSQL: one pool of connections. The start waits for the server; afterwards the pool reconnects itself."""
 
 from __future__ import annotations
 
@@ -15,80 +15,88 @@ from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from sqlalchemy.engine import make_url
 
-from ..database.orm import learn_server
+from ..database.compiler import StatementCompiler
+from ..database.orm import initialize_dialects
 from ..database.pipeline import PipelineConnection
-from ..database.pool import SECONDS_TO_LIVE
+from ..database.pool import MAX_LIFETIME
 from ..database.postgres import Postgres
 from ..database.probe import Probe
 from ..database.roles import Roles
-from ..database.statements import Statements
 from ..errors import ConnectionAbsent, DatabaseError
 from ..settings import DatabaseSettings
 
 logger = logging.getLogger("vinc.postgres")
 SECONDS_TO_CONNECT = 5
 SECONDS_BETWEEN_TRIES = 1.0
-# psycopg_pool waits twice as long after each failure: with its five minutes, a server that was away for two would be
-# found only a minute after its return.
+# psycopg_pool doubles its delay after each failure: with its default of five minutes, a server that was down for two
+# would be found only a minute after its return.
 SECONDS_TO_RECONNECT = 4.0
 SECONDS_TO_CLOSE = 5.0
-# psycopg warns of a second error in a pipeline with the server's text, and we tell the first without it; its pool tells
-# three times of each connection that is lent.
-QUIET = {"psycopg": logging.ERROR, "psycopg.pool": logging.WARNING}
+# psycopg logs a second error in a pipeline with the server's text, which may contain values; its pool logs each
+# connection three times when it is checked out.
+LOG_LEVELS = {"psycopg": logging.ERROR, "psycopg.pool": logging.WARNING}
 
 
-@asynccontextmanager
-async def postgres(settings: DatabaseSettings) -> AsyncGenerator[Postgres]:
-    """Yield the pool once its connections stand; raises DatabaseError if they don't within `start_timeout` seconds."""
+def make_postgres(settings: DatabaseSettings) -> Postgres | None:
+    """Return the pool, which nothing has opened yet; None where VINC_DATABASE_URL is not set."""
+    if settings.url is None:
+        return None
     parameters = connection_parameters(settings)
-    deadline = monotonic() + settings.start_timeout
-    statements = Statements(echo=settings.echo)
-    await wait_for_server(parameters, statements, settings.start_timeout)
-    for name, level in QUIET.items():
-        logging.getLogger(name).setLevel(level)
     pool = AsyncConnectionPool(
         connection_class=PipelineConnection,
-        kwargs={**parameters, "autocommit": True},  # the unit of work begins and ends its transaction itself
+        kwargs={**parameters, "autocommit": True},  # the unit of work begins and ends its transaction by statements
         min_size=settings.pool_size,
         max_size=settings.pool_size + settings.max_overflow,
         timeout=settings.pool_timeout,
-        max_lifetime=SECONDS_TO_LIVE,
+        max_lifetime=MAX_LIFETIME,
         reconnect_timeout=SECONDS_TO_RECONNECT,
         configure=partial(configure, response_timeout=settings.answer_timeout),
         name="vinc",
         open=False,
     )
-    made = Postgres(pool, statements, Probe(parameters), Roles(settings.role_prefix))
+    return Postgres(
+        pool, StatementCompiler(echo=settings.echo), Probe(direct_parameters(settings)), Roles(settings.role_prefix)
+    )
+
+
+@asynccontextmanager
+async def opened_postgres(database: Postgres, settings: DatabaseSettings) -> AsyncGenerator[None]:
+    """Open its connections; raises DatabaseError after `start_timeout` seconds."""
+    parameters = connection_parameters(settings)
+    deadline = monotonic() + settings.start_timeout
+    await wait_for_server(parameters, database.compiler, settings.start_timeout)
+    for name, level in LOG_LEVELS.items():
+        logging.getLogger(name).setLevel(level)
     try:
-        await fill(pool, parameters, max(deadline - monotonic(), SECONDS_BETWEEN_TRIES))
-        yield made
+        await open_pool(database.pool, parameters, max(deadline - monotonic(), SECONDS_BETWEEN_TRIES))
+        yield
     finally:
-        await close(made)
+        await close(database)
 
 
-async def fill(pool: AsyncConnectionPool[PipelineConnection], parameters: dict[str, Any], seconds: float) -> None:
+async def open_pool(pool: AsyncConnectionPool[PipelineConnection], parameters: dict[str, Any], seconds: float) -> None:
     try:
         await pool.open(wait=True, timeout=seconds)
     except PoolTimeout:
-        what = f"PostgreSQL at {place(parameters)} gives fewer than {pool.min_size} connections"
+        what = f"PostgreSQL at {address_of(parameters)} gives fewer than {pool.min_size} connections"
         message = f"{what}: raise its max_connections, or lower VINC_DB_POOL_SIZE"
         raise DatabaseError(message) from None
 
 
-async def close(made: Postgres) -> None:
-    """Let what is under way arrive, then close; a server that is gone cannot hold the stop up."""
+async def close(database: Postgres) -> None:
+    """Wait for released connections, then close; a server that does not answer cannot delay the stop."""
     try:
         async with asyncio.timeout(SECONDS_TO_CLOSE):
-            await made.settled()
-            await made.connections.close()
+            await database.connections.join()
+            await database.connections.close()
     except TimeoutError:
         logger.warning("some connections to PostgreSQL were still busy at the stop")
-    await made.pool.close(timeout=SECONDS_TO_CLOSE)
-    await made.probe.close()
+    await database.pool.close(timeout=SECONDS_TO_CLOSE)
+    await database.probe.close()
 
 
 def connection_parameters(settings: DatabaseSettings) -> dict[str, Any]:
-    """What libpq is told; raises ConnectionAbsent without an address."""
+    """Return the connection parameters of libpq; raises ConnectionAbsent without an address."""
     if settings.url is None:
         raise ConnectionAbsent("PostgreSQL", "VINC_DATABASE_URL")
     url = make_url(settings.url.get_secret_value())
@@ -100,20 +108,25 @@ def connection_parameters(settings: DatabaseSettings) -> dict[str, Any]:
         "keepalives_idle": 15,
         "keepalives_interval": 5,
         "keepalives_count": 3,
-        "tcp_user_timeout": 30_000,  # milliseconds until a line whose other end is silent counts as lost
+        "tcp_user_timeout": 30_000,  # milliseconds without an acknowledgement until the connection is lost
         **url.query,
         **url.translate_connect_args(username="user", database="dbname"),
     }
 
 
-def place(parameters: dict[str, Any]) -> str:
-    """The server as a person knows it, without user and password."""
+def direct_parameters(settings: DatabaseSettings) -> dict[str, Any]:
+    """As `connection_parameters`, past a pooler where VINC_DATABASE_DIRECT_URL is set."""
+    return connection_parameters(settings.model_copy(update={"url": settings.direct_url or settings.url}))
+
+
+def address_of(parameters: dict[str, Any]) -> str:
+    """Host and port for a message, without user and password."""
     host, port = parameters.get("host", "(local socket)"), parameters.get("port")
     return f"{host}:{port}" if port else str(host)
 
 
-async def wait_for_server(parameters: dict[str, Any], statements: Statements, seconds: float) -> None:
-    """Return when the server answers; raises DatabaseError with the last reason after so many seconds."""
+async def wait_for_server(parameters: dict[str, Any], compiler: StatementCompiler, seconds: float) -> None:
+    """Return when the server answers; raises DatabaseError with the last reason when the time is up."""
     deadline = monotonic() + seconds
     while True:
         left = deadline - monotonic()
@@ -121,7 +134,7 @@ async def wait_for_server(parameters: dict[str, Any], statements: Statements, se
             async with asyncio.timeout(max(left, 0.1)):
                 connection = await AsyncConnection.connect(**parameters, autocommit=True)
                 async with connection:
-                    await learn_server(statements, connection)
+                    await initialize_dialects(compiler, connection)
                 return
         except TimeoutError:
             reason = "no answer"
@@ -130,23 +143,23 @@ async def wait_for_server(parameters: dict[str, Any], statements: Statements, se
         left = deadline - monotonic()
         if left <= 0:
             break
-        logger.warning("PostgreSQL at %s: %s; trying for another %.0f s", place(parameters), reason, left)
+        logger.warning("PostgreSQL at %s: %s; trying for another %.0f s", address_of(parameters), reason, left)
         await asyncio.sleep(min(SECONDS_BETWEEN_TRIES, left))
-    what = f"PostgreSQL at {place(parameters)} was not there within {seconds:g} s ({reason})"
+    what = f"PostgreSQL at {address_of(parameters)} was not there within {seconds:g} s ({reason})"
     message = f"{what}: start it, correct VINC_DATABASE_URL, or raise VINC_DATABASE_START_TIMEOUT"
     raise DatabaseError(message) from None
 
 
 def reason_of(error: psycopg.Error) -> str:
-    """The last words of libpq's first line: `connection failed: ... failed: Connection refused`."""
+    """The end of the first line of libpq: `connection failed: ... failed: Connection refused`."""
     line = str(error).partition("\n")[0].rstrip()
     return line.rpartition("failed: ")[2] or type(error).__name__
 
 
 async def configure(connection: PipelineConnection, *, response_timeout: float) -> None:
-    """A pooler gives each transaction another backend, which would not know what was prepared on the last one."""
+    """Set the response timeout; prepare nothing behind a pooler, which gives each transaction another backend."""
     connection.response_timeout = connection.default_response_timeout = response_timeout
-    answer = await connection.execute(b"select pg_backend_pid()")
-    row = await answer.fetchone()
+    cursor = await connection.execute(b"select pg_backend_pid()")
+    row = await cursor.fetchone()
     if row is None or row[0] != connection.info.backend_pid:
-        connection.prepare_threshold, connection.prepares = None, False
+        connection.stop_preparing()

@@ -1,4 +1,11 @@
-"""Open Redis, or Valkey: optional, bounded in time as a whole, and found again by itself when it was away."""
+"""Open Redis, or Valkey: optional, with a time limit on each call, and reconnecting by itself.
+
+What this uses of redis-py 8 without a promise in its documentation: that each command goes through
+`Redis.execute_command` or `Pipeline.execute`, and what a pipeline sends at once through
+`Pipeline.immediate_execute_command`; the arguments of `Pipeline`, and `Redis.response_callbacks`.
+tests/kernel/test_private_names.py fails when one is gone, and tests/integration/test_redis.py when one behaves
+differently: look then at `redis.asyncio.client.Redis.pipeline`.
+"""
 
 from __future__ import annotations
 
@@ -21,39 +28,39 @@ from ..settings import RedisSettings
 logger = logging.getLogger("vinc.redis")
 
 
-class PunctualPipeline(Pipeline):
-    """A pipeline whose `execute` ends within `seconds`, whatever the server does."""
+class DeadlinePipeline(Pipeline):
+    """A pipeline whose calls end within `seconds`."""
 
     seconds: float
 
     async def execute(self, raise_on_error: bool = True) -> list[Any]:  # noqa: FBT001, FBT002  redis-py's signature
-        async with punctual(self.seconds):
-            answers: list[Any] = await super().execute(raise_on_error)
-            return answers
+        async with deadline(self.seconds):
+            results: list[Any] = await super().execute(raise_on_error)
+            return results
 
     async def immediate_execute_command(self, *args: Any, **options: Any) -> Any:
-        async with punctual(self.seconds):
+        async with deadline(self.seconds):
             return await super().immediate_execute_command(*args, **options)  # type: ignore[no-untyped-call]  # redis-py's
 
 
-class PunctualRedis(Redis):
-    """A client whose calls end within `seconds`: redis-py's own limit counts each read, try and connection."""
+class DeadlineRedis(Redis):
+    """A client whose calls end within `seconds`; redis-py's own limit is one for each read, retry and connection."""
 
     seconds: float
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:
-        async with punctual(self.seconds):
+        async with deadline(self.seconds):
             return await super().execute_command(*args, **options)  # type: ignore[no-untyped-call]  # redis-py's
 
     def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> Pipeline:  # noqa: FBT001, FBT002  as above
-        made = PunctualPipeline(self.connection_pool, self.response_callbacks, transaction, shard_hint)
-        made.seconds = self.seconds
-        return made
+        pipeline = DeadlinePipeline(self.connection_pool, self.response_callbacks, transaction, shard_hint)
+        pipeline.seconds = self.seconds
+        return pipeline
 
 
 @asynccontextmanager
-async def punctual(seconds: float) -> AsyncGenerator[None]:
-    """End after so many seconds with redis-py's TimeoutError."""
+async def deadline(seconds: float) -> AsyncGenerator[None]:
+    """Raise redis-py's TimeoutError after this time."""
     try:
         async with asyncio.timeout(seconds):
             yield
@@ -62,33 +69,37 @@ async def punctual(seconds: float) -> AsyncGenerator[None]:
         raise RedisTimeout(message) from None
 
 
-@asynccontextmanager
-async def redis(settings: RedisSettings) -> AsyncGenerator[Redis | None]:
-    """Yield the client, or None where VINC_REDIS_URL is not set; a server that is away makes a warning, no error."""
+def make_redis(settings: RedisSettings) -> Redis | None:
+    """Return the client, which connects when it is first used; None where VINC_REDIS_URL is not set."""
     if settings.url is None:
-        yield None
-        return
+        return None
     pool = BlockingConnectionPool.from_url(
         settings.url.get_secret_value(),
         max_connections=settings.max_connections,
         timeout=settings.socket_timeout,
         socket_timeout=settings.socket_timeout,
         socket_connect_timeout=settings.socket_timeout,
-        retry=Retry(NoBackoff(), 1),  # redis-py 8 tries ten times unless told
+        retry=Retry(NoBackoff(), 1),  # redis-py 8 retries ten times by default
     )
-    client = PunctualRedis(connection_pool=pool)
+    client = DeadlineRedis(connection_pool=pool)
     client.seconds = settings.socket_timeout
+    return client
+
+
+@asynccontextmanager
+async def opened_redis(client: Redis) -> AsyncGenerator[None]:
+    """Close the client at the end; a server that is away is a warning, no error."""
     try:
-        await warn_if_away(client)
-        yield client
+        await warn_if_unavailable(client)
+        yield
     finally:
         await client.aclose()
-        await pool.disconnect()
+        await client.connection_pool.disconnect()
 
 
 @asynccontextmanager
 async def redis_listener(settings: RedisSettings, address: SecretStr) -> AsyncGenerator[Redis]:
-    """Yield a client for one subscription, which keeps its connection, and so takes none from the others."""
+    """Yield a client for one subscription, which holds its connection: it takes none of the pool's."""
     client = Redis.from_url(
         address.get_secret_value(),
         socket_timeout=settings.socket_timeout,
@@ -101,11 +112,11 @@ async def redis_listener(settings: RedisSettings, address: SecretStr) -> AsyncGe
         await client.aclose()
 
 
-async def warn_if_away(client: Redis) -> None:
+async def warn_if_unavailable(client: Redis) -> None:
     try:
         await ping(client)
     except (RedisError, OSError) as error:
-        logger.warning("Redis is away (%s): it starts without, and finds it when it is back", type(error).__name__)
+        logger.warning("Redis is away (%s): starting without it; it is used when it is back", type(error).__name__)
 
 
 async def ping(client: Redis) -> None:

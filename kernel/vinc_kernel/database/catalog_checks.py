@@ -1,6 +1,6 @@
-"""What must not stand in the database's catalog: one question each, all asked in one statement.
+"""What must not be in the database's catalog: one check each, all run in one statement.
 
-`vinc db check`, every upgrade and every start ask the same; a start leaves out what endangers no tenant's rows.
+`vinc db check`, every upgrade and every start run the same ones; a start leaves out what endangers no tenant's rows.
 """
 
 from __future__ import annotations
@@ -13,14 +13,18 @@ from psycopg import sql
 
 from .roles import Roles
 
-# How PostgreSQL writes the policy back, without casts to text, spaces, parentheses and an alias.
+# MigrationOptions PostgreSQL writes the policy back, without casts to text, spaces, parentheses and an alias.
 TENANT = "tenant_id=selectnullifcurrent_setting'vinc.tenant_id',true,''::uuid"
 EXCEPTION = "vinc: _%"  # an object whose comment begins so is an exception that somebody has thought about
+# `guarded` are tenants' tables, and the platform's: those without `tenant_id` that have anything of row level security.
 COMMON = r"""
-with owned as (
+with guarded as (
   select c.oid, relname::text, relispartition, relrowsecurity, relforcerowsecurity, relowner, attnum, attnotnull
-  from pg_class c join pg_attribute on attrelid = c.oid and attname = 'tenant_id' and not attisdropped
-  where relnamespace = 'public'::regnamespace and relkind in ('r', 'p', 'f')
+  from pg_class c left join pg_attribute on attrelid = c.oid and attname = 'tenant_id' and not attisdropped
+  where relnamespace = 'public'::regnamespace and relkind in ('r', 'p', 'f') and (attnum is not null
+    or relrowsecurity or relforcerowsecurity or exists (select from pg_policy where polrelid = c.oid))
+), owned as (
+  select * from guarded where attnum is not null
 ), policy as (
   select polrelid, polname::text, case
     when polcmd <> '*' or polwithcheck is not null then null
@@ -53,7 +57,7 @@ ANY_RIGHT = "select, insert, update, delete, truncate, references, trigger"
 
 
 @dataclass(frozen=True, slots=True)
-class Flaw:
+class Finding:
     """Something in the catalog that endangers a table; or a role or function, in its place."""
 
     table: str
@@ -65,36 +69,48 @@ class Flaw:
 
 @dataclass(frozen=True, slots=True)
 class CatalogCheck:
-    """`query` gives the table, or a role or function, and the name of the culprit, for which `what` has a place."""
+    """`query` returns the table, role or function, and the name of the culprit, which fills the `{}` of `what`."""
 
     what: str
     query: str
 
 
-# Policies are OR-ed, so each table has exactly two, one for each role; restrictive ones only narrow.
-# Partitions cannot be read directly, which the grants see to.
+# Policies are OR-ed, so a tenant's table has exactly two, one for each role, and the platform's the second of them;
+# restrictive ones only narrow. Partitions cannot be read directly, which the grants see to.
 ROWS = (
     CatalogCheck(
-        "the kernel's table is missing; run vinc db upgrade",
-        """select wanted, '' from unnest(array['vinc_table', 'vinc_change']) wanted
-        where to_regclass('public.' || wanted) is null""",
+        "the kernel's table is missing; restore it",
+        "select 'vinc_change', '' where to_regclass('public.vinc_change') is null",
     ),
     CatalogCheck(
         'row level security is not enabled; call enable_row_level_security("{}") in its revision',
-        "select relname, relname from owned where not relispartition and not relrowsecurity",
+        "select relname, relname from guarded where not relispartition and not relrowsecurity",
     ),
     CatalogCheck(
         'row level security is not forced; call enable_row_level_security("{}") in its revision',
-        "select relname, relname from owned where not relispartition and relrowsecurity and not relforcerowsecurity",
+        "select relname, relname from guarded where not relispartition and relrowsecurity and not relforcerowsecurity",
     ),
     CatalogCheck(
-        "the policy {} is not one of the two expected; make it `as restrictive`, or drop it",
-        "select relname, polname from policy join owned on owned.oid = polrelid where kind is null",
+        "the policy {} is not expected here; make it `as restrictive`, or drop it",
+        "select relname, polname from policy join guarded on guarded.oid = polrelid where kind is null",
     ),
     CatalogCheck(
         "the policy {} is missing; call enable_row_level_security() in a revision",
-        """select relname, wanted from owned, unnest(array['vinc_tenant', 'vinc_platform']) wanted
-        where not relispartition and not exists (select from policy where polrelid = owned.oid and kind = wanted)""",
+        """select relname, wanted from guarded, unnest(array['vinc_tenant', 'vinc_platform']) wanted
+        where not relispartition and (attnum is not null or wanted = 'vinc_platform')
+          and not exists (select from policy where polrelid = guarded.oid and kind = wanted)""",
+    ),
+    CatalogCheck(
+        "nothing keeps {platform} from writing more than null; call enable_row_level_security() and"
+        ' enable_append_only("{}") in a revision',
+        r"""select relname::text, relname::text from public.vinc_table
+        join pg_class c on relname = name and relnamespace = 'public'::regnamespace
+        where append_only and blankable <> '{{}}' and not (relrowsecurity and exists (
+          select from pg_policy where polrelid = c.oid and polname = 'vinc_blank' and not polpermissive
+            and polcmd = 'w' and polroles = array[to_regrole({platform_})::oid] and pg_get_expr(polqual, c.oid) = 'true'
+            and lower(regexp_replace(pg_get_expr(polwithcheck, c.oid), '\s|[()]', '', 'g')) = (
+              select string_agg(lower(quote_ident(col)) || 'isnull', 'and' order by number)
+              from unnest(blankable) with ordinality as columns (col, number))))""",
     ),
     CatalogCheck(
         "the application may use it, and nobody looks at what stands outside of the schema public; revoke that on {}",
@@ -104,12 +120,6 @@ ROWS = (
         "it belongs to {}, so that nobody looks at its grants; alter its owner to {owner}",
         """select relname, rolname::text from readable join pg_roles r on r.oid = relowner
         where nspname = 'public' and relowner <> to_regrole({owner_})::oid""",
-    ),
-    CatalogCheck(
-        "the column {} is granted by itself; revoke it",
-        """select relname::text, attname::text from pg_attribute join pg_class c on c.oid = attrelid
-        where relnamespace = 'public'::regnamespace and exists (select from aclexplode(attacl)
-          where grantee in (0, to_regrole({app_})::oid, to_regrole({platform_})::oid))""",
     ),
     CatalogCheck(
         "the view {} runs as its owner; make it with security_invoker",
@@ -187,8 +197,8 @@ USER = (
 )
 
 
-def statement(questions: Sequence[CatalogCheck], roles: Roles) -> sql.Composed:
-    """All of these in one: rows of a question's number, the table and the culprit."""
+def catalog_query(checks: Sequence[CatalogCheck], roles: Roles) -> sql.Composed:
+    """Return all of these checks as one query; its rows are a check's number, the table and the culprit."""
     words = {
         **roles.words(),
         "tenant": sql.Literal(TENANT),
@@ -196,13 +206,12 @@ def statement(questions: Sequence[CatalogCheck], roles: Roles) -> sql.Composed:
         "any_right": sql.Literal(ANY_RIGHT),
     }
     one = sql.SQL("select {number}, * from ({query})")
-    asked = [
-        one.format(number=number, query=sql.SQL(question.query).format(**words))
-        for number, question in enumerate(questions)
+    parts = [
+        one.format(number=number, query=sql.SQL(check.query).format(**words)) for number, check in enumerate(checks)
     ]
-    return sql.SQL(COMMON).format(**words) + sql.SQL(" union all ").join(asked) + sql.SQL(" order by 1, 2, 3")
+    return sql.SQL(COMMON).format(**words) + sql.SQL(" union all ").join(parts) + sql.SQL(" order by 1, 2, 3")
 
 
-def told(rows: Iterable[Sequence[Any]], questions: Sequence[CatalogCheck], roles: Roles) -> list[Flaw]:
-    """What the rows of that statement mean."""
-    return [Flaw(str(table), questions[number].what.format(name, **roles.names)) for number, table, name in rows]
+def to_findings(rows: Iterable[Sequence[Any]], checks: Sequence[CatalogCheck], roles: Roles) -> list[Finding]:
+    """Turn the rows of that query into findings."""
+    return [Finding(str(table), checks[number].what.format(name, **roles.names)) for number, table, name in rows]

@@ -1,13 +1,14 @@
-"""Turn what PostgreSQL and psycopg refuse into problems, in one place, by SQLSTATE.
+"""Turn errors of PostgreSQL and psycopg into problems, by SQLSTATE.
 
-Their messages carry values (`Key (email)=(...)`), so that neither an answer nor a log has them: SQLSTATE, constraint
-and table are logged, the foreign error loses its text, and ours is raised `from None`.
+Their messages contain values (`Key (email)=(...)`), and neither an answer nor a log may: SQLSTATE, constraint and table
+are logged, the original error loses its text, and the problem is raised `from None`.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import ParamSpec, TypeVar
 
 import psycopg
 from psycopg_pool import PoolClosed
@@ -23,19 +24,23 @@ from ..errors import (
     Unprocessable,
     VincError,
 )
+from .pipeline import is_outdated_plan
 
+P = ParamSpec("P")
+T = TypeVar("T")
 logger = logging.getLogger("vinc.postgres")
 RETRY_AFTER = "1"
-MISFIT = "A value does not fit what can be stored."
-LATER = "The database did not answer in time, or not at all."
-# What a value can do to psycopg and to SQLAlchemy's types before anything is sent: a lone surrogate, a number or a
-# nesting that is too large, a state that an Enum does not know. That one is a bare LookupError; a KeyError is a bug.
-CLIENT_SIDE = {UnicodeEncodeError, OverflowError, RecursionError, LookupError}
+DOES_NOT_FIT = "A value does not fit what can be stored."
+NO_ANSWER = "The database did not answer in time, or not at all."
+# What psycopg and SQLAlchemy's types raise for a value, before anything is sent or after it has arrived: a lone
+# surrogate, a number or a nesting that is too large, a value that an Enum does not have. That one is a bare
+# LookupError; a KeyError is a bug.
+VALUE_ERRORS = {UnicodeEncodeError, OverflowError, RecursionError, LookupError}
 
 # https://www.postgresql.org/docs/current/errcodes-appendix.html; the whole code first, else its class.
-KINDS: Mapping[str, tuple[type[Problem], str]] = {
-    "22": (Unprocessable, MISFIT),
-    "54": (Unprocessable, MISFIT),  # program limit exceeded: an index entry too long, a document too deep
+PROBLEMS: Mapping[str, tuple[type[Problem], str]] = {
+    "22": (Unprocessable, DOES_NOT_FIT),
+    "54": (Unprocessable, DOES_NOT_FIT),  # program limit exceeded: an index entry too long, a document too deep
     "23502": (Unprocessable, "A value is missing."),
     "23514": (Unprocessable, "A value is outside of what is allowed."),
     "23001": (Conflict, "Something else refers to this."),
@@ -43,68 +48,81 @@ KINDS: Mapping[str, tuple[type[Problem], str]] = {
     "23505": (Conflict, "There is one like this already."),
     "23P01": (Conflict, "This overlaps with something that exists."),
     "42501": (Forbidden, "This is not allowed here."),
-    "25P03": (DeadlineExceeded, LATER),  # idle in transaction too long
-    "25P04": (DeadlineExceeded, LATER),  # transaction too long
-    "57014": (DeadlineExceeded, LATER),  # cancelled: the statement took too long
-    "55P03": (DeadlineExceeded, LATER),  # a lock was not free in time
-    "08": (Unavailable, LATER),
-    "40": (Unavailable, "Another change came between; try again."),
-    "53": (Unavailable, LATER),
-    "57P": (Unavailable, LATER),
-    "58": (Unavailable, LATER),
+    "25P03": (DeadlineExceeded, NO_ANSWER),  # idle in transaction too long
+    "25P04": (DeadlineExceeded, NO_ANSWER),  # transaction too long
+    "57014": (DeadlineExceeded, NO_ANSWER),  # cancelled: the statement took too long
+    "55P03": (DeadlineExceeded, NO_ANSWER),  # a lock was not free in time
+    "08": (Unavailable, NO_ANSWER),
+    "40": (Unavailable, "Another change came between; try again."),  # serialization failure, deadlock
+    "53": (Unavailable, NO_ANSWER),
+    "57P": (Unavailable, NO_ANSWER),
+    "58": (Unavailable, NO_ANSWER),
 }
-# Faults of the statement, not of the request.
-REFUSED: Mapping[str, str] = {
+# Faults of the plugin, not of the request.
+FAULTS: Mapping[str, str] = {
     "25006": "a write was refused, as GET and HEAD only read: write in POST, PUT, PATCH or DELETE",
     "25P02": "a statement came after one that had failed: let the first error pass, or ask before you write",
 }
 
 
-def told(error: BaseException) -> VincError | None:
-    """Our error for one of psycopg's; None for what is none of a database's. The foreign text is gone."""
+def to_problem(error: BaseException) -> VincError | None:
+    """Return the problem for an error of psycopg, whose text is removed; None for an error of anything else."""
     if isinstance(error, psycopg.Error):
-        return of_psycopg(error)
-    if type(error) in CLIENT_SIDE:
+        return psycopg_problem(error)
+    if type(error) in VALUE_ERRORS:
         logger.info("a value was refused before it was sent", extra={"error_class": type(error).__name__})
-        return Unprocessable(MISFIT)
+        return Unprocessable(DOES_NOT_FIT)
     return None
 
 
-def of_psycopg(error: psycopg.Error) -> VincError:
-    kind, detail = kind_of(error)
+def call(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Call the function; raises the problem in place of an error that has one."""
+    try:
+        return function(*args, **kwargs)
+    except Exception as error:
+        problem = to_problem(error)
+        if problem is None:
+            raise
+    raise problem from None  # outside of the `except`, so that the original error is not its context
+
+
+def psycopg_problem(error: psycopg.Error) -> VincError:
+    kind, detail = classify(error)
     state, diagnostics, name = error.sqlstate or "", error.diag, type(error).__name__
-    found = {
+    extra = {
         "error_class": name,
         "sqlstate": state,
         "constraint": diagnostics.constraint_name or "",
         "table": diagnostics.table_name or "",
     }
-    error.args = (f"{name} {state}".rstrip(),)  # wherever the chain of causes is printed
+    error.args = (f"{name} {state}".rstrip(),)  # it may be logged as the cause of another
     if kind is None:
-        logger.error("the database refused a statement: %s", detail or name, extra=found)
+        logger.error("the database refused a statement: %s", detail or name, extra=extra)
         return DatabaseError(f"the database refused a statement: {detail or name} ({state or 'no SQLSTATE'})")
     level = logging.WARNING if kind in (Unavailable, DeadlineExceeded, Forbidden) else logging.INFO
-    logger.log(level, "the database refused a statement: %s", name, extra=found)
+    logger.log(level, "the database refused a statement: %s", name, extra=extra)
     return kind(detail, headers={"Retry-After": RETRY_AFTER} if kind is Unavailable else None)
 
 
-def kind_of(error: psycopg.Error) -> tuple[type[Problem] | None, str]:
-    """Which problem it is, and what to say of it; without one it is a fault of the plugin's, answered with 500."""
+def classify(error: psycopg.Error) -> tuple[type[Problem] | None, str]:
+    """Return the problem's class and detail; no class where it is a fault of the plugin, which is answered with 500."""
     state = error.sqlstate or ""
-    if state in REFUSED:
-        return None, REFUSED[state]
-    for known in (state, state[:3], state[:2]):
-        if known in KINDS:
-            return KINDS[known]
+    if state in FAULTS:
+        return None, FAULTS[state]
+    if is_outdated_plan(error):
+        return Unavailable, "A migration has changed a table; try again."
+    for prefix in (state, state[:3], state[:2]):
+        if prefix in PROBLEMS:
+            return PROBLEMS[prefix]
     if not state and isinstance(error, psycopg.DataError):  # psycopg itself: a NUL, a year past 9999
-        return Unprocessable, MISFIT
-    if not state and (isinstance(error, psycopg.OperationalError | PoolClosed)):  # the line is lost, or none was free
-        return Unavailable, LATER
+        return Unprocessable, DOES_NOT_FIT
+    if not state and isinstance(error, psycopg.OperationalError | PoolClosed):  # connection lost, or none was free
+        return Unavailable, NO_ANSWER
     return None, ""
 
 
-def tell_in_place_of_sqlalchemy(context: ExceptionContext) -> None:
-    """For SQLAlchemy's event `handle_error`: the ORM raises what `told` says."""
-    ours = told(context.original_exception)
-    if ours is not None:
-        raise ours from None
+def raise_problem(context: ExceptionContext) -> None:
+    """Raise the problem in place of SQLAlchemy's error; a listener of its event `handle_error`, for the ORM."""
+    problem = to_problem(context.original_exception)
+    if problem is not None:
+        raise problem from None

@@ -1,4 +1,4 @@
-"""What the text of a statement says about it: that a session refuses it, or that it may outlive its transaction."""
+"""Which statements a session refuses, and which may leave session state behind, found in their text."""
 
 from __future__ import annotations
 
@@ -7,50 +7,55 @@ from functools import lru_cache
 
 from ..errors import DatabaseError
 
-BEFORE = r"(?:\s|;|--[^\n]*+|/\*.*?\*/)*+"  # possessive: comments are gone through once, however many
-# `rollback to` a savepoint stays inside of the transaction, and SQLAlchemy's begin_nested() needs it.
-ENDS = (
+LEADING = r"(?:\s|;|--[^\n]*+|/\*.*?\*/)*+"  # possessive: linear, however many comments there are
+# `rollback to` a savepoint stays inside the transaction, and SQLAlchemy's begin_nested() needs it.
+TRANSACTION = (
     r"begin|start\s+transaction|commit|end|abort|prepare\s+transaction"
     r"|rollback(?!(?:\s+(?:work|transaction))?\s+to\b)"
 )
-REFUSED = re.compile(
-    rf"{BEFORE}(?:(?P<ends>{ENDS})|(?P<copy>copy)|(?P<keeps>prepare|deallocate))\b", re.IGNORECASE | re.DOTALL
-)
-CURES = {
-    "ends": "a session begins and ends its transaction with its request: take it out, or raise an error to roll back",
-    "copy": "a session cannot answer it: use insert() and select(), or run it with a connection of your own",
-    "keeps": "what is prepared is the connection's, which others get after you: take it out, Vinc prepares by itself",
-}
-ENDED = "a statement ended the transaction of its session, and what came before it may be stored: take it out"
-SEVERAL = "several statements came in one text: send each by itself"
-# Statements that read and write rows; savepoints are the transaction's. Whatever else there is may last: SET, LISTEN,
-# DO, CALL. So may what these functions do, and a temporary table.
-ROWS = re.compile(
-    rf"{BEFORE}\(*\s*(?:select|insert|update|delete|merge|values|with|savepoint|release|rollback)\b",
+FORBIDDEN = re.compile(
+    rf"{LEADING}(?:(?P<transaction>{TRANSACTION})|(?P<copy>copy)|(?P<prepare>prepare|deallocate))\b",
     re.IGNORECASE | re.DOTALL,
 )
-LASTING = re.compile(
+REASONS = {
+    "transaction": "a session begins and ends its transaction with its request: take it out, or raise an error to "
+    "roll back",
+    "copy": "a session cannot answer it: use insert() and select(), or run it with a connection of your own",
+    "prepare": "a prepared statement belongs to the connection, which others get after you: take it out, Vinc prepares "
+    "statements itself",
+}
+TRANSACTION_ENDED = (
+    "a statement ended the transaction of its session, and what came before it may be stored: take it out"
+)
+SEVERAL_STATEMENTS = "several statements came in one text: send each by itself"
+# Statements that read and write rows, and savepoints. Whatever else there is may leave session state: SET, LISTEN, DO,
+# CALL. So may these functions and a temporary table.
+ROWS = re.compile(
+    rf"{LEADING}\(*\s*(?:select|insert|update|delete|merge|values|with|savepoint|release|rollback)\b",
+    re.IGNORECASE | re.DOTALL,
+)
+SESSION_STATE = re.compile(
     r"set_config|setseed|advisory_(?:un)?lock|dblink|\binto\s+(?:(?:local|global)\s+)?temp|U&\"", re.IGNORECASE
 )
 
 
-def refuse(sql: str) -> None:
-    """Raise DatabaseError for a statement that is not for a session, before it is sent."""
-    if why := refusal(sql):
-        raise DatabaseError(why)
+def require_allowed(sql: str) -> None:
+    """Raise DatabaseError for a statement that a session refuses, before it is sent."""
+    if reason := refusal(sql):
+        raise DatabaseError(reason)
 
 
 @lru_cache(maxsize=1000)
 def refusal(sql: str) -> str:
-    """Why this statement is not for a session; empty for one that is."""
-    found = REFUSED.match(sql)
+    """Why a session refuses this statement; empty where it does not."""
+    found = FORBIDDEN.match(sql)
     if found is None:
         return ""
     verb = " ".join(found[found.lastgroup or 0].upper().split())
-    return f"{verb} was refused: {CURES[str(found.lastgroup)]}"
+    return f"{verb} was refused: {REASONS[str(found.lastgroup)]}"
 
 
 @lru_cache(maxsize=1000)
 def leaves_session_state(sql: str) -> bool:
-    """Whether what it does may outlive its transaction, and must be reset before somebody else gets the connection."""
-    return ROWS.match(sql) is None or LASTING.search(sql) is not None
+    """Whether it may leave session state, which must be reset before another request gets the connection."""
+    return ROWS.match(sql) is None or SESSION_STATE.search(sql) is not None

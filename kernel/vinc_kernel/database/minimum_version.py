@@ -9,11 +9,11 @@ MINIMUM_VERSIONS = {16: 160_012, 17: 170_008, 18: 180_002}
 
 
 def below_minimum(version: int) -> str:
-    """What is wrong with a server of this `server_version_num`, and the cure; empty for a good one."""
-    floor = MINIMUM_VERSIONS.get(version // 10_000, OLDEST)
-    if version >= floor:
+    """What is wrong with a server of this `server_version_num`, and what to do; empty for a good one."""
+    minimum = MINIMUM_VERSIONS.get(version // 10_000, OLDEST)
+    if version >= minimum:
         return ""
-    return f"PostgreSQL {dotted(version)} has known holes in row level security; bring it to {dotted(floor)} or newer"
+    return f"PostgreSQL {dotted(version)} has known holes in row level security; bring it to {dotted(minimum)} or newer"
 
 
 def dotted(version: int) -> str:

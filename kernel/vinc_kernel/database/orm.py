@@ -1,90 +1,63 @@
-"""SQLAlchemy's ORM on the connection of a unit of work: one transaction, one scope, committed by the request."""
+"""SQLAlchemy's ORM on the connection of a unit of work: one transaction, one scope, committed by the request.
+
+What this uses of SQLAlchemy 2.1 without a promise in its documentation: the constructor of `Engine`, the argument
+`dialect` of `NullPool`, and `async_creator_fn` of the dialect's `dbapi.connect`. `create_async_engine` does the same
+with them, and takes too long for each request. tests/kernel/test_private_names.py fails when one is gone, and
+tests/integration/test_unit_of_work.py when one behaves differently: look then at `create_async_engine`.
+"""
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-import psycopg
 from psycopg import AsyncConnection, AsyncCursor
 from sqlalchemy.engine import URL, Engine
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.pool import NullPool
 
 from ..errors import DatabaseError
-from .forbidden import SEVERAL, leaves_session_state, refuse
+from .forbidden import SEVERAL_STATEMENTS, leaves_session_state, require_allowed
 from .pipeline import PipelineConnection
 
 if TYPE_CHECKING:
-    from .statements import Statements
+    from .compiler import StatementCompiler
+    from .unit import UnitOfWork
 
-NOWHERE = URL.create("postgresql+psycopg")  # the connection stands already
-
-
-class Unit(Protocol):
-    """What the ORM needs of a unit of work."""
-
-    ended: bool
-    leaves_session_state: bool
-
-    async def lend(self) -> PipelineConnection:
-        """The connection, in its transaction."""
-
-    async def restart(self) -> None:
-        """Undo everything so far, and go on in a new transaction."""
-
-    def asks(self) -> AbstractContextManager[None]:
-        """Remember who waits for an answer."""
-
-    def note(self, error: BaseException, connection: PipelineConnection) -> None:
-        """Remember whether all of it may succeed when it is tried again."""
-
-    def require_open(self) -> None:
-        """Raise once the request has had its session."""
-
-    def require_transaction(self, connection: PipelineConnection) -> None:
-        """Raise when a statement has ended the transaction."""
-
-    def lost(self, connection: PipelineConnection, why: str) -> DatabaseError:
-        """The error after which nothing more is asked of the connection."""
+NO_ADDRESS = URL.create("postgresql+psycopg")  # the connection is open already
 
 
-class Watched(AsyncCursor[tuple[Any, ...]]):
+class GuardedCursor(AsyncCursor[tuple[Any, ...]]):
     """A cursor that leaves the transaction to its unit of work."""
 
-    def __init__(self, unit: Unit, connection: PipelineConnection) -> None:
+    def __init__(self, unit: UnitOfWork, connection: PipelineConnection) -> None:
         super().__init__(connection)
-        self.unit, self.line = unit, connection
+        self.unit, self.pipeline_connection = unit, connection
 
-    async def execute(self, query: Any, *given: Any, **more: Any) -> Watched:
-        """As psycopg's, for one statement that is not refused."""
-        refuse(text := str(query))
+    async def execute(self, query: Any, *args: Any, **kwargs: Any) -> GuardedCursor:
+        """As psycopg's, for one statement that a session allows."""
+        require_allowed(text := str(query))
         self.unit.leaves_session_state = self.unit.leaves_session_state or leaves_session_state(text)
-        with self.unit.asks():
-            try:
-                await super().execute(query, *given, **more)
-            except psycopg.Error as error:
-                self.unit.note(error, self.line)
-                raise
-        self.unit.require_transaction(self.line)
+        with self.unit.tracked_task():
+            await super().execute(query, *args, **kwargs)
+        self.unit.require_transaction(self.pipeline_connection)
         if self.nextset():  # without values, psycopg sends several, and one of them may have committed
-            raise self.unit.lost(self.line, SEVERAL)
+            raise self.unit.close_connection(self.pipeline_connection, SEVERAL_STATEMENTS)
         return self
 
 
-class Borrowed:
-    """What SQLAlchemy sees of the connection: it may use it, and neither commit nor close it."""
+class GuardedConnection:
+    """The unit's connection as SQLAlchemy gets it: to be used, and neither committed nor closed."""
 
-    def __init__(self, unit: Unit, connection: PipelineConnection) -> None:
+    def __init__(self, unit: UnitOfWork, connection: PipelineConnection) -> None:
         self.unit, self.connection = unit, connection
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.connection, name)
 
-    def cursor(self, *given: Any) -> Any:
+    def cursor(self, *args: Any) -> Any:
         """A cursor for one statement; only a server-side one has a name."""
         self.unit.require_open()
-        return self.connection.cursor(*given) if given else Watched(self.unit, self.connection)
+        return self.connection.cursor(*args) if args else GuardedCursor(self.unit, self.connection)
 
     async def commit(self) -> None:
         message = "a session commits with its request: take the commit() out, or use flush()"
@@ -95,52 +68,53 @@ class Borrowed:
             await self.unit.restart()
 
     async def close(self) -> None:
-        """The unit of work gives it back."""
+        """Do nothing: the unit of work releases the connection."""
 
 
 class RequestSession(AsyncSession):
-    """A session that ends with its request: closing it would undo what was written so far, and say nothing."""
+    """A session that ends with its request: closing it earlier would undo what was written, without an error."""
 
     async def close(self) -> None:
-        """Only the unit of work may, at its end."""
+        """Raise DatabaseError before the unit of work has ended."""
         if not self.info["unit"].ended:
             message = "a session ends with its request: take the close(), or the `async with`, out"
             raise DatabaseError(message)
         await super().close()
 
 
-def orm_session(unit: Unit, statements: Statements) -> AsyncSession:
-    """A session that takes the unit's connection when it needs one."""
+def orm_session(unit: UnitOfWork) -> AsyncSession:
+    """Return a session that gets the unit's connection when it needs one."""
 
-    async def borrow() -> Borrowed:
-        return Borrowed(unit, await unit.lend())
+    async def connect() -> GuardedConnection:
+        return GuardedConnection(unit, await unit.begun_connection())
 
-    return RequestSession(AsyncEngine(engine(statements, borrow)), expire_on_commit=False, info={"unit": unit})
+    engine = engine_for(unit.postgres.compiler, connect)
+    return RequestSession(AsyncEngine(engine), expire_on_commit=False, info={"unit": unit})
 
 
-def engine(statements: Statements, connect: Any) -> Engine:
-    """An engine without a pool and without a state of its own; making one costs a few microseconds."""
-    dialect = statements.dialect
+def engine_for(compiler: StatementCompiler, connect: Any) -> Engine:
+    """Return an engine without a pool and without state of its own; making one costs a few microseconds."""
+    dialect = compiler.dialect
     pool = NullPool(lambda: dialect.dbapi.connect(async_creator_fn=connect), reset_on_return=None, dialect=dialect)
     return Engine(
         pool,
         dialect,
-        NOWHERE,
+        NO_ADDRESS,
         hide_parameters=True,
-        echo=statements.echo or None,
-        execution_options={"compiled_cache": statements.compiled},  # an engine's own lives no longer than the engine
+        echo=compiler.echo or None,
+        execution_options={"compiled_cache": compiler.cache},  # an engine's own lives no longer than the engine
     )
 
 
-async def learn_server(statements: Statements, connection: AsyncConnection) -> None:
-    """Let SQLAlchemy ask the server once what it can do; a request must not."""
+async def initialize_dialects(compiler: StatementCompiler, connection: AsyncConnection) -> None:
+    """Let SQLAlchemy ask the server for its version and defaults, once at start and not in a request."""
 
-    async def lend() -> AsyncConnection:
+    async def connect() -> AsyncConnection:
         return connection
 
-    raw = await AsyncEngine(engine(statements, lend)).connect()
+    raw = await AsyncEngine(engine_for(compiler, connect)).connect()
     try:
-        await raw.run_sync(statements.dialect.initialize)
-        await raw.run_sync(statements.numbered.initialize)
+        await raw.run_sync(compiler.dialect.initialize)
+        await raw.run_sync(compiler.numbered_dialect.initialize)
     finally:
         await raw.close()

@@ -1,4 +1,4 @@
-"""Pages of lists: what a session gives back, and what it must be told to make one."""
+"""Pages of lists: what a session returns, and what it needs to make one."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[R]):
-    """Some rows of a list; `next` is the address of the page behind them, null on the last one."""
+    """Some rows of a list; `next` is the address of the next page, null on the last one."""
 
     items: list[R]
     next: str | None = None
 
 
 class Paging(Protocol):
-    """What is wanted of a list; `vinc_kernel.rest.ListQuery` is one that a request asks for."""
+    """A position, filters and an order in a list; `vinc_kernel.rest.ListQuery` is the one of a request."""
 
     def narrowed(self, statement: Select[Any]) -> tuple[Select[Any], Mapping[str, Any]]:
-        """The statement for these rows and no others, in order, and the values that it needs."""
+        """Return the statement for exactly these rows, in order, and the values that it needs."""
 
-    def page(self, found: Sequence[dict[str, Any]], row: Callable[..., R]) -> Page[R]:
-        """The page of what that statement has found."""
+    def page(self, rows: Sequence[dict[str, Any]], row: Callable[..., R]) -> Page[R]:
+        """Return the page of the rows that this statement has returned."""

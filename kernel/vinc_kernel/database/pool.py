@@ -1,6 +1,6 @@
-"""Lend connections: at once where one is free, and without a task or a lock; psycopg's pool makes and replaces them.
+"""Hand out connections without a task or a lock where one is free; psycopg's pool opens, replaces and closes them.
 
-Giving back is synchronous, so that no cancellation can come between; whoever waits longest gets it.
+`release` is synchronous, so that a cancellation cannot come between; whoever waits longest gets the connection.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ import psycopg
 from psycopg.pq import TransactionStatus
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from .failures import told
+from .failures import to_problem
 from .pipeline import PipelineConnection, Statement
 
 SECONDS_TO_ROLL_BACK = 5.0
-SECONDS_IDLE = 60.0  # of more connections than the smallest number, until psycopg's pool may close them
-SECONDS_TO_LIVE = 3600.0
-OPEN = (TransactionStatus.INTRANS, TransactionStatus.INERROR)
+SECONDS_IDLE = 60.0  # of connections beyond the minimum, until psycopg's pool may close them
+MAX_LIFETIME = 3600.0  # seconds
+IN_TRANSACTION = (TransactionStatus.INTRANS, TransactionStatus.INERROR)
 ROLLBACK = Statement(b"rollback")
-# What a statement may have set beyond its transaction. DISCARD ALL would do more, and not in the trip of a COMMIT.
+# The session state that a statement may have left. DISCARD ALL would do more, and cannot be sent along with COMMIT.
 RESET = tuple(
     Statement(statement, prepare=False)
     for statement in (
@@ -39,141 +39,144 @@ RESET = tuple(
     )
 )
 Pool = AsyncConnectionPool[PipelineConnection]
-Waiting = asyncio.Future[PipelineConnection]
+Waiter = asyncio.Future[PipelineConnection]
 
 
 class ConnectionPool:
-    """The connections that are taken out of a pool, and who waits for one."""
+    """Connections that are checked out of psycopg's pool, free or in use, and the tasks that wait for one."""
 
     def __init__(self, pool: Pool) -> None:
         self.pool = pool
         self.free: list[PipelineConnection] = []
-        self.waiting: deque[Waiting] = deque()
-        self.taken_out = 0
+        self.waiters: deque[Waiter] = deque()
+        self.checked_out = 0
         self.tasks: set[asyncio.Task[None]] = set()
 
     async def acquire(self) -> PipelineConnection:
-        """A connection that stands; raises Unavailable when none is free in time."""
+        """Return a connection that is alive; raises Unavailable when none is free in time."""
         while self.free:
             connection = self.free.pop()
-            if connection.stands():
+            if connection.is_alive():
                 return connection
-            self.keep(self.replace(connection))
-        return await self.next_given()
+            self.spawn(self.replace(connection))
+        return await self.next_released()
 
-    async def next_given(self) -> PipelineConnection:
+    async def next_released(self) -> PipelineConnection:
         loop = asyncio.get_running_loop()
-        waiting: Waiting = loop.create_future()
-        self.waiting.append(waiting)
-        self.take_out()
-        timer = loop.call_later(self.pool.timeout, expire, waiting)
+        waiter: Waiter = loop.create_future()
+        self.waiters.append(waiter)
+        self.check_out_another()
+        timer = loop.call_later(self.pool.timeout, expire, waiter)
         try:
-            return await waiting
+            return await waiter
         except PoolTimeout as error:
-            raise told(error) or error from None
+            raise to_problem(error) or error from None
         except BaseException:
-            if waiting.done() and not waiting.cancelled() and waiting.exception() is None:
-                self.release(waiting.result())  # it came together with our cancellation
+            if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
+                self.release(waiter.result())  # it came together with the cancellation
             raise
         finally:
             timer.cancel()
 
     def release(
-        self, connection: PipelineConnection, *, reset: bool = False, asking: Collection[asyncio.Task[Any]] = ()
+        self, connection: PipelineConnection, *, reset: bool = False, tasks: Collection[asyncio.Task[Any]] = ()
     ) -> None:
-        """Take it back at once; what was not committed on it is undone.
+        """Take a connection back at once, and roll back what was not committed on it.
 
-        `reset`: something may be left on it. `asking`: tasks that still wait for an answer on it; they are cancelled
-        first, as nobody may close a socket under a waiting one.
+        `reset`: session state may be left on it. `tasks` still wait for a result on it: they are cancelled first, since
+        a socket must not be closed while a task waits for it.
         """
-        if not (asking or reset) and connection.is_idle and (now := monotonic()) < connection.until:
+        if not (tasks or reset) and connection.is_idle and (now := monotonic()) < connection.expires_at:
             connection.idle_since = now
-            self.give(connection)
+            self.hand_out(connection)
             return
-        for task in asking:
+        for task in tasks:
             task.cancel()
-        if not asking and connection.is_busy:
+        if not tasks and connection.is_busy:
             connection.abandon()
-        self.keep(self.repair(connection, asking, reset=reset))
+        self.spawn(self.repair(connection, tasks, reset=reset))
 
-    def give(self, connection: PipelineConnection) -> None:
+    def hand_out(self, connection: PipelineConnection) -> None:
+        """Give the connection to the longest waiter, or keep it free."""
         connection.response_timeout = connection.default_response_timeout
-        while self.waiting:
-            waiting = self.waiting.popleft()
-            if not waiting.done():
-                waiting.set_result(connection)
+        while self.waiters:
+            waiter = self.waiters.popleft()
+            if not waiter.done():
+                waiter.set_result(connection)
                 return
         self.free.append(connection)
         if len(self.free) > self.pool.min_size and self.free[0].idle_since < connection.idle_since - SECONDS_IDLE:
-            self.keep(self.replace(self.free.pop(0)))
+            self.spawn(self.replace(self.free.pop(0)))
 
     async def repair(
-        self, connection: PipelineConnection, asking: Collection[asyncio.Task[Any]], *, reset: bool
+        self, connection: PipelineConnection, tasks: Collection[asyncio.Task[Any]], *, reset: bool
     ) -> None:
-        """Bring it to where somebody else may have it; else psycopg's pool makes another in its place."""
-        if asking:
-            await asyncio.wait(asking, timeout=SECONDS_TO_ROLL_BACK)
+        """Roll back and reset the connection; have it replaced where that fails."""
+        if tasks:
+            await asyncio.wait(tasks, timeout=SECONDS_TO_ROLL_BACK)
         if connection.is_busy:
             connection.abandon()
-        questions = [ROLLBACK] if connection.pgconn.transaction_status in OPEN else []
+        statements = [ROLLBACK] if connection.pgconn.transaction_status in IN_TRANSACTION else []
         try:
             async with asyncio.timeout(SECONDS_TO_ROLL_BACK):
-                if questions or reset:
-                    await connection.ask([*questions, *(RESET if reset else ())])
+                if statements or reset:
+                    await connection.send([*statements, *(RESET if reset else ())])
         except (psycopg.Error, TimeoutError):
             connection.abandon()  # which rolls back as well
-        if connection.is_idle and monotonic() < connection.until:
-            self.give(connection)
+        if connection.is_idle and monotonic() < connection.expires_at:
+            self.hand_out(connection)
         else:
             await self.replace(connection)
 
     async def replace(self, connection: PipelineConnection) -> None:
-        """Give it to psycopg's pool, which closes it where it is too old, or too many, and makes a new one."""
+        """Return it to psycopg's pool, which closes it where it is too old or too many, and replaces a closed one."""
+        if not connection.expires_at:
+            connection.abandon()
         try:
             await self.pool.putconn(connection)
         finally:
-            self.taken_out -= 1
-            if self.waiting:
-                self.take_out()
+            self.checked_out -= 1
+            if self.waiters:
+                self.check_out_another()
         await connection.cancel_abandoned()
 
-    def take_out(self) -> None:
-        """Have one more connection taken out of the pool, unless all are."""
-        if self.taken_out < self.pool.max_size:
-            self.taken_out += 1
-            self.keep(self.take_one_out())
+    def check_out_another(self) -> None:
+        """Check one more connection out of psycopg's pool, unless all are."""
+        if self.checked_out < self.pool.max_size:
+            self.checked_out += 1
+            self.spawn(self.check_out())
 
-    async def take_one_out(self) -> None:
+    async def check_out(self) -> None:
         try:
             connection = await self.pool.getconn()
-        except psycopg.Error:  # those who wait have a deadline of their own
-            self.taken_out -= 1
-            if any(not one.done() for one in self.waiting) and not self.pool.closed:
-                self.take_out()
+        except psycopg.Error:  # the waiters have a deadline of their own
+            self.checked_out -= 1
+            if any(not waiter.done() for waiter in self.waiters) and not self.pool.closed:
+                self.check_out_another()
             return
-        connection.until = monotonic() + SECONDS_TO_LIVE
-        if connection.stands():
-            self.give(connection)
+        connection.expires_at = monotonic() + MAX_LIFETIME
+        if connection.is_alive():
+            self.hand_out(connection)
         else:
             await self.replace(connection)
 
-    def keep(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do it in a task that knows nothing of the request; asyncio itself would hold only a weak reference."""
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run it in a task without the request's context; asyncio itself holds only a weak reference to a task."""
         task = asyncio.get_running_loop().create_task(work, context=Context())
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard, context=Context())
 
-    async def settled(self) -> None:
-        """Wait until everything that was given back has arrived."""
+    async def join(self) -> None:
+        """Wait until every released connection is free or replaced."""
         while self.tasks:
             await asyncio.wait(self.tasks)
 
     async def close(self) -> None:
-        """Give back what is free; what is still lent follows when it is released."""
+        """Return the free connections to psycopg's pool; those in use follow when they are released."""
         while self.free:
             await self.pool.putconn(self.free.pop())
 
 
-def expire(waiting: Waiting) -> None:
-    if not waiting.done():
-        waiting.set_exception(PoolTimeout())
+def expire(waiter: Waiter) -> None:
+    if not waiter.done():
+        waiter.set_exception(PoolTimeout())

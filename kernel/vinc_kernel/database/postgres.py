@@ -8,22 +8,22 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from .compiler import StatementCompiler
 from .pipeline import PipelineConnection
 from .pool import ConnectionPool, Pool
 from .probe import Probe
 from .roles import Roles
 from .scope import Scope
 from .session import DatabaseSession
-from .statements import Statements
 from .unit import UnitOfWork
 
 
 @dataclass(slots=True, eq=False)
 class Postgres:
-    """One pool for everything that a worker asks of PostgreSQL."""
+    """One pool for everything that a worker does in PostgreSQL."""
 
     pool: Pool
-    statements: Statements
+    compiler: StatementCompiler
     probe: Probe
     roles: Roles = field(default_factory=Roles)
     connections: ConnectionPool = field(init=False)
@@ -32,7 +32,7 @@ class Postgres:
         self.connections = ConnectionPool(self.pool)
 
     def unit(self, scope: Scope) -> UnitOfWork:
-        """A unit of work in this scope; whoever asks for it must close it."""
+        """Return a unit of work in this scope; the caller must close it."""
         return UnitOfWork(self, scope)
 
     @asynccontextmanager
@@ -46,19 +46,15 @@ class Postgres:
             await unit.close()
 
     async def ping(self) -> None:
-        """Raise unless PostgreSQL answers, on a connection that is not the pool's."""
+        """Raise Unavailable unless PostgreSQL answers, on a connection outside of the pool."""
         await self.probe.ping()
 
     async def acquire(self) -> PipelineConnection:
-        """A connection that stands; raises Unavailable when none is free in time."""
+        """Return a connection that is alive; raises Unavailable when none is free in time."""
         return await self.connections.acquire()
 
     def release(
-        self, connection: PipelineConnection, *, reset: bool = False, asking: Collection[asyncio.Task[Any]] = ()
+        self, connection: PipelineConnection, *, reset: bool = False, tasks: Collection[asyncio.Task[Any]] = ()
     ) -> None:
-        """Take it back, as `ConnectionPool.release` does."""
-        self.connections.release(connection, reset=reset, asking=asking)
-
-    async def settled(self) -> None:
-        """Wait until everything that was given back has arrived."""
-        await self.connections.settled()
+        """Take a connection back, as `ConnectionPool.release` does."""
+        self.connections.release(connection, reset=reset, tasks=tasks)

@@ -1,4 +1,4 @@
-"""What a session may see and write, said once and before its first statement."""
+"""What a session may see and write, set once and before its first statement."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """`tenant` None: no row of any tenant is seen. `platform`: rows of all tenants are, through a role of its own.
+    """`tenant` None: no row of any tenant is visible. `platform`: rows of all tenants are, through a role of its own.
 
-    `actor` is the principal's id for `created_by` and `updated_by`. `read_only`: a write is refused.
+    `actor` is the principal's id for `created_by` and `updated_by`. `read_only`: writes are refused.
     """
 
     tenant: UUID | None = None

@@ -1,4 +1,4 @@
-"""The database as a handler and its repository see it: Core statements in, rows in classes of theirs out."""
+"""The database as a handler and its repository see it: SQLAlchemy Core statements in, rows in classes of theirs out."""
 
 from __future__ import annotations
 
@@ -9,20 +9,21 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from sqlalchemy import Select
 from sqlalchemy.sql import Executable
 
-from ..errors import VincError
-from .failures import told
+from ..errors import DatabaseError, VincError
+from .failures import call
 from .pages import Page, Paging
-from .pipeline import Result
+from .pipeline import Result, Statement
 from .unit import UnitOfWork
 
 if TYPE_CHECKING:
-    from .statements import Query, Values
+    from .compiler import BoundStatement, Values
 
 R = TypeVar("R")
+LOCK = b"select pg_advisory_xact_lock(hashtextextended($2, hashtextextended($1, 0)))"
 
 
 class NotOneRow(VincError, LookupError):
-    """A statement gave no row, or several, where one was wanted."""
+    """A statement returned no row, or several, where one was expected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +36,12 @@ class DatabaseSession:
     unit: UnitOfWork
 
     async def all(self, statement: Executable, row: Callable[..., R], values: Values | None = None) -> list[R]:
-        """Every row."""
+        """Return every row."""
         (rows,) = await self.batch((statement, row, values))
         return rows
 
     async def one(self, statement: Executable, row: Callable[..., R], values: Values | None = None) -> R:
-        """The only row; raises NotOneRow for none or several: use `one_or_none` where there may be none."""
+        """Return the only row; raises NotOneRow for none or several: use `one_or_none` where there may be none."""
         rows = await self.all(statement, row, values)
         if len(rows) != 1:
             message = f"one() wants one row and got {len(rows)}: use one_or_none() or all(), or correct the statement"
@@ -48,7 +49,7 @@ class DatabaseSession:
         return rows[0]
 
     async def one_or_none(self, statement: Executable, row: Callable[..., R], values: Values | None = None) -> R | None:
-        """The only row, or None; raises NotOneRow for several."""
+        """Return the only row, or None; raises NotOneRow for several."""
         rows = await self.all(statement, row, values)
         if len(rows) > 1:
             message = f"one_or_none() wants at most one row and got {len(rows)}: use all(), or correct the statement"
@@ -58,54 +59,56 @@ class DatabaseSession:
     async def page(
         self, statement: Select[Any], row: Callable[..., R], query: Paging, values: Values | None = None
     ) -> Page[R]:
-        """One page of the rows, as the caller asks for it; an order and a limit of the statement's own do not count."""
+        """Return one page of the rows, as `query` says; order and limit of the statement itself are replaced."""
         narrowed, more = query.narrowed(statement)
         return query.page(await self.all(narrowed, dict, {**(values or {}), **more}), row)
 
     async def execute(self, statement: Executable, values: Values | None = None) -> int:
-        """How many rows it touched."""
-        (answer,) = await self.unit.run([self.query(statement, values)])
-        return answer.touched
+        """Run a statement and return the number of rows that it returned or changed."""
+        (result,) = await self.unit.run([self.compile(statement, values)])
+        return result.rowcount
+
+    async def lock(self, name: str) -> None:
+        """Wait for the tenant's lock of this name, and hold it until the transaction ends.
+
+        In a session above all tenants it is the platform's lock. Raises DeadlineExceeded after PostgreSQL's
+        `lock_timeout`, and DatabaseError in a session that only reads.
+        """
+        scope = self.unit.scope
+        if scope.read_only:
+            reason = "GET and HEAD only read, and each of their statements is a transaction of its own"
+            message = f"lock({name!r}) was refused: {reason}: lock in POST, PUT, PATCH or DELETE"
+            raise DatabaseError(message)
+        await self.unit.send([Statement(LOCK, [str(scope.tenant or ""), name])])
 
     async def lift_time_limits(self) -> None:
-        """Let this transaction take as long as it must: for an operator's command, never for a request."""
+        """Let this transaction take as long as it needs: for an operator's command, never for a request."""
         await self.unit.lift_time_limits()
 
-    async def batch(self, *asked: tuple[Executable, Callable[..., Any], Mapping[str, Any] | None]) -> list[list[Any]]:
-        """The rows of several statements, `(statement, row, values)` each, in one round trip and in this order."""
-        queries = [self.query(statement, values) for statement, _, values in asked]
-        answers = await self.unit.run(queries)
+    async def batch(self, *queries: tuple[Executable, Callable[..., Any], Mapping[str, Any] | None]) -> list[list[Any]]:
+        """Return the rows of several statements, `(statement, row, values)` each, run in order in one round trip."""
+        statements = [self.compile(statement, values) for statement, _, values in queries]
+        results = await self.unit.run(statements)
         return [
-            self.rows(query, answer, row) for query, answer, (_, row, _) in zip(queries, answers, asked, strict=True)
+            self.rows(statement, result, row)
+            for statement, result, (_, row, _) in zip(statements, results, queries, strict=True)
         ]
 
-    def query(self, statement: Executable, values: Values | None) -> Query:
-        try:
-            return self.unit.postgres.statements.query(statement, values)
-        except Exception as error:
-            ours = told(error)
-            if ours is None:
-                raise
-        raise ours from None
+    def compile(self, statement: Executable, values: Values | None) -> BoundStatement:
+        """Return the statement with its values, ready to be sent."""
+        return call(self.unit.postgres.compiler.bind, statement, values)
 
-    def rows(self, query: Query, answer: Result, row: Callable[..., R]) -> list[R]:
-        names = answer.names
-        return [row(**dict(zip(names, each, strict=True))) for each in self.tuples(query, answer)]
+    def rows(self, statement: BoundStatement, result: Result, row: Callable[..., R]) -> list[R]:
+        names = result.names
+        return [row(**dict(zip(names, each, strict=True))) for each in call(self.tuples, statement, result)]
 
-    def tuples(self, query: Query, answer: Result) -> list[tuple[Any, ...]]:
-        """The rows as tuples of what their SQLAlchemy types make of them, in the order of `answer.names`."""
-        try:
-            found = answer.rows()
-            converters = self.unit.postgres.statements.columns(query.shape, answer.types)
-            if converters:
-                found = [
-                    tuple(convert(value) if convert else value for convert, value in zip(converters, each, strict=True))
-                    for each in found
-                ]
-        except Exception as error:  # a value that Python has no room for
-            ours = told(error)
-            if ours is None:
-                raise
-        else:
-            return found
-        raise ours from None
+    def tuples(self, statement: BoundStatement, result: Result) -> list[tuple[Any, ...]]:
+        """Return the rows with the values that their SQLAlchemy types make of them."""
+        tuples = result.rows()
+        converters = self.unit.postgres.compiler.columns(statement.compiled, result.types)
+        if not converters:
+            return tuples
+        return [
+            tuple(convert(value) if convert else value for convert, value in zip(converters, each, strict=True))
+            for each in tuples
+        ]

@@ -1,4 +1,4 @@
-"""Which plugins' tables are behind, told without Alembic: a worker that starts does not pay for it.
+"""Which tables are behind their code, without Alembic: a worker that starts does not pay for it.
 
 Each plugin has its own linear history, a folder of revisions, and its own version table. A plugin's name has no
 underscore, so that `vinc_version_user` and `vinc_version_users` are nobody else's.
@@ -7,7 +7,7 @@ underscore, so that `vinc_version_user` and `vinc_version_users` are nobody else
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,6 +18,10 @@ from psycopg.errors import InsufficientPrivilege
 
 from ..errors import DatabaseError
 
+# The history of the kernel's own tables is in vinc_migrations, which a serving process does without; no plugin can
+# have this name, which is reserved.
+KERNEL = "kernel"
+KERNEL_REVISIONS = ("a4c07d5e91b2", "e83b19f6c0d4")
 REVISION = re.compile(r"""^revision\s*(?::[^=\n]+)?=\s*["']([^"'\n]+)["']""", re.MULTILINE)
 DOWN_REVISION = re.compile(r"""^down_revision\s*(?::[^=\n]+)?=\s*(?:None\b|["']([^"'\n]+)["'])""", re.MULTILINE)
 LONGEST = 32  # characters of a revision in Alembic's version table
@@ -25,13 +29,13 @@ EXISTING = "select relname from pg_class where relnamespace = 'public'::regnames
 
 
 def version_table(plugin: str) -> str:
-    """Where it stands in the database how far a plugin's history has been run."""
+    """Return the name of the table that holds the current revision of a plugin's history."""
     return f"vinc_version_{plugin}"
 
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """The revisions of one plugin, and the folder that `versions/` is in."""
+    """The revisions of one plugin; `directory` contains the folder `versions`."""
 
     plugin: str
     directory: Path
@@ -54,8 +58,8 @@ class BrokenHistory(DatabaseError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """Where the database stands in a plugin's history: `at` None is before its beginning."""
+class RevisionState:
+    """The current revision of a history in the database; `at` None is before the first."""
 
     plugin: str
     at: str | None
@@ -74,9 +78,12 @@ class Place:
     def is_behind(self) -> bool:
         return self.is_known and self.at != self.head
 
+    def __str__(self) -> str:
+        return f"the database is at {self.at or 'base'}, not at {self.head}"
+
 
 def history_of(plugin: str, package: str) -> History | None:
-    """The history in a plugin's package, found without importing its modules; None when it has none."""
+    """Return the history in a plugin's package, without importing its modules; None when it has none."""
     spec = find_spec(package)
     for folder in (spec.submodule_search_locations or ()) if spec else ():
         history = History(plugin, Path(folder) / "migrations")
@@ -86,15 +93,14 @@ def history_of(plugin: str, package: str) -> History | None:
 
 
 def revisions(history: History) -> tuple[str, ...]:
-    """All revisions from the first to the head; raises DatabaseError where they are not one line."""
+    """Return all revisions from the first to the head; raises DatabaseError where they are not one line."""
     after: dict[str | None, str] = {}
     for file in sorted(history.versions.glob("*.py")):
         text = file.read_text("utf-8")
         this, down = REVISION.search(text), DOWN_REVISION.search(text)
         if this is None or down is None:
-            raise BrokenHistory(
-                history, file, "has no `revision = ` or `down_revision = `", "write both as plain strings"
-            )
+            what = "has no `revision = ` or `down_revision = `"
+            raise BrokenHistory(history, file, what, "write both as plain strings")
         if len(this[1]) > LONGEST:
             raise BrokenHistory(history, file, f"revision {this[1]} has more than {LONGEST} characters", "shorten it")
         if down[1] in after:
@@ -105,42 +111,37 @@ def revisions(history: History) -> tuple[str, ...]:
     while (following := after.pop(line[-1] if line else None, None)) is not None:
         line.append(following)
     if after:
-        lost = min(after.values())
-        raise BrokenHistory(
-            history, history.versions, f"revision {lost} is not reached from the first", "mend down_revision"
-        )
+        what = f"revision {min(after.values())} is not reached from the first"
+        raise BrokenHistory(history, history.versions, what, "correct its down_revision")
     return tuple(line)
 
 
-async def places(connection: AsyncConnection[Any], histories: Iterable[History]) -> list[Place]:
-    """Where the database stands in each history; two statements, whatever their number."""
-    given = list(histories)
-    cursor = await connection.execute(EXISTING, ([history.table for history in given],))
-    tables = {str(row[0]) for row in await cursor.fetchall()}
+async def read_states(
+    connection: AsyncConnection[Any], histories: Mapping[str, tuple[str, ...]]
+) -> list[RevisionState]:
+    """Read the current revision of each history, given its revisions by plugin; two statements in all."""
+    tables = {version_table(plugin): plugin for plugin in histories}
+    cursor = await connection.execute(EXISTING, (list(tables),))
+    existing = sorted(str(row[0]) for row in await cursor.fetchall())
     found: dict[str, str] = {}
-    if tables:
+    if existing:
         try:
-            cursor = await connection.execute(read_all(sorted(tables)))
+            cursor = await connection.execute(select_versions(existing))
         except InsufficientPrivilege as error:
-            raise not_allowed(connection, error) from None
-        found = {str(table): str(version) for table, version in await cursor.fetchall()}
-    return [Place(plugin=one.plugin, at=found.get(one.table), revisions=revisions(one)) for one in given]
+            raise permission_error(connection, error) from None
+        found = {tables[table]: str(version) for table, version in await cursor.fetchall()}
+    return [RevisionState(plugin=plugin, at=found.get(plugin), revisions=line) for plugin, line in histories.items()]
 
 
-def not_allowed(connection: AsyncConnection[Any], error: InsufficientPrivilege) -> DatabaseError:
+def permission_error(connection: AsyncConnection[Any], error: InsufficientPrivilege) -> DatabaseError:
     what = f"the role {connection.info.user} may not read the version tables ({error.diag.message_primary})"
     return DatabaseError(
         f"{what}; correct VINC_DATABASE_URL, which takes the role for the application, or run: vinc db init"
     )
 
 
-def read_all(tables: Iterable[str]) -> sql.Composed:
+def select_versions(tables: Iterable[str]) -> sql.Composed:
     one = "select {}::text, version_num from public.{}"
     return sql.SQL(" union all ").join(
         sql.SQL(one).format(sql.Literal(table), sql.Identifier(table)) for table in tables
     )
-
-
-async def behind(connection: AsyncConnection[Any], histories: Iterable[History]) -> list[Place]:
-    """The plugins whose tables are older than their code, in the given order."""
-    return [place for place in await places(connection, histories) if place.is_behind]

@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 from collections import OrderedDict
 from hashlib import sha256
+from time import time
 
+from ..clock import Clock
 from ..context import Context, Principal, PrincipalDirectory
 from ..errors import Unauthorized
-from ..guards import Rights
+from ..permissions import RolePermissions
 from ..tokens.claims import Claims
 from ..tokens.refused import TokenRefused
 from ..tokens.trusted import Trusted
@@ -25,16 +27,18 @@ class Identity:
     Credentials are remembered by their hash alone, so that nothing which could be read out of memory is a token.
     """
 
-    def __init__(self, trusted: Trusted, rights: Rights, size: int = MOST_REMEMBERED) -> None:
-        self.trusted, self.rights, self.size = trusted, rights, size
+    def __init__(
+        self, trusted: Trusted, permissions: RolePermissions, clock: Clock = time, size: int = MOST_REMEMBERED
+    ) -> None:
+        self.trusted, self.permissions, self.clock, self.size = trusted, permissions, clock, size
         self.remembered: OrderedDict[bytes, tuple[Principal, Proof]] = OrderedDict()
 
     async def __call__(self, context: Context, directory: PrincipalDirectory | None) -> None:
         """Raises Unauthorized for credentials that are no good, and Unavailable where that cannot be found out."""
-        given = context.found.get(b"authorization")
+        given = context.request_headers.get(b"authorization")
         if given is None:
             return
-        principal = self.known(sha256(given).digest())
+        principal = self.remembered_principal(sha256(given).digest())
         if principal is None:
             scheme, _, token = given.partition(b" ")  # RFC 6750, 2.1
             if scheme.lower() != b"bearer":  # another one is a public route's own business
@@ -48,13 +52,13 @@ class Identity:
             raise refused("whose they are may not come in")
         context.principal = found
 
-    def known(self, digest: bytes) -> Principal | None:
+    def remembered_principal(self, digest: bytes) -> Principal | None:
         """Whose credentials have this hash, if they were verified before and still hold."""
         found = self.remembered.get(digest)
         if found is None:
             return None
         principal, proof = found
-        if not proof.holds():
+        if not proof.is_valid(self.clock()):
             del self.remembered[digest]
             return None
         self.remembered.move_to_end(digest)
@@ -63,12 +67,12 @@ class Identity:
     async def presented(self, token: bytes) -> Principal:
         """Whose token this is; it is remembered once, as the header that is usual, however it was written."""
         digest = sha256(b"Bearer " + token).digest()
-        return self.known(digest) or await self.verified(token, digest)
+        return self.remembered_principal(digest) or await self.verified(token, digest)
 
     async def verified(self, token: bytes, digest: bytes) -> Principal:
         """Whose credentials these are; raises Unauthorized, and Unavailable."""
         try:
-            claims, proof = await verify(token, self.trusted.find)
+            claims, proof = await verify(token, self.trusted.find, self.clock())
         except TokenRefused as refusal:
             raise refused(str(refusal)) from None
         principal = self.principal_of(claims)
@@ -80,7 +84,7 @@ class Identity:
     def principal_of(self, claims: Claims) -> Principal:
         """The claim `role` counts, known or not; of several, and of the realm's, the known one that ranks highest."""
         is_one = not claims.is_realms and len(claims.roles) == 1
-        role = self.rights.named(claims.roles[0]) if is_one else self.rights.highest(claims.roles)
+        role = self.permissions.canonical_name(claims.roles[0]) if is_one else self.permissions.highest(claims.roles)
         return Principal(
             subject=claims.subject,
             role=role,
@@ -88,10 +92,7 @@ class Identity:
             issuer=claims.issuer,
             email=claims.email,
             kind="service" if claims.is_service else "person",
-            customers=claims.customers,
-            addresses=claims.addresses,
-            multi_tenant=claims.multi_tenant,
-            generation=claims.generation,
+            claims=claims.all,
             expires=claims.expires,
         )
 

@@ -13,4 +13,4 @@ well_formed = re.compile(rb"[A-Za-z0-9._-]{1,64}").fullmatch  # `$` would let a 
 def request_id(context: Context) -> None:
     given = context.header(b"x-request-id")
     context.request_id = given.decode() if given and well_formed(given) else token_hex(16)
-    context.headers.append((b"x-request-id", context.request_id.encode()))
+    context.response_headers.append((b"x-request-id", context.request_id.encode()))

@@ -21,7 +21,7 @@ def single_headers(tenant_header: str) -> Callable[[Context, Iterable[tuple[byte
     names = (tenant, b"authorization", b"x-request-id", b"content-type")
 
     def step(context: Context, headers: Iterable[tuple[bytes, bytes]]) -> None:
-        found = context.found
+        found = context.request_headers
         listed = list(headers)
         if len(found) != len(listed):
             for name in names:

@@ -42,7 +42,7 @@ async def tenancy(
         if needed or given is not None:
             context.tenant_refusal = Forbidden("You are no member of this tenant, or there is no such tenant.")
         return
-    context.absent = tenant.disabled_plugins
+    context.disabled_plugins = tenant.disabled_plugins
     if tenant.is_active or platform:
         context.tenant = tenant
     elif needed:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -203,15 +204,17 @@ def with_inherited_requirement(plugins: Mapping[str, Plugin]) -> dict[str, Plugi
 
 
 def with_prefix_owners(plugins: Mapping[str, Plugin]) -> dict[str, Plugin]:
-    """A granted prefix belongs to one plugin, and is nobody else's name: overlap would let order decide."""
+    """Refuse a granted prefix that is also the prefix or the root of another plugin; it may lie below either."""
     running = [one for one in plugins.values() if one.enabled]
-    names = [*((path, "the kernel") for path in DOCUMENTS), *((f"/{one.name}", one.name) for one in running)]
     granted = [(prefix, one) for one in running for prefix in one.prefixes]
     made = dict(plugins)
     for prefix, one in granted:
         # Of two equals neither wins; a required one keeps its prefix against optional ones.
-        rivals = [(path, other.name) for path, other in granted if other.required or not one.required]
-        other = next((who for path, who in [*names, *rivals] if who != one.name and overlap(prefix, path)), None)
+        rivals = [other for path, other in granted if shape_of(path) == shape_of(prefix)]
+        owners = [other.name for other in running if prefix == f"/{other.name}"]
+        owners += [other.name for other in rivals if other.required or not one.required]
+        owners += ["the kernel" for path in DOCUMENTS if f"{prefix}/".startswith(f"{path}/")]
+        other = next((name for name in owners if name != one.name), None)
         if other and not made[one.name].fault:
             what = f"the prefix {prefix!r} overlaps with what belongs to {other!r}"
             refused = fault(one, what, "give each a prefix of its own", phase="order")
@@ -219,8 +222,9 @@ def with_prefix_owners(plugins: Mapping[str, Plugin]) -> dict[str, Plugin]:
     return made
 
 
-def overlap(one: str, other: str) -> bool:
-    return f"{one}/".startswith(f"{other}/") or f"{other}/".startswith(f"{one}/")
+def shape_of(prefix: str) -> str:
+    """Return a prefix without the names of its parameters."""
+    return re.sub(r"{\w+}", "{}", prefix)
 
 
 def ordered(plugins: Mapping[str, Plugin]) -> list[Plugin]:

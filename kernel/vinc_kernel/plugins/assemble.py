@@ -21,9 +21,11 @@ from ..context import MembershipDirectory, PrincipalDirectory
 from ..contracts import Contribution
 from ..database.base import Base
 from ..database.versions import BrokenHistory, history_of, revisions
-from ..endpoints import Endpoint, Place, endpoints
+from ..endpoints import Endpoint, RouteLocation, make_endpoints
 from ..errors import SettingsError, StartError, StartErrors
-from ..services import PluginState
+from ..hookspecs import HOOKS, kind_of, on
+from ..registry import PluginState
+from ..runtime import LoadedPlugin
 from ..settings import (
     KernelSettings,
     Origin,
@@ -44,7 +46,7 @@ DECIDING: frozenset[type] = frozenset({PrincipalDirectory, MembershipDirectory})
 
 
 @dataclass(slots=True, eq=False)
-class LoadedPlugin:
+class AssembledPlugin:
     """One plugin on its way from metadata to ready; `error` is why it does not run, `tables` what came with it."""
 
     plugin: Plugin
@@ -58,25 +60,32 @@ class LoadedPlugin:
 
     @property
     def state(self) -> PluginState:
-        name, version, error = self.plugin.name, self.plugin.version, self.error
+        plugin, error = self.plugin, self.error
         if error is None:
-            return PluginState(name=name, version=version)
-        return PluginState(name=name, version=version, state="quarantined", phase=error.phase, why=str(error))
+            return PluginState(name=plugin.name, version=plugin.version)
+        return PluginState(
+            name=plugin.name,
+            version=plugin.version,
+            state="quarantined",
+            phase=error.phase,
+            why=str(error),
+            listens=plugin.listens,
+        )
 
 
 @dataclass(slots=True, eq=False)
 class Assembly:
     """All plugins of one application, loaded and checked, and nothing running yet."""
 
-    members: list[LoadedPlugin]
+    members: list[AssembledPlugin]
     manager: pluggy.PluginManager
 
     @property
-    def ready(self) -> list[LoadedPlugin]:
+    def ready(self) -> list[AssembledPlugin]:
         return [one for one in self.members if one.error is None]
 
     @property
-    def failed(self) -> list[LoadedPlugin]:
+    def failed(self) -> list[AssembledPlugin]:
         """Those that failed in this process."""
         return [one for one in self.members if one.error and one.plugin.fault is None]
 
@@ -84,6 +93,17 @@ class Assembly:
         """One line for each `VINC_` name that neither the kernel nor a plugin reads."""
         declared = {one.plugin.name: one.contribution.settings for one in self.members}
         return unknown_names(sources, declared, partial(idle, settings))
+
+    def loaded(self, member: AssembledPlugin) -> LoadedPlugin:
+        """Return what the runtime keeps of a plugin."""
+        name = member.plugin.name
+        return LoadedPlugin(
+            name=name,
+            contribution=member.contribution,
+            settings=member.settings,
+            hooks={hook: found for hook in HOOKS if (found := self.hooks(hook, name))},
+            listeners=[(kind_of(one), one) for one in self.hooks(on.name, name)],
+        )
 
     def hooks(self, name: str, plugin: str) -> list[Callable[..., Any]]:
         return implementations(self.manager, name, plugin)
@@ -121,7 +141,7 @@ def assemble(plugins: Sequence[Plugin], options: LoadOptions) -> Assembly:
 
 def load_plugins(plugins: Sequence[Plugin], options: LoadOptions) -> Assembly:
     """Everything from import to check; why a plugin failed is its `error`."""
-    assembly = Assembly([LoadedPlugin(plugin, error=plugin.fault) for plugin in plugins], new_manager())
+    assembly = Assembly([AssembledPlugin(plugin, error=plugin.fault) for plugin in plugins], new_manager())
     with collector_paused():
         for one in assembly.ready:
             for phase, step in STEPS:
@@ -145,7 +165,7 @@ def collector_paused() -> Iterator[None]:
             gc.enable()
 
 
-def attempt(assembly: Assembly, one: LoadedPlugin, phase: str, step: Callable[[], None]) -> None:
+def attempt(assembly: Assembly, one: AssembledPlugin, phase: str, step: Callable[[], None]) -> None:
     """Run one step, unless the plugin has failed; one that needs a plugin that failed fails."""
     broken = next((other for other in assembly.members if other.error and other.plugin.name in one.plugin.needs), None)
     if one.error is None and broken:
@@ -158,7 +178,7 @@ def attempt(assembly: Assembly, one: LoadedPlugin, phase: str, step: Callable[[]
         one.error = describe_error(assembly, one, phase, error)
 
 
-def describe_error(assembly: Assembly, one: LoadedPlugin, phase: str, error: BaseException) -> StartError:
+def describe_error(assembly: Assembly, one: AssembledPlugin, phase: str, error: BaseException) -> StartError:
     """The line about an error; for a table that is there already, with the name of whose it is."""
     described = to_start_error(one.plugin, phase, error)
     twice = re.search(r"Table '([^']+)' is already defined", described.what)
@@ -170,14 +190,14 @@ def describe_error(assembly: Assembly, one: LoadedPlugin, phase: str, error: Bas
     return StartError(what, plugin=one.plugin.name, phase=phase, where=described.where, cure="rename one of them")
 
 
-def import_plugin(assembly: Assembly, one: LoadedPlugin, options: LoadOptions) -> None:
+def import_plugin(assembly: Assembly, one: AssembledPlugin, options: LoadOptions) -> None:
     with noting_tables(assembly, one):
         module = load(one.plugin, options.seconds)
     # Registering calls what the module defines as `__dir__`.
     bounded(one.plugin, "import", options.seconds, lambda: register(one.plugin, module, assembly.manager))
 
 
-def collect(assembly: Assembly, one: LoadedPlugin, options: LoadOptions) -> None:
+def collect(assembly: Assembly, one: AssembledPlugin, options: LoadOptions) -> None:
     """Ask for the contribution; routers and models are often imported only by it."""
     plugin = one.plugin
     with noting_tables(assembly, one):
@@ -191,7 +211,7 @@ def collect(assembly: Assembly, one: LoadedPlugin, options: LoadOptions) -> None
 
 
 @contextmanager
-def noting_tables(assembly: Assembly, one: LoadedPlugin) -> Iterator[None]:
+def noting_tables(assembly: Assembly, one: AssembledPlugin) -> Iterator[None]:
     """Note whose the new tables are: this plugin's, or another's whose models it has imported."""
     before, members = set(Base.metadata.tables), {other.plugin.name: other for other in assembly.members}
     try:
@@ -203,7 +223,7 @@ def noting_tables(assembly: Assembly, one: LoadedPlugin) -> Iterator[None]:
             (named if cls and named.plugin.owns(cls.__module__) else one).tables.add(table)
 
 
-def configure(_: Assembly, one: LoadedPlugin, options: LoadOptions) -> None:
+def configure(_: Assembly, one: AssembledPlugin, options: LoadOptions) -> None:
     plugin, kind = one.plugin, one.contribution.settings
     if kind is not None:
         one.settings, one.origins = bounded(
@@ -227,7 +247,7 @@ def settings_of(plugin: Plugin, kind: type[Settings], options: LoadOptions) -> t
     return settings, origins
 
 
-def read_history(_: Assembly, one: LoadedPlugin, __: LoadOptions) -> None:
+def read_history(_: Assembly, one: AssembledPlugin, __: LoadOptions) -> None:
     """Read the revisions, so that broken ones are found without a database."""
     try:
         if history := history_of(one.plugin.name, one.plugin.package):
@@ -237,22 +257,22 @@ def read_history(_: Assembly, one: LoadedPlugin, __: LoadOptions) -> None:
         raise StartError(what, plugin=one.plugin.name, phase="histories", where=where, cure=cure) from None
 
 
-def place(_: Assembly, one: LoadedPlugin, options: LoadOptions) -> None:
+def place(_: Assembly, one: AssembledPlugin, options: LoadOptions) -> None:
     """Give the routes their final paths, and refuse names that cannot be the plugin's own."""
     plugin, contribution = one.plugin, one.contribution
-    at = Place(
+    location = RouteLocation(
         plugin=plugin.name,
         prefix=options.settings.service.api_prefix,
-        own=plugin.prefixes,
+        granted=plugin.prefixes,
         overrides=options.overrides,
         where=contribution.where,
     )
     refuse_tables(plugin, contribution, one.tables)
-    one.endpoints = list(endpoints(at, contribution.routers))
+    one.endpoints = list(make_endpoints(location, contribution.routers))
     one.claims = list(claims_of(plugin, contribution, one.endpoints))
 
 
-def map_classes(assembly: Assembly, one: LoadedPlugin, options: LoadOptions) -> None:
+def map_classes(assembly: Assembly, one: AssembledPlugin, options: LoadOptions) -> None:
     """Configure the mappers before the first query does; after a failure all of them fail, whoever asks."""
     if one.contribution.models and not assembly.failed:
         bounded(one.plugin, "check", options.seconds, configure_mappers, one.contribution.where)

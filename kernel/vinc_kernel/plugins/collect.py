@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from difflib import get_close_matches
 from functools import update_wrapper
 from types import ModuleType, SimpleNamespace
@@ -45,15 +45,14 @@ def register(plugin: Plugin, module: ModuleType, manager: pluggy.PluginManager) 
             what, cure = f"{name}() wraps the hook {hook!r}", "implement it: each plugin answers for itself"
             raise refused(plugin, what, line_of(function), cure)
         takes = set(inspect.signature(function).parameters)
-        if odd := takes - {argument_of(hook)}:
+        if odd := takes - arguments_of(hook).keys():
             what = f"{name}() takes {', '.join(sorted(odd))}, which the hook {hook!r} does not give"
-            raise refused(plugin, what, line_of(function), f"write it as {hook}({argument_of(hook)})")
+            raise refused(plugin, what, line_of(function), f"write it as {hook}({', '.join(arguments_of(hook))})")
     manager.register(module, name=plugin.name)
 
 
-def argument_of(hook: str) -> str:
-    """The one argument of a hook; empty for one that has none."""
-    return "".join(inspect.signature(HOOKS[hook].spec).parameters)
+def arguments_of(hook: str) -> Mapping[str, inspect.Parameter]:
+    return inspect.signature(HOOKS[hook].spec).parameters
 
 
 def implementations(manager: pluggy.PluginManager, hook: str, plugin: str) -> list[Callable[..., Any]]:

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 from ..endpoints import line_of as function_line
 from ..errors import StartError
-from ..services import App
+from ..runtime import App
 from ..text import escaped
 from .arrange import Plugin
 
@@ -73,9 +73,8 @@ def current_line(plugin: Plugin, thread: threading.Thread) -> str:
     return plugin.where or plugin.module
 
 
-async def enter(plugin: Plugin, hook: Callable[[App], Any], app: App, stack: AsyncExitStack) -> None:
+async def enter(plugin: Plugin, hook: Callable[[App], Any], app: App, stack: AsyncExitStack, seconds: float) -> None:
     """Enter a plugin's lifespan under the deadline; raises StartError for whatever it raises."""
-    seconds = app.services.settings.plugins.load_timeout
     deadline = asyncio.timeout(seconds)
     try:
         async with deadline:

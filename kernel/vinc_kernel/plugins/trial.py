@@ -13,15 +13,15 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from ..hookspecs import HOOKS
+from ..hookspecs import HOOKS, kind_of, on
 from ..settings import Sources, read_settings
 from .arrange import enabled
-from .assemble import Assembly, LoadedPlugin, LoadOptions, load_plugins
+from .assemble import AssembledPlugin, Assembly, LoadOptions, load_plugins
 from .check import commands_of
 from .trials import to_failure
 
 
-def contributed(assembly: Assembly, one: LoadedPlugin) -> dict[str, Any]:
+def contributed(assembly: Assembly, one: AssembledPlugin) -> dict[str, Any]:
     """What a plugin adds, by name, for people who look."""
     contribution = one.contribution
     return {
@@ -37,6 +37,12 @@ def contributed(assembly: Assembly, one: LoadedPlugin) -> dict[str, Any]:
     }
 
 
+def event_kinds(assembly: Assembly, plugin: str) -> list[str]:
+    """The names of the event classes that a plugin listens to; none before its hooks are registered."""
+    kinds = map(kind_of, assembly.hooks(on.name, plugin))
+    return [f"{kind.__module__}.{kind.__qualname__}" for kind in kinds]
+
+
 def run_trial(request: dict[str, Any], report: Callable[[str, str], None]) -> dict[str, Any]:
     """Load all enabled plugins but the excluded ones; return the failures, and what each of the others contributes."""
     sys.path[:] = request["path"]
@@ -47,7 +53,7 @@ def run_trial(request: dict[str, Any], report: Callable[[str, str], None]) -> di
     assembly = load_plugins(plugins, options)
     return {
         "failures": [
-            to_failure(one.error, required=one.plugin.required)  # here `listens`, of the hooks that are registered
+            to_failure(one.error, required=one.plugin.required, listens=event_kinds(assembly, one.plugin.name))
             for one in assembly.failed
             if one.error
         ],

@@ -11,20 +11,13 @@ from uuid import UUID
 from fastapi import Depends, Header, Request, Response
 from sqlalchemy import ColumnElement
 
-from ..context import current_context
+from ..conditional import ANY, find_tags, is_tag_list
+from ..context import context_of
 from ..errors import BadRequest, NotFound, PreconditionRequired
 from .pages import path_of
 
-ANY = "*"
-TAG = r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"'
-well_formed = re.compile(
-    rf"[ \t,]*{TAG}(?:[ \t]*,[ \t,]*{TAG})*[ \t,]*"
-).fullmatch  # RFC 9110, 5.6.1.2: empty ones count not
-tags = re.compile(TAG).findall
 version_in = re.compile(r'"([1-9][0-9]{0,9})-[0-9a-f]{18}"').fullmatch
 NO_VERSION = 0
-SAFE = ("GET", "HEAD")
-KEPT = ("cache-control", "content-location", "etag", "expires", "vary")  # RFC 9110, 15.4.5: what a 304 says again
 
 
 class Versioned(Protocol):
@@ -89,13 +82,13 @@ async def if_match(
         message = "Send If-Match with the ETag of what you have seen."
         raise PreconditionRequired(message)
     text = ",".join(request.headers.getlist("if-match"))
-    tenant = current_context(request).tenant_id
+    tenant = context_of(request).tenant_id
     if text.strip() == ANY:
         return Expected(frozenset({ANY}), tenant)
-    if not well_formed(text):
+    if not is_tag_list(text):
         message = "If-Match must be * or ETags in double quotes."
         raise BadRequest(message)
-    return Expected(frozenset(tag for tag in tags(text) if not tag.startswith("W/")), tenant)
+    return Expected(frozenset(tag for tag in find_tags(text) if not tag.startswith("W/")), tenant)
 
 
 IfMatch = Annotated[Expected, Depends(if_match)]
@@ -127,21 +120,7 @@ class ETagWriter:
 
 
 async def etag_writer(request: Request, response: Response) -> ETagWriter:
-    return ETagWriter(request, response, current_context(request).tenant_id)
+    return ETagWriter(request, response, context_of(request).tenant_id)
 
 
 WithETag = Annotated[ETagWriter, Depends(etag_writer)]
-
-
-def unless_seen(request: Request, response: Response) -> Response:
-    """The answer, or 304 where the caller says that it has just that (If-None-Match; RFC 9110, 13.1.2)."""
-    context = current_context(request)
-    seen = context.header(b"if-none-match")
-    if seen is None or context.method not in SAFE or response.status_code != 200:  # noqa: PLR2004  RFC 9110, 15.3.1
-        return response
-    tag = response.headers.get("etag")
-    text = ",".join(request.headers.getlist("if-none-match"))
-    if tag is None or not (text.strip() == ANY or tag in {one.removeprefix("W/") for one in tags(text)}):
-        return response
-    kept = {name: value for name in KEPT if (value := response.headers.get(name)) is not None}
-    return Response(status_code=304, headers=kept, background=response.background)

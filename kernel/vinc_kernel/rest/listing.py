@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import copy
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from inspect import Parameter, Signature
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from fastapi import Depends, Query, Request, Response
-from fastapi.dependencies.models import Dependant
-from fastapi.dependencies.utils import get_flat_params
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError, create_model
 from sqlalchemy import Column, any_, bindparam
 from sqlalchemy.dialects.postgresql import ARRAY
 
+from ..fastapi_adapter import query_parameters
 from .columns import kind_of, plain_column, refused
 from .pages import Condition, ListQuery, Order, parameter
 from .types import integer
@@ -147,9 +145,10 @@ def field_of(one: Filter) -> str:
 class ReadQuery:
     """What FastAPI calls. It reads its parameters itself: FastAPI takes 10 µs for each, also for those that are absent.
 
-    FastAPI knows them from the signature, for the OpenAPI document; `reading_themselves` takes them off its hands.
+    FastAPI knows them from the signature, for the OpenAPI document; `reads_own_query` tells it not to read them.
     """
 
+    reads_own_query: ClassVar[bool] = True
     listing: Listing
     __signature__: Signature = field(init=False)
 
@@ -195,15 +194,6 @@ class ReadQuery:
 
 def unread(request: Request, names: Sequence[str]) -> list[dict[str, Any]]:
     """An error for each parameter that nobody reads: a misspelt filter would show everything."""
-    known = {one.alias for one in get_flat_params(request.scope["route"].dependant)}
+    known = {name for name, _ in query_parameters(request.scope["route"])}
     message = "is no parameter here"
     return [{"type": "extra_forbidden", "loc": ("query", name), "msg": message} for name in names if name not in known]
-
-
-def reading_themselves(dependant: Dependant) -> Dependant:
-    """The same tree, where FastAPI leaves their parameters to those that read them by themselves."""
-    made = copy.copy(dependant)
-    made.dependencies = [reading_themselves(child) for child in dependant.dependencies]
-    if isinstance(dependant.call, ReadQuery):
-        made.query_params = []
-    return made

@@ -11,8 +11,9 @@ from urllib.parse import quote, urlencode
 from fastapi import Request, Response
 from sqlalchemy import BindParameter, Column, ColumnElement, Select, bindparam, tuple_
 
-from ..context import current_context
+from ..context import context_of
 from ..database.pages import Page
+from ..runtime import runtime_of
 from .columns import kind_of
 from .cursors import Cursors
 
@@ -103,10 +104,10 @@ class ListQuery:
         return f"{path_of(self.request)}?{urlencode([*given, ('cursor', cursor)])}"
 
     def cursors(self) -> Cursors:
-        context = current_context(self.request)
+        context, runtime = context_of(self.request), runtime_of(self.request)
         subject = context.principal.subject if context.principal else None
         bound = (path_of(self.request), self.order_by, sorted(self.filters.items()), context.tenant_id, subject)
-        return Cursors(context.services.settings.service.signing_keys, bound)
+        return Cursors(runtime.settings.service.signing_keys, bound)
 
 
 def parameter(name: str) -> str:

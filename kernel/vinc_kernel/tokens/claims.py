@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from .refused import TokenRefused
@@ -16,11 +17,10 @@ from .refused import TokenRefused
 LONGEST_SUBJECT = 255  # RFC 7519 sets none; OpenID Connect Core, 2, says 255
 LONGEST_EMAIL = 320
 MOST_ELEMENTS = 1000
-MOST_DIGITS = 9
 LATEST = 2**53  # a double counts no further
 SERVICE = "service-account-"  # how Keycloak names the user of a client that acts for itself
-element = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}").fullmatch
 Json = Mapping[str, Any]
+element = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}").fullmatch
 
 
 @dataclass(slots=True, kw_only=True)
@@ -35,11 +35,8 @@ class Claims:
     roles: tuple[str, ...]
     is_realms: bool
     tenants: frozenset[str]
-    customers: frozenset[str]
-    addresses: frozenset[str]
-    multi_tenant: bool
-    generation: int
     is_service: bool
+    all: Json
 
 
 def read(given: Json) -> Claims:
@@ -47,7 +44,6 @@ def read(given: Json) -> Claims:
     subject, client = text(given, "sub", LONGEST_SUBJECT), optional_text(given, "azp")
     if not subject:
         raise TokenRefused("sub is empty")
-    tenants = elements(given, "allowed_wholesalers")
     is_realms = given.get("role") is None
     return Claims(
         issuer=text(given, "iss", 1000),
@@ -57,12 +53,9 @@ def read(given: Json) -> Claims:
         email=optional_text(given, "email", LONGEST_EMAIL),
         roles=roles(section(given, "realm_access"), "roles") if is_realms else roles(given, "role"),
         is_realms=is_realms,
-        tenants=tenants,
-        customers=elements(given, "allowed_customers"),
-        addresses=elements(given, "allowed_addresses"),
-        multi_tenant=truth(given, "multi_tenant") or len(tenants) > 1,
-        generation=number(given, "vinc_generation"),
+        tenants=elements(given, "allowed_wholesalers"),
         is_service=is_service(given),
+        all=MappingProxyType(dict(given)),
     )
 
 
@@ -94,25 +87,6 @@ def moment(given: Json, name: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < LATEST:
         raise TokenRefused(f"{name} is missing, or no time")
     return int(value)
-
-
-def number(given: Json, name: str) -> int:
-    value = given.get(name)
-    if value is None:
-        return 0
-    written = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-    if not isinstance(written, str) or not written.isascii() or not written.isdigit() or len(written) > MOST_DIGITS:
-        raise TokenRefused(f"{name} is no number")
-    return int(written)
-
-
-def truth(given: Json, name: str) -> bool:
-    value = given.get(name)
-    if value is None or isinstance(value, bool):
-        return bool(value)
-    if not isinstance(value, str) or value not in {"true", "false"}:
-        raise TokenRefused(f"{name} is neither true nor false")
-    return bool(value == "true")
 
 
 def section(given: Json, name: str) -> Json:

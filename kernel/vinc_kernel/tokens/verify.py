@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from json import JSONDecodeError
-from time import time
 from typing import Any
 
 from joserfc import jws
@@ -38,12 +37,14 @@ class Proof:
     keys: Keys
     edition: int
 
-    def holds(self) -> bool:
-        return time() < self.until and self.keys.edition == self.edition
+    def is_valid(self, now: float) -> bool:
+        return now < self.until and self.keys.edition == self.edition
 
 
-async def verify(token: bytes, find: Find) -> tuple[Claims, Proof]:
-    """What an access token says, and how long; `find` gives the keys of a trusted issuer, by its `iss`.
+async def verify(token: bytes, find: Find, now: float) -> tuple[Claims, Proof]:
+    """Return what an access token says, and its proof.
+
+    `find` returns the keys of a trusted issuer, by its `iss`; `now` is in seconds since 1970.
 
     Raises TokenRefused, and Unavailable where the issuer must be asked and cannot.
     """
@@ -66,7 +67,7 @@ async def verify(token: bytes, find: Find) -> tuple[Claims, Proof]:
         raise TokenRefused("the signature is not valid")
     claims = read(given)
     check_purpose(given, keys.issuer, claims)
-    check_time(given, claims.expires)
+    check_time(given, claims.expires, now)
     return claims, Proof(claims.expires + LEEWAY, keys, edition)
 
 
@@ -112,9 +113,8 @@ def check_purpose(given: Mapping[str, Any], issuer: Issuer, claims: Claims) -> N
         raise TokenRefused("azp is not one of the clients")
 
 
-def check_time(given: Mapping[str, Any], expires: int) -> None:
+def check_time(given: Mapping[str, Any], expires: int, now: float) -> None:
     """Raise TokenRefused for a token that has expired, or is of the future."""
-    now = time()
     if now >= expires + LEEWAY:
         raise TokenRefused("it has expired")
     if moment(given, "iat") > now + LEEWAY:

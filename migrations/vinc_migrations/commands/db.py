@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from vinc_kernel.commands.command import Command, Commands
 
     from ..check import Models
-    from ..unit import How
+    from ..connection import MigrationOptions
 
 # Alembic takes 0.2 s to import, so it is imported where a command needs it.
 
@@ -36,14 +36,14 @@ def add(commands: Commands) -> None:
 
     init = action("init", run_init, "make the database, the five roles and their grants; print the SQL you may not run")
     init.add_argument("--admin-url", metavar="URL", help="who makes them; VINC_DATABASE_MIGRATION_URL")
-    upgrade = action("upgrade", run_upgrade, "bring every plugin's tables to their newest revision, in order")
+    upgrade = action("upgrade", run_upgrade, "bring the kernel's and every plugin's tables to their newest revision")
     upgrade.add_argument("--plugin", metavar="NAME", help="this plugin only")
     upgrade.add_argument("--to", metavar="REVISION", help="up to this revision; with --plugin")
     downgrade = action("downgrade", run_downgrade, "take one plugin's tables back; what they hold may be lost")
     downgrade.add_argument("--plugin", metavar="NAME", required=True, help="whose tables")
     downgrade.add_argument("--to", metavar="REVISION", required=True, help="a revision, or base")
-    action("current", run_current, "show where the database stands in each plugin's history")
-    history = action("history", run_history, "list the revisions of every plugin, the newest last")
+    action("current", run_current, "show the database's revision in each history")
+    history = action("history", run_history, "list the revisions of the kernel and every plugin, the newest last")
     history.add_argument("--plugin", metavar="NAME", help="this plugin only")
     action("check", run_check, "compare models, histories, roles, grants and policies with the database")
     revision = action("revision", run_revision, "write a revision from the difference between models and database")
@@ -88,7 +88,7 @@ def refuse_no_address(url: str) -> None:
 
 
 def passwords(settings: DatabaseSettings, roles: Roles) -> dict[str, str]:
-    """The passwords that our addresses carry, where they name our roles."""
+    """Return the passwords that our addresses carry, where they name our roles."""
     given = [make_url(url.get_secret_value()) for url in (settings.url, settings.migration_url) if url]
     logins = (roles.app, roles.migrator)
     return {url.username: str(url.password) for url in given if url.username in logins and url.password}
@@ -100,7 +100,7 @@ def run_upgrade(args: Namespace, settings: KernelSettings, _: Sources) -> int:
     if args.to and not args.plugin:
         raise DatabaseError("--to needs --plugin: revisions of different plugins have nothing to do with each other")
     chosen = histories(settings, args.plugin)
-    upgrade(address(settings.database), chosen, how(settings), target=args.to or HEADS)
+    upgrade(address(settings.database), chosen, options(settings), target=args.to or HEADS)
     say(f"{len(chosen)} histor{'y is' if len(chosen) == 1 else 'ies are'} up to date")
     return 0
 
@@ -108,18 +108,17 @@ def run_upgrade(args: Namespace, settings: KernelSettings, _: Sources) -> int:
 def run_downgrade(args: Namespace, settings: KernelSettings, _: Sources) -> int:
     from ..run import downgrade
 
-    downgrade(address(settings.database), histories(settings, args.plugin)[0], how(settings), target=args.to)
+    downgrade(address(settings.database), histories(settings, args.plugin)[0], options(settings), target=args.to)
     return 0
 
 
 def run_current(_: Namespace, settings: KernelSettings, __: Sources) -> int:
     from ..run import current
 
-    places = current(address(settings.database), histories(settings))
-    state = {True: "behind", False: "newest"}
+    word = {True: "behind", False: "newest"}
     rows = [
-        (one.plugin, one.at or "base", one.head or "base", state[one.is_behind] if one.is_known else "unknown")
-        for one in places
+        (one.plugin, one.at or "base", one.head or "base", word[one.is_behind] if one.is_known else "unknown")
+        for one in current(address(settings.database), histories(settings))
     ]
     print_table([("plugin", "at", "newest", "state"), *rows])
     return 0
@@ -134,7 +133,8 @@ def run_history(args: Namespace, settings: KernelSettings, _: Sources) -> int:
 def run_check(_: Namespace, settings: KernelSettings, given: Sources) -> int:
     from ..check import check
 
-    findings = check(address(settings.database), histories(settings), models(settings, given), how(settings))
+    _kernel, *plugins = histories(settings)
+    findings = check(address(settings.database), plugins, models(settings, given), options(settings))
     for line in findings:
         say(line)
     say(f"{len(findings)} findings" if findings else "database, histories and models are equal")
@@ -147,19 +147,21 @@ def run_revision(args: Namespace, settings: KernelSettings, given: Sources) -> i
     history = histories(settings, args.plugin)[0]
     url = address(settings.database) if args.autogenerate else None
     own = models(settings, given).get(args.plugin, ()) if url else ()
-    say(str(write_revision(url, history, args.message, models=own, how=how(settings))))
+    say(str(write_revision(url, history, args.message, models=own, options=options(settings))))
     return 0
 
 
 def histories(settings: KernelSettings, plugin: str | None = None) -> list[History]:
-    """The histories of the enabled plugins, or that of one."""
+    """Return the kernel's history and those of the enabled plugins, or that of one."""
     from .. import find
 
-    return [find.history_named(settings, plugin)] if plugin else find.histories(settings)
+    if plugin:
+        return [find.history_named(settings, plugin)]
+    return [find.KERNEL_HISTORY, *find.plugin_histories(settings)]
 
 
 def models(settings: KernelSettings, given: Sources) -> Models:
-    """The models of each plugin that loads, by its name."""
+    """Return the models of each plugin that loads, by its name."""
     from vinc_kernel.plugins.assemble import LoadOptions, assemble
     from vinc_kernel.plugins.trials import select_plugins
 
@@ -167,10 +169,10 @@ def models(settings: KernelSettings, given: Sources) -> Models:
     return {one.plugin.name: one.contribution.models for one in assembly.ready}
 
 
-def how(settings: KernelSettings) -> How:
-    from ..unit import How
+def options(settings: KernelSettings) -> MigrationOptions:
+    from ..connection import MigrationOptions
 
-    return How(roles=Roles(settings.database.role_prefix), tell=say)
+    return MigrationOptions(roles=Roles(settings.database.role_prefix), report=say)
 
 
 def address(settings: DatabaseSettings) -> str:

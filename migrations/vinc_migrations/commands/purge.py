@@ -9,7 +9,7 @@ from vinc_kernel.commands.command import REFUSED, print_table, say
 from vinc_kernel.errors import VincError
 from vinc_kernel.manifest import read_manifest
 from vinc_kernel.plugins.arrange import survey
-from vinc_kernel.plugins.find import find, well_formed
+from vinc_kernel.plugins.find import RESERVED, find, well_formed
 from vinc_kernel.settings import KernelSettings, Sources
 
 if TYPE_CHECKING:
@@ -28,19 +28,19 @@ def add(actions: Commands) -> None:
 
 
 def run(args: Namespace, settings: KernelSettings, _: Sources) -> int:
-    """Show what goes and, when told so, take it away."""
+    """Show what goes and, with --yes, drop it."""
     from vinc_kernel.database.roles import (
         Roles,  # what takes most of a second to import, beside commands that need nothing of it
     )
 
+    from ..connection import MigrationOptions
     from ..find import address
     from ..purge import purge
-    from ..unit import How
 
     name: str = args.name
     needed_by = refuse_in_use(name, settings)
-    how = How(roles=Roles(settings.database.role_prefix))
-    counted = purge(address(settings.database), name, how, needed_by=needed_by, sure=args.yes)
+    options = MigrationOptions(roles=Roles(settings.database.role_prefix))
+    counted = purge(address(settings.database), name, options, needed_by=needed_by, sure=args.yes)
     if counted:
         print_table([("table", "rows"), *((table, str(rows)) for table, rows in counted.items())])
     if args.yes:
@@ -52,8 +52,8 @@ def run(args: Namespace, settings: KernelSettings, _: Sources) -> int:
 
 def refuse_in_use(name: str, settings: KernelSettings) -> list[str]:
     """Raise while the plugin, or one that needs it, runs; return the other ones that need it."""
-    if not well_formed(name):
-        raise PurgeRefused(f"{name!r} is no plugin's name; it is of the form [a-z][a-z0-9]*")
+    if not well_formed(name) or name in RESERVED:
+        raise PurgeRefused(f"{name!r} is no plugin's name; it is of the form [a-z][a-z0-9]*, and not reserved")
     plugins = survey(find(), read_manifest(settings))
     needing = [one for one in plugins if name in one.needs]
     running = [one.name for one in plugins if one.enabled and (one.name == name or one in needing)]

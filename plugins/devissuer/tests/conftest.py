@@ -13,7 +13,7 @@ from httpx import AsyncClient, Response
 from vinc_devissuer.service.issuer import DevIssuer
 from vinc_identity.contracts import IdentityProvider, Profile, ProviderUser
 from vinc_kernel import App
-from vinc_testing import Application, Database
+from vinc_testing import Database, VincApp
 
 ALICE, PASSWORD = "alice@acme.example", "correct horse battery"
 INTERVAL = 0.1  # seconds between two looks at an issuer's keys
@@ -37,9 +37,9 @@ def vinc_environment() -> Mapping[str, str]:
 
 
 @pytest.fixture
-def app(vinc_app: Application) -> App:
+def app(vinc_app: VincApp) -> App:
     """The application, as this plugin sees it."""
-    return App(vinc_app.services, "devissuer")
+    return vinc_app.plugin("devissuer")
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 from httpx import ASGITransport, AsyncClient
 
 from vinc_identity.contracts import IdentityProvider, Profile, ProviderUser
-from vinc_testing import Application, Database
+from vinc_testing import Database, VincApp
 
 from .conftest import ALICE, PASSWORD, CountingHasher, ask, sign_in
 
@@ -96,7 +96,7 @@ async def test_an_unknown_address_is_counted_like_a_known_one(
 
 
 async def test_fifty_guesses_lock_the_address_and_no_other(
-    client: AsyncClient, vinc_app: Application, alice: ProviderUser
+    client: AsyncClient, vinc_app: VincApp, alice: ProviderUser
 ) -> None:
     for number in range(10):
         await guess(client, 5, f"somebody{number}@acme.example")

@@ -12,7 +12,7 @@ from vinc_devissuer.commands import rotate_keys
 from vinc_devissuer.service.issuer import DevIssuer
 from vinc_identity.contracts import ProviderUser
 from vinc_kernel import App
-from vinc_testing import Application, Database
+from vinc_testing import Database, VincApp
 
 from .conftest import INTERVAL, me, sign_in
 
@@ -30,11 +30,11 @@ async def published(client: AsyncClient) -> list[str]:
     return [key["kid"] for key in (await client.get("/devissuer/jwks")).json()["keys"]]
 
 
-def second_client(client: AsyncClient, other: Application) -> AsyncClient:
+def second_client(client: AsyncClient, other: VincApp) -> AsyncClient:
     return AsyncClient(transport=ASGITransport(other), base_url=str(client.base_url))
 
 
-async def test_two_workers_that_need_a_key_at_once_make_one(client: AsyncClient, vinc_second_app: Application) -> None:
+async def test_two_workers_that_need_a_key_at_once_make_one(client: AsyncClient, vinc_second_app: VincApp) -> None:
     async with second_client(client, vinc_second_app) as other:
         found = await asyncio.gather(*(published(one) for one in (client, other, client, other)))
 
@@ -43,7 +43,7 @@ async def test_two_workers_that_need_a_key_at_once_make_one(client: AsyncClient,
 
 
 async def test_a_rotation_fails_no_request_on_any_worker(
-    client: AsyncClient, alice: ProviderUser, vinc_second_app: Application, vinc_database: Database
+    client: AsyncClient, alice: ProviderUser, vinc_second_app: VincApp, vinc_database: Database
 ) -> None:
     seen: list[tuple[str, int]] = []
 
@@ -60,7 +60,7 @@ async def test_a_rotation_fails_no_request_on_any_worker(
         calling = asyncio.create_task(keep_calling())
         await call(client)
         for _ in range(2):  # by a worker that neither of those is told of
-            await rotate_keys(App(vinc_second_app.services, "devissuer"))
+            await rotate_keys(vinc_second_app.plugin("devissuer"))
             await asyncio.sleep(3 * INTERVAL)
             age(vinc_database, 61)
             await asyncio.sleep(3 * INTERVAL)

@@ -13,7 +13,7 @@ from httpx import ASGITransport, AsyncClient
 from vinc_devissuer.commands import locked, unlock
 from vinc_identity.contracts import IdentityProvider, Profile, ProviderUser
 from vinc_kernel import App, VincError
-from vinc_testing import Application
+from vinc_testing import VincApp
 
 from .conftest import ALICE, PASSWORD, ask, sign_in
 
@@ -128,7 +128,7 @@ async def test_what_is_not_counted_cannot_be_unlocked(app: App, alice: ProviderU
 
 
 async def test_a_caller_of_any_name_is_counted_and_its_name_is_not_kept(
-    vinc_app: Application, client: AsyncClient, alice: ProviderUser, caplog: pytest.LogCaptureFixture
+    vinc_app: VincApp, client: AsyncClient, alice: ProviderUser, caplog: pytest.LogCaptureFixture
 ) -> None:
     elsewhere = ASGITransport(vinc_app, client=(PASSWORD * 500, 1))  # what a proxy that is believed passes on
     async with AsyncClient(transport=elsewhere, base_url=str(client.base_url)) as other:

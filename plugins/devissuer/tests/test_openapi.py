@@ -9,33 +9,33 @@ import pytest
 from httpx import AsyncClient
 
 from vinc_identity.contracts import ProviderUser
-from vinc_testing import Application
+from vinc_testing import VincApp
 
 from .conftest import sign_in
 
 PATHS = "/api/v1/devissuer/"
 
 
-def responses(app: Application, path: str, method: str = "post") -> dict[str, Any]:
+def responses(app: VincApp, path: str, method: str = "post") -> dict[str, Any]:
     found: dict[str, Any] = json.loads(app.openapi())["paths"][f"{PATHS}{path}"][method]["responses"]
     return found
 
 
 @pytest.mark.parametrize(("client_id", "status"), [("vinc-docs", 400), ("another", 401)])
 async def test_a_refusal_has_the_form_that_the_document_tells(
-    vinc_app: Application, client: AsyncClient, alice: ProviderUser, client_id: str, status: int
+    vinc_app: VincApp, client: AsyncClient, alice: ProviderUser, client_id: str, status: int
 ) -> None:
     answer = await sign_in(client, password="wrong", client_id=client_id)
     content = responses(vinc_app, "token")[str(status)]["content"]
     name = content["application/json"]["schema"]["$ref"].rpartition("/")[2]
-    schema = json.loads(vinc_app.openapi())["components"]["schemas"][name]
+    schema = json.loads(vinc_app.application.openapi())["components"]["schemas"][name]
 
     assert (answer.status_code, answer.headers["content-type"]) == (status, "application/json")
     assert set(schema["required"]) <= set(answer.json()) <= set(schema["properties"])
 
 
 async def test_what_the_kernel_refuses_there_is_a_problem_as_the_document_tells(
-    vinc_app: Application, client: AsyncClient
+    vinc_app: VincApp, client: AsyncClient
 ) -> None:
     refused = await client.post("/devissuer/token", headers={"Authorization": "Bearer nobodys"})
     contents = responses(vinc_app, "token")["401"]["content"]
@@ -45,7 +45,7 @@ async def test_what_the_kernel_refuses_there_is_a_problem_as_the_document_tells(
 
 
 @pytest.mark.parametrize("method", ["get", "post"])
-async def test_the_page_is_a_page_when_it_refuses(vinc_app: Application, client: AsyncClient, method: str) -> None:
+async def test_the_page_is_a_page_when_it_refuses(vinc_app: VincApp, client: AsyncClient, method: str) -> None:
     answer = await client.request(method, "/devissuer/password")
     contents = responses(vinc_app, "password", method)["400"]["content"]
 

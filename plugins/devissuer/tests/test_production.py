@@ -10,9 +10,9 @@ from pydantic import ValidationError
 
 from vinc_devissuer.settings import DevissuerSettings
 from vinc_kernel import StartError, VincError
-from vinc_testing import Application
+from vinc_testing import VincApp
 
-MakeApp = Callable[[], Application]
+MakeApp = Callable[[], VincApp]
 OPTIONAL = "[plugins.tenants]\n[plugins.identity]\n[plugins.devissuer]\nrequired = false\n"
 UNSET = ["", "prod"]  # an empty value is none
 UNKNOWN = ["production", "Prod", "PROD", " prod", "live", "Test"]
@@ -48,9 +48,10 @@ async def test_where_it_is_optional_production_starts_without_it(
 ) -> None:
     (tmp_path / "plugins.toml").write_text(OPTIONAL)
     monkeypatch.setenv("VINC_PLUGINS_FILE", str(tmp_path / "plugins.toml"))
-    async with vinc_make_app().lifespan() as services:
-        assert services.states["devissuer"].state == "quarantined"
-        assert services.trusted.issuers == []
+    async with vinc_make_app().started() as app:
+        states = {one.name: one.state for one in app.plugin("health").plugins}
+        assert states["devissuer"] == "quarantined"
+        assert app.application.runtime.trusted.issuers == []
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from httpx import AsyncClient
 
 from vinc_kernel import HealthCheck
-from vinc_testing import Application
+from vinc_testing import VincApp
 
 
 async def test_the_service_says_that_it_is_ok(client: AsyncClient) -> None:
@@ -41,9 +41,9 @@ async def down() -> None:
 
 @pytest.mark.parametrize(("required", "status"), [(True, 503), (False, 200)])
 async def test_only_what_is_required_makes_a_worker_unready(
-    vinc_app: Application, client: AsyncClient, *, required: bool, status: int
+    vinc_app: VincApp, client: AsyncClient, *, required: bool, status: int
 ) -> None:
-    vinc_app.services.checks.append(HealthCheck(name="printer", required=required, ask=down))
+    vinc_app.application.runtime.registry.checks.append(HealthCheck(name="printer", required=required, ask=down))
     answer = await client.get("/health/ready")
     live = await client.get("/health/live")
 

@@ -26,7 +26,7 @@ from vinc_identity.contracts import (
 )
 from vinc_identity.directory import StoredPrincipals
 from vinc_kernel import App, hooks
-from vinc_testing import Application, Database, MakeToken
+from vinc_testing import Database, MakeToken, VincApp
 
 ISSUER = "urn:vinc:test"  # whose tokens VINC_ENV=test believes
 ELSEWHERE = "urn:elsewhere"
@@ -148,9 +148,9 @@ def vinc_environment(tmp_path: Path) -> Mapping[str, str]:
 
 
 @pytest.fixture
-def app(vinc_app: Application) -> App:
+def app(vinc_app: VincApp) -> App:
     """The application, as this plugin sees it."""
-    return App(vinc_app.services, "identity")
+    return vinc_app.plugin("identity")
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ import pytest
 
 from vinc_identity.directory import StoredPrincipals
 from vinc_identity.service import last_seen
-from vinc_identity.service.beside import every
 from vinc_kernel import App, VincError
 from vinc_testing import Database
 
@@ -116,24 +115,3 @@ async def test_who_is_refused_was_not_seen(
     await last_seen.write(app)
 
     assert seen_at(vinc_database) is None
-
-
-async def test_work_beside_the_requests_goes_on_after_a_failure_and_ends_with_the_block(app: App) -> None:
-    import asyncio
-
-    done: list[int] = []
-    enough = asyncio.Event()
-
-    async def work(_: App) -> None:
-        done.append(1)
-        if len(done) == 1:
-            raise ValueError("no")
-        enough.set()
-
-    async with every(0.01, work, app, what="a test"):
-        await asyncio.wait_for(enough.wait(), 5)
-    number = len(done)
-    await asyncio.sleep(0.05)
-
-    assert number >= 2
-    assert len(done) == number

@@ -12,7 +12,7 @@ from httpx import AsyncClient
 
 from vinc_identity.directory import StoredPrincipals
 from vinc_kernel import Principal
-from vinc_testing import Application, Database
+from vinc_testing import Database, VincApp
 
 from .conftest import ELSEWHERE, ISSUER, SignIn, row_of
 
@@ -62,10 +62,12 @@ async def test_nobody_is_401(client: AsyncClient) -> None:
 
 
 async def test_somebody_who_comes_for_the_first_time_many_times_at_once_is_remembered_once(
-    sign_in: SignIn, vinc_app: Application, vinc_second_app: Application, vinc_database: Database
+    sign_in: SignIn, vinc_app: VincApp, vinc_second_app: VincApp, vinc_database: Database
 ) -> None:
-    directories: list[StoredPrincipals] = [one.services.find(StoredPrincipals) for one in (vinc_app, vinc_second_app)]
-    came = Principal(subject="alice", role="", issuer=ISSUER, email="A@b.example", generation=4)
+    directories: list[StoredPrincipals] = [
+        one.plugin("identity").get(StoredPrincipals) for one in (vinc_app, vinc_second_app)
+    ]
+    came = Principal(subject="alice", role="", issuer=ISSUER, email="A@b.example", claims={"vinc_generation": 4})
     found = await asyncio.gather(*(one.resolve(came) for one in directories for _ in range(10)))
 
     assert len({one.id for one in found if one}) == 1

@@ -11,9 +11,8 @@ from psycopg import sql
 
 from vinc_identity.directory import StoredPrincipals
 from vinc_identity.service import last_seen
-from vinc_identity.service.beside import attempt
 from vinc_kernel import App
-from vinc_testing import Application, Database
+from vinc_testing import Database, VincApp
 
 from .conftest import Caller, SignIn, machine, row_of, within_a_second
 
@@ -57,7 +56,7 @@ async def status_is(caller: Caller, *statuses: int) -> bool:
 
 
 async def test_while_the_database_is_away_it_is_503_for_all_and_never_200_for_somebody_disabled(
-    sign_in: SignIn, boss: Caller, vinc_app: Application, away: Away
+    sign_in: SignIn, boss: Caller, vinc_app: VincApp, away: Away
 ) -> None:
     alice, bob, new = sign_in(), sign_in("bob"), sign_in("carol")
     await alice.id()
@@ -72,12 +71,12 @@ async def test_while_the_database_is_away_it_is_503_for_all_and_never_200_for_so
     assert [(await one.me()).status_code for one in (bob, new)] == [401, 200]
 
 
-async def believes_nothing(app: Application) -> bool:
-    return not app.services.changes.are_known
+async def believes_nothing(app: VincApp) -> bool:
+    return not app.application.runtime.caches.is_current
 
 
 async def test_what_was_known_is_believed_for_a_second_and_no_longer(
-    sign_in: SignIn, vinc_app: Application, away: Away
+    sign_in: SignIn, vinc_app: VincApp, away: Away
 ) -> None:
     alice = sign_in()
     await alice.id()
@@ -98,7 +97,7 @@ async def test_what_was_seen_meanwhile_is_written_when_the_database_is_back(
     principal = await sign_in().id()
 
     async def is_written() -> bool:
-        await attempt(last_seen.write, app, what="writing")
+        await last_seen.write_at_the_end(app)
         return principal not in stored.seen
 
     with away():

@@ -179,7 +179,7 @@ async def test_what_is_wrong_is_said_in_one_line_before_anything_is_done(
 
 
 async def test_without_any_provider_the_line_says_what_to_enable(app: App, sign_in: SignIn, capsys: Printed) -> None:
-    app.services.forget("provider")
+    app._runtime.registry.withdraw("provider")
     with pytest.raises(Refused, match="vinc plugins enable keycloak"):
         await create(app, capsys)
     with pytest.raises(Refused, match="neither here nor"):

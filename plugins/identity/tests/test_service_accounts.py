@@ -14,7 +14,7 @@ from vinc_identity.contracts import ProviderUnavailable, UserExists
 from vinc_identity.directory import StoredPrincipals
 from vinc_identity.errors import Refused
 from vinc_kernel import App, VincError
-from vinc_testing import Application, Database
+from vinc_testing import Database, VincApp
 
 from .conftest import ELSEWHERE, ISSUER, Caller, FakeProvider, SignIn, machine, row_of, within_a_second
 
@@ -243,7 +243,7 @@ async def test_a_deleted_account_is_refused_at_once_on_every_worker_and_one_made
     sign_in: SignIn,
     provider: FakeProvider,
     vinc_database: Database,
-    vinc_second_app: Application,
+    vinc_second_app: VincApp,
     capsys: Printed,
 ) -> None:
     await create(app)

@@ -16,7 +16,7 @@ from vinc_identity.contracts import ProviderUser
 from vinc_identity.directory import StoredPrincipals
 from vinc_identity.service import telling
 from vinc_kernel import App, Principal
-from vinc_testing import Application, Database
+from vinc_testing import Database, VincApp
 
 from .conftest import ELSEWHERE, Caller, FakeProvider, SignIn, due_again, row_of, within_a_second
 
@@ -139,7 +139,7 @@ async def test_what_is_changed_while_the_provider_is_told_is_told_as_well(
 
 
 async def test_while_the_provider_is_told_no_connection_is_held(
-    sign_in: SignIn, boss: Caller, provider: FakeProvider, vinc_app: Application, vinc_database: Database
+    sign_in: SignIn, boss: Caller, provider: FakeProvider, vinc_app: VincApp, vinc_database: Database
 ) -> None:
     principal = await sign_in().id()
     held: list[int] = []
@@ -174,14 +174,14 @@ async def test_one_that_the_provider_fails_on_does_not_hold_up_the_others(
 
 
 async def test_two_workers_do_not_tell_the_same(
-    sign_in: SignIn, provider: FakeProvider, vinc_database: Database, vinc_second_app: Application, app: App
+    sign_in: SignIn, provider: FakeProvider, vinc_database: Database, vinc_second_app: VincApp, app: App
 ) -> None:
     people = [await sign_in(f"person{number}").id() for number in range(6)]
     vinc_database.admin.execute("update identity_principal set generation = 1")
 
     async def other() -> None:
         provider.before = None
-        await telling.tell_all(App(vinc_second_app.services, "identity"))
+        await telling.tell_all(vinc_second_app.plugin("identity"))
 
     provider.before = other
     await telling.tell_all(app)
@@ -272,7 +272,7 @@ async def test_all_but_the_platform_are_403(sign_in: SignIn, role: str, provider
 
 
 async def test_another_worker_refuses_within_a_second_and_takes_the_new_token_at_once(
-    sign_in: SignIn, boss: Caller, vinc_second_app: Application
+    sign_in: SignIn, boss: Caller, vinc_second_app: VincApp
 ) -> None:
     transport = ASGITransport(vinc_second_app)
     async with AsyncClient(transport=transport, base_url=boss.client.base_url) as elsewhere:
@@ -321,14 +321,14 @@ async def test_of_an_issuer_that_nobody_administers_the_highest_number_counts(
 
 
 async def test_disabled_is_disabled_also_when_nothing_is_kept_in_memory(
-    sign_in: SignIn, boss: Caller, vinc_app: Application
+    sign_in: SignIn, boss: Caller, vinc_app: VincApp
 ) -> None:
     """Threats T10: PostgreSQL decides, and Valkey only tells sooner."""
     alice = sign_in()
     await change(boss, await alice.id(), "disable")
-    assert vinc_app.services.redis is not None
-    await vinc_app.services.redis.flushall()
-    vinc_app.services.find(StoredPrincipals).known.clear()
+    assert vinc_app.application.runtime.redis is not None
+    await vinc_app.application.runtime.redis.flushall()
+    vinc_app.application.runtime.registry.find(StoredPrincipals).known.clear()
 
     assert await status_of(alice) == 401
 

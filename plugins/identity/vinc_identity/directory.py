@@ -14,6 +14,7 @@ from uuid import UUID
 from vinc_kernel import App, Cache, Principal, Session, logger
 
 from . import repository
+from .claims import generation_in
 from .contracts import IdentityProvider
 from .repository import Key
 from .schemas import Stored
@@ -47,13 +48,13 @@ class Known:
             expires=stored.expires_at.timestamp() if stored.expires_at else inf,
         )
 
-    def objection(self, principal: Principal, now: float) -> str:
+    def objection(self, principal: Principal, generation: int, now: float) -> str:
         """Why the principal may not come in; empty when they may."""
         if self.disabled:
             return "it is disabled"
         if principal.kind != self.kind:
             return f"it is known as a {self.kind}, and the token is of a {principal.kind}"
-        if principal.generation != self.generation:
+        if generation != self.generation:
             return "the session has ended"
         return "" if now < self.expires else "the account has expired"
 
@@ -102,17 +103,20 @@ class StoredPrincipals:
         return await self.looked_at(principal)
 
     async def looked_at(self, principal: Principal) -> Principal | None:
-        key = (principal.issuer, principal.subject)
+        key, generation = (principal.issuer, principal.subject), generation_in(principal.claims)
+        if generation is None:
+            logger.info("credentials are refused: vinc_generation is no number")
+            return None
         found = await self.known.get(key)
         if found is None:
-            found = await self.first_seen(key, principal)
-        elif principal.generation > found.generation:
-            found = await self.caught_up(key, principal)
+            found = await self.first_seen(key, principal, generation)
+        elif generation > found.generation:
+            found = await self.caught_up(key, generation)
         if found is None:
             logger.warning("refused: no service account is registered for the subject %s", principal.subject)
             return None
         now = time()
-        if why := found.objection(principal, now):
+        if why := found.objection(principal, generation, now):
             logger.info("the principal %s is refused: %s", found.id, why)
             return None
         email = principal.email.lower()
@@ -122,11 +126,10 @@ class StoredPrincipals:
         found.given, found.recognised = principal, replace(principal, id=found.id)
         return found.recognised
 
-    async def first_seen(self, key: Key, principal: Principal) -> Known | None:
+    async def first_seen(self, key: Key, principal: Principal, generation: int) -> Known | None:
         """Remember a person from now on; a service account is registered by an operator, or by nobody."""
         if principal.kind != "person":
             return None
-        generation = principal.generation
         values = {"issuer": key[0], "subject": key[1], "email": principal.email.lower()}
         async with self.app.session() as db:
             await repository.add(db, {**values, "generation": generation, "confirmed": generation})
@@ -134,7 +137,7 @@ class StoredPrincipals:
             found = await repository.find(db, key)
         return Known.of(found) if found else None
 
-    async def caught_up(self, key: Key, principal: Principal) -> Known | None:
+    async def caught_up(self, key: Key, generation: int) -> Known | None:
         """What is remembered by now: it is a login right after the sessions ended, of which this worker has not heard.
 
         Else the provider counts ahead of us, as after a backup was restored. Sessions that have ended may be among
@@ -143,12 +146,12 @@ class StoredPrincipals:
         """
         async with self.app.session() as db:
             found = await repository.find(db, key)
-            if found is None or found.generation >= principal.generation:
+            if found is None or found.generation >= generation:
                 return Known.of(found) if found else None
             self.invalidate(db, key)
             if key[0] != administered(self.app):
-                return Known.of(await repository.rise(db, key, principal.generation))
-            await repository.count_on(db, key, principal.generation)
+                return Known.of(await repository.rise(db, key, generation))
+            await repository.count_on(db, key, generation)
         logger.warning("the principal %s has a token of later than is known here: its sessions end", found.id)
         return Known.of(found)
 

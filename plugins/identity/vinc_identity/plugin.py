@@ -2,11 +2,11 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from vinc_kernel import App, Contribution, PrincipalDirectory, hooks
 
 SECONDS_TO_NOTE, SECONDS_TO_TELL = 60, 10
-SEEN, UNTOLD = "writing when principals were seen", "telling the identity provider"
 
 
 @hooks.contribute
@@ -31,16 +31,13 @@ def contribute() -> Contribution:
 async def remember(app: App) -> AsyncGenerator[None]:
     from .directory import StoredPrincipals
     from .service import last_seen, telling
-    from .service.beside import attempt, every
 
     stored = StoredPrincipals.of(app)
     app.provide(stored)
     app.provide(stored, PrincipalDirectory)
+    app.background(partial(last_seen.write, app), every=SECONDS_TO_NOTE)
+    app.background(partial(telling.tell_all, app), every=SECONDS_TO_TELL)
     try:
-        async with (
-            every(SECONDS_TO_NOTE, last_seen.write, app, what=SEEN),
-            every(SECONDS_TO_TELL, telling.tell_all, app, what=UNTOLD),
-        ):
-            yield
+        yield
     finally:
-        await attempt(last_seen.write, app, what=SEEN)
+        await last_seen.write_at_the_end(app)

@@ -8,7 +8,7 @@ import pytest
 from vinc_identity.contracts import IdentityProvider
 from vinc_kernel import StartError
 from vinc_keycloak.service.provider import KeycloakProvider
-from vinc_testing import Application
+from vinc_testing import VincApp
 
 from .conftest import GIVEN
 
@@ -37,9 +37,9 @@ def vinc_environment(tmp_path: Path, more: dict[str, str]) -> Mapping[str, str]:
     return {**GIVEN, "VINC_KEYCLOAK_SERVER_URL": "http://127.0.0.1:1", **file, **more}
 
 
-async def test_it_starts_and_is_ready_without_a_keycloak(vinc_app: Application) -> None:
-    provider = vinc_app.services.find(IdentityProvider)
-    keys = vinc_app.services.trusted.find(ISSUER)
+async def test_it_starts_and_is_ready_without_a_keycloak(vinc_app: VincApp) -> None:
+    provider = vinc_app.application.runtime.registry.find(IdentityProvider)
+    keys = vinc_app.application.runtime.trusted.find(ISSUER)
 
     assert isinstance(provider, KeycloakProvider)
     assert provider.issuer == ISSUER
@@ -47,7 +47,7 @@ async def test_it_starts_and_is_ready_without_a_keycloak(vinc_app: Application) 
     assert (keys.issuer.audience, keys.issuer.jwks_url) == ("vinc-api", f"{ISSUER}/protocol/openid-connect/certs")
     assert keys.issuer.sign_in
     assert (keys.issuer.sign_in.flow, keys.issuer.sign_in.client_id) == ("code", "vinc-web")
-    assert not [check for check in vinc_app.services.checks if check.name == "keycloak"]
+    assert not [check for check in vinc_app.application.runtime.registry.checks if check.name == "keycloak"]
 
 
 @pytest.mark.parametrize(
@@ -61,16 +61,16 @@ async def test_it_starts_and_is_ready_without_a_keycloak(vinc_app: Application) 
         ({**IN_PRODUCTION, **MAIL}, "VINC_KEYCLOAK__SMTP_STARTTLS"),
     ],
 )
-def test_what_is_unsafe_stops_production(vinc_make_app: Callable[[], Application], name: str) -> None:
+def test_what_is_unsafe_stops_production(vinc_make_app: Callable[[], VincApp], name: str) -> None:
     with pytest.raises(StartError, match=f"keycloak: settings: {name}: "):
         vinc_make_app()
 
 
 @pytest.mark.parametrize("more", [{"VINC_KEYCLOAK_SERVER_URL": ""}])
-async def test_without_an_address_it_signs_nobody_in(vinc_app: Application) -> None:
-    assert vinc_app.services.find(IdentityProvider) is None
+async def test_without_an_address_it_signs_nobody_in(vinc_app: VincApp) -> None:
+    assert vinc_app.application.runtime.registry.find(IdentityProvider) is None
 
 
 @pytest.mark.parametrize("more", [IN_PRODUCTION])
-async def test_it_is_for_production(vinc_app: Application) -> None:
-    assert vinc_app.services.find(IdentityProvider)
+async def test_it_is_for_production(vinc_app: VincApp) -> None:
+    assert vinc_app.application.runtime.registry.find(IdentityProvider)

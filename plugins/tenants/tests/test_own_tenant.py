@@ -66,7 +66,7 @@ async def test_a_change_is_seen_by_the_next_request_that_names_the_tenant(
 ) -> None:
     from vinc_kernel import TenantDirectory
 
-    directory = vinc_app.services.find(TenantDirectory)
+    directory = vinc_app.application.runtime.registry.find(TenantDirectory)
     before = (await directory.find("acme")).name
     await change(admin, acme, {"name": "New"})
 

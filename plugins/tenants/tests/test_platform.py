@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 from httpx import ASGITransport, AsyncClient
 
-from vinc_testing import Application, ClientAs, Database
+from vinc_testing import ClientAs, Database, VincApp
 
 from .conftest import Billing, fail, rows_of, swallow, within_a_second
 
@@ -153,7 +153,7 @@ async def test_a_stranger_does_not_learn_that_a_tenant_is_suspended(
 
 
 async def test_suspending_is_known_on_another_worker_within_a_second(
-    platform: AsyncClient, member: AsyncClient, vinc_second_app: Application, acme: UUID
+    platform: AsyncClient, member: AsyncClient, vinc_second_app: VincApp, acme: UUID
 ) -> None:
     transport = ASGITransport(vinc_second_app)
     async with AsyncClient(transport=transport, base_url=member.base_url, headers=member.headers) as elsewhere:

@@ -13,7 +13,7 @@ from vinc_kernel import App, TenantDirectory
 from vinc_tenants import purge as purging
 from vinc_tenants import service
 from vinc_tenants.errors import PurgeFailed
-from vinc_testing import Application, Database
+from vinc_testing import Database, VincApp
 
 from .conftest import SET_UP, Billing, Step, fail, plant, rows_of, swallow, within_a_second
 
@@ -43,12 +43,12 @@ def closed(database: Database, slug: str, *, days: int = -1) -> UUID:
     return made
 
 
-def app_of(app: Application) -> App:
-    return App(app.services, "tenants")
+def app_of(app: VincApp) -> App:
+    return app.plugin("tenants")
 
 
 async def test_all_rows_of_one_tenant_go_and_none_of_another(
-    vinc_app: Application, tables: Database, billing: Billing
+    vinc_app: VincApp, tables: Database, billing: Billing
 ) -> None:
     ours, theirs = closed(tables, "acme"), closed(tables, "globex", days=1)
     plant(tables, ours, invoices=3, notes=2)
@@ -61,7 +61,7 @@ async def test_all_rows_of_one_tenant_go_and_none_of_another(
     assert [(one.tenant.slug, one.tenant.id) for one in billing.purged if one.tenant] == [("acme", ours)]
 
 
-async def test_the_slug_and_a_receipt_stay_and_nothing_personal(vinc_app: Application, tables: Database) -> None:
+async def test_the_slug_and_a_receipt_stay_and_nothing_personal(vinc_app: VincApp, tables: Database) -> None:
     ours = closed(tables, "acme")
     plant(tables, ours)
     await purging.purge(app_of(vinc_app), Key(ours))
@@ -84,7 +84,7 @@ async def test_the_slug_and_a_receipt_stay_and_nothing_personal(vinc_app: Applic
     ("step", "why"), [(fail, "it raised ValueError"), (swallow, "it went on after an error of the database")]
 )
 async def test_where_a_plugin_fails_nothing_is_gone_and_running_again_goes_on(
-    vinc_app: Application, tables: Database, billing: Billing, step: Step, why: str
+    vinc_app: VincApp, tables: Database, billing: Billing, step: Step, why: str
 ) -> None:
     tenants = {slug: closed(tables, slug) for slug in ("acme", "globex")}
     for tenant in tenants.values():
@@ -102,7 +102,7 @@ async def test_where_a_plugin_fails_nothing_is_gone_and_running_again_goes_on(
 
 
 async def test_one_that_fails_does_not_hold_up_the_others(
-    vinc_app: Application, tables: Database, billing: Billing
+    vinc_app: VincApp, tables: Database, billing: Billing
 ) -> None:
     ours, theirs = closed(tables, "acme", days=-2), closed(tables, "globex")
     plant(tables, ours)
@@ -122,7 +122,7 @@ async def test_one_that_fails_does_not_hold_up_the_others(
     assert set(rows_of(tables, theirs).values()) == {0}
 
 
-async def test_rows_that_cannot_be_deleted_fail_the_purge(vinc_app: Application, tables: Database) -> None:
+async def test_rows_that_cannot_be_deleted_fail_the_purge(vinc_app: VincApp, tables: Database) -> None:
     ours = closed(tables, "acme")
     plant(tables, ours)
     tables.admin.execute(KEEP)
@@ -138,7 +138,7 @@ async def test_rows_that_cannot_be_deleted_fail_the_purge(vinc_app: Application,
 
 
 @pytest.mark.parametrize("status", ["active", "suspended", "purged"])
-async def test_only_a_closing_tenant_is_purged(vinc_app: Application, tables: Database, status: str) -> None:
+async def test_only_a_closing_tenant_is_purged(vinc_app: VincApp, tables: Database, status: str) -> None:
     ours = tables.add_tenant("acme")
     tables.admin.execute("update tenants_tenant set status = %s", [status])
     plant(tables, ours)
@@ -148,7 +148,7 @@ async def test_only_a_closing_tenant_is_purged(vinc_app: Application, tables: Da
     assert set(rows_of(tables, ours).values()) == {1}
 
 
-async def test_grace_is_kept_unless_one_says_at_once(vinc_app: Application, tables: Database) -> None:
+async def test_grace_is_kept_unless_one_says_at_once(vinc_app: VincApp, tables: Database) -> None:
     ours = closed(tables, "acme", days=1)
     waited = [one async for one in purging.purge_due(app_of(vinc_app))]
 
@@ -158,10 +158,12 @@ async def test_grace_is_kept_unless_one_says_at_once(vinc_app: Application, tabl
 
 
 async def test_a_purged_tenant_is_not_found_on_any_worker(
-    vinc_app: Application, vinc_second_app: Application, tables: Database
+    vinc_app: VincApp, vinc_second_app: VincApp, tables: Database
 ) -> None:
     ours = closed(tables, "acme")
-    directories: list[TenantDirectory] = [app.services.find(TenantDirectory) for app in (vinc_app, vinc_second_app)]
+    directories: list[TenantDirectory] = [
+        app.application.runtime.registry.find(TenantDirectory) for app in (vinc_app, vinc_second_app)
+    ]
     before = [await one.find(key) for one in directories for key in (ours, "acme")]
     await purging.purge(app_of(vinc_app), Key(ours))
 
@@ -174,7 +176,7 @@ async def gone(directory: TenantDirectory, tenant: UUID) -> bool:
     return await directory.find(tenant) is None and await directory.find("acme") is None
 
 
-async def test_what_is_being_written_meanwhile_goes_too(vinc_app: Application, tables: Database) -> None:
+async def test_what_is_being_written_meanwhile_goes_too(vinc_app: VincApp, tables: Database) -> None:
     ours = closed(tables, "acme")
     app = app_of(vinc_app)
     async with app.session(ours) as db:
@@ -189,7 +191,7 @@ async def test_what_is_being_written_meanwhile_goes_too(vinc_app: Application, t
 
 
 async def test_who_writes_for_ever_keeps_the_tenant(
-    vinc_app: Application, tables: Database, monkeypatch: pytest.MonkeyPatch
+    vinc_app: VincApp, tables: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(purging, "SECONDS_TO_WAIT", 0.2)
     ours = closed(tables, "acme")
@@ -202,7 +204,7 @@ async def test_who_writes_for_ever_keeps_the_tenant(
     assert rows_of(tables, ours)["billing_invoice"] >= 1
 
 
-async def test_closing_twice_keeps_the_end_of_the_grace(vinc_app: Application, tables: Database) -> None:
+async def test_closing_twice_keeps_the_end_of_the_grace(vinc_app: VincApp, tables: Database) -> None:
     ours = tables.add_tenant("acme")
     app = app_of(vinc_app)
     ends = []

@@ -13,7 +13,7 @@ from vinc_tenants import purge as purging
 from vinc_tenants import repository, service
 from vinc_tenants.errors import SlugTaken
 from vinc_tenants.schemas import NewTenant
-from vinc_testing import Application, ClientAs, Database
+from vinc_testing import ClientAs, Database, VincApp
 
 SLUGS = ["acme", "acme-1", "globex", "f00d", "deadbeef"]
 STEPS = st.lists(
@@ -24,11 +24,11 @@ STEPS = st.lists(
 @given(STEPS)
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_no_slug_ever_leads_to_two_tenants(
-    vinc_app: Application, client_as: ClientAs, tables: Database, steps: list[tuple[str, str]]
+    vinc_app: VincApp, client_as: ClientAs, tables: Database, steps: list[tuple[str, str]]
 ) -> None:
     platform = client_as("super_admin", "operators")
-    app = App(vinc_app.services, "tenants")
-    directory: TenantDirectory = vinc_app.services.find(TenantDirectory)
+    app = vinc_app.plugin("tenants")
+    directory: TenantDirectory = vinc_app.application.runtime.registry.find(TenantDirectory)
     tables.admin.execute("truncate tenants_tenant, tenants_receipt, billing_invoice, billing_line")
     made: dict[str, UUID] = {}
     status: dict[str, str] = {}

@@ -10,7 +10,7 @@ from httpx import AsyncClient
 from psycopg.errors import CheckViolation
 
 from vinc_kernel import TenantDirectory
-from vinc_testing import Application, ClientAs, Database, MakeToken
+from vinc_testing import ClientAs, Database, MakeToken, VincApp
 
 SignedIn = Callable[..., dict[str, str]]
 
@@ -84,8 +84,8 @@ async def test_the_database_refuses_a_status_that_cannot_be(vinc_database: Datab
         vinc_database.admin.execute(f"update tenants_tenant set {change}")
 
 
-async def test_the_directory_knows_tenants_by_id_and_by_slug(vinc_app: Application, acme: UUID) -> None:
-    directory: TenantDirectory = vinc_app.services.find(TenantDirectory)
+async def test_the_directory_knows_tenants_by_id_and_by_slug(vinc_app: VincApp, acme: UUID) -> None:
+    directory: TenantDirectory = vinc_app.application.runtime.registry.find(TenantDirectory)
     by_id, by_slug, nobody = [await directory.find(key) for key in (acme, "acme", "nowhere")]
 
     assert by_id == by_slug
@@ -95,9 +95,9 @@ async def test_the_directory_knows_tenants_by_id_and_by_slug(vinc_app: Applicati
 
 
 async def test_a_tenant_that_was_found_is_not_looked_up_again(
-    vinc_app: Application, vinc_database: Database, acme: UUID
+    vinc_app: VincApp, vinc_database: Database, acme: UUID
 ) -> None:
-    directory: TenantDirectory = vinc_app.services.find(TenantDirectory)
+    directory: TenantDirectory = vinc_app.application.runtime.registry.find(TenantDirectory)
     before = await directory.find("acme")
     vinc_database.admin.execute("update tenants_tenant set name = 'behind everybody''s back'")
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fastapi.openapi.utils import get_openapi
-from fastapi.routing import APIRoute, RouteContext
+from fastapi.routing import APIRoute
 
 from vinc_kernel.endpoints import Endpoint
 from vinc_kernel.errors import VincError
@@ -124,7 +124,7 @@ def operation_of(endpoint: Endpoint, method: str) -> tuple[dict[str, Any], dict[
         return {}, {}
     route = copy.copy(endpoint.route)
     route.include_in_schema = True
-    document = get_openapi(title="", version="", routes=[RouteContext(route)])
+    document = get_openapi(title="", version="", routes=[route])
     (item,) = document["paths"].values()
     return item.get(method.lower(), {}), document.get("components", {}).get("schemas", {})
 

@@ -12,7 +12,7 @@ from starlette.routing import Mount
 
 from vinc_kernel.context import Tenant, TenantDirectory
 from vinc_kernel.endpoints import WEBSOCKET, Endpoint
-from vinc_kernel.guards import Requirement
+from vinc_kernel.permissions import Requirement
 
 from ..clients import client_of
 from ..tenants import RememberedTenants
@@ -58,15 +58,15 @@ class Stage:
 
     @property
     def prefix(self) -> str:
-        return self.app.services.settings.service.api_prefix
+        return self.app.runtime.settings.service.api_prefix
 
     @property
     def tenant_header(self) -> str:
-        return self.app.services.settings.service.tenant_header
+        return self.app.runtime.settings.service.tenant_header
 
     async def tenant(self, slug: str) -> Tenant:
         """A tenant with this slug, made if missing."""
-        directory = self.app.services.find(TenantDirectory)
+        directory = self.app.runtime.registry.find(TenantDirectory)
         if isinstance(directory, RememberedTenants):
             directory.add(slug)
         else:
@@ -80,15 +80,17 @@ class Stage:
         """The role of a tenant's own user that may do most of those that may do this; None where only platform may."""
         if needs.platform:
             return None
-        rights = self.app.front.steps.rights
+        permissions = self.app.runtime.permissions
         named = frozenset[str]().union(*needs.roles)
-        candidates = {role for role in {*rights.by_role, *named, ANYBODY} if all(role in one for one in needs.roles)}
-        below = {role for role in candidates if rights.canonical.get(role, role) not in rights.platform_roles}
-        fit = sorted(role for role in below if needs.capabilities <= rights.of_role(role))
-        return max(fit, key=lambda role: len(rights.of_role(role)), default=None)
+        candidates = {
+            role for role in {*permissions.by_role, *named, ANYBODY} if all(role in one for one in needs.roles)
+        }
+        below = {role for role in candidates if permissions.canonical_name(role) not in permissions.platform_roles}
+        fit = sorted(role for role in below if needs.capabilities <= permissions.of_role(role))
+        return max(fit, key=lambda role: len(permissions.of_role(role)), default=None)
 
     def platform_role(self, where: str) -> str:
-        roles = sorted(self.app.front.steps.rights.platform_roles)
+        roles = sorted(self.app.runtime.permissions.platform_roles)
         if not roles:
             cure = "give its capability to a role: Capability(..., roles=['wholesale_admin'])"
             raise NotExercised(f"{where}: no role may ask it; {cure}")
@@ -100,7 +102,7 @@ class Stage:
             headers = bearer(f"walker-{tenant}", role, [tenant] if tenant else [])
             if tenant:
                 headers[self.tenant_header] = tenant
-            client = client_of(self.app, headers)
+            client = client_of(self.app, self.prefix, headers)
             self.stack.push_async_callback(client.aclose)
             self.callers[role, tenant] = Caller(client, self.overheard)
         return self.callers[role, tenant]

@@ -10,7 +10,7 @@ from fastapi.routing import APIRoute
 
 from vinc_kernel.database.uuid7 import uuid7
 from vinc_kernel.endpoints import WEBSOCKET, Endpoint
-from vinc_kernel.guards import Requirement
+from vinc_kernel.permissions import Requirement
 
 from .answers import Answer, Question, unlike
 from .described import SOURCE, Described

@@ -9,7 +9,7 @@ import tempfile
 import textwrap
 import time
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
 from typing import Any
@@ -21,14 +21,14 @@ from psycopg import Connection, sql
 
 from vinc_kernel.database.roles import Roles
 from vinc_kernel.database.tenant_owned import TENANT
-from vinc_kernel.database.versions import History, Place
+from vinc_kernel.database.versions import History, RevisionState
+from vinc_migrations.connection import MigrationOptions
 from vinc_migrations.prepare import prepare
 from vinc_migrations.run import current, downgrade, upgrade
-from vinc_migrations.unit import How, Patience
 from vinc_testing.servers import Servers, conninfo
 
 ACME, GLOBEX = UUID("00000000-0000-7000-8000-00000000000a"), UUID("00000000-0000-7000-8000-00000000000b")
-HURRIED = Patience(lock_seconds=0.4, attempts=3, seconds_between=0.1, turn_seconds=20)
+HURRIED = MigrationOptions(lock_timeout=0.4, lock_attempts=3, retry_delay=0.1, turn_timeout=20)
 HEAD = """
 import sqlalchemy as sa
 from alembic import op
@@ -110,23 +110,23 @@ class Ground:
         return revision
 
     @property
-    def how(self) -> How:
-        return How(roles=self.roles, patience=HURRIED, tell=self.told.append)
+    def options(self) -> MigrationOptions:
+        return replace(HURRIED, roles=self.roles, report=self.told.append)
 
     def up(self, *histories: History, target: str = "heads", role: str | None = None) -> None:
-        upgrade(self.url(role or self.roles.migrator), histories, self.how, target=target)
+        upgrade(self.url(role or self.roles.migrator), histories, self.options, target=target)
 
     def down(self, history: History, target: str = "base") -> None:
-        downgrade(self.url(self.roles.migrator), history, self.how, target=target)
+        downgrade(self.url(self.roles.migrator), history, self.options, target=target)
 
-    def places(self, *histories: History) -> dict[str, str | None]:
-        found: Sequence[Place] = current(self.url(self.roles.app), histories)
-        return {place.plugin: place.at for place in found}
+    def current(self, *histories: History) -> dict[str, str | None]:
+        found: Sequence[RevisionState] = current(self.url(self.roles.app), histories)
+        return {state.plugin: state.at for state in found}
 
     def start_upgrade(self, history: History, url: str | None = None) -> ForkServerProcess:
         """The same in a process of its own."""
         made = processes().Process(
-            target=upgrade, args=(url or self.url(self.roles.migrator), [history], How(roles=self.roles))
+            target=upgrade, args=(url or self.url(self.roles.migrator), [history], MigrationOptions(roles=self.roles))
         )
         made.start()
         return made

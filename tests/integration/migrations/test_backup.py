@@ -72,7 +72,7 @@ def test_a_dump_restores_the_rows_of_every_tenant_as_guarded_as_they_were(
     assert loaded.returncode == 0, loaded.stderr
     assert [number for _, _, number in filled.rows(COUNTS)] == [3, 3, 2, 2]
     assert restored.rows(COUNTS) == filled.rows(COUNTS)
-    assert check(restored.url(restored.roles.migrator), [], {}, restored.how) == []
+    assert check(restored.url(restored.roles.migrator), [], {}, restored.options) == []
 
 
 def test_a_dump_that_would_lack_rows_fails(filled: Ground, tmp_path: Path) -> None:

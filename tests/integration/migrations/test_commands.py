@@ -8,7 +8,7 @@ import alembic.config
 import pytest
 
 from vinc_kernel.cli import main
-from vinc_kernel.database.versions import History, revisions
+from vinc_kernel.database.versions import KERNEL_REVISIONS, History, revisions
 
 from .conftest import Ground
 
@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[3]
 Run = Callable[..., tuple[int, str, str]]
 HISTORY = History("tenants", ROOT / "plugins" / "tenants" / "vinc_tenants" / "migrations")
 FIRST, *_, HEAD = revisions(HISTORY)
+KERNEL = ["kernel", KERNEL_REVISIONS[-1], KERNEL_REVISIONS[-1], "newest"]
 
 
 @pytest.fixture
@@ -64,15 +65,27 @@ def stock(settings: Path, capsys: pytest.CaptureFixture[str]) -> Run:
 
 
 def test_upgrade_current_history_check_and_downgrade(vinc: Run) -> None:
+    def current() -> list[list[str]]:
+        return [line.split() for line in vinc("current")[1].splitlines()[1:]]
+
     assert vinc("init") == (0, vinc("init")[1], "")
-    assert vinc("current")[1].splitlines()[1].split() == ["tenants", "base", HEAD, "behind"]
-    assert vinc("check")[0] == 3
+    assert current() == [["kernel", "base", KERNEL_REVISIONS[-1], "behind"], ["tenants", "base", HEAD, "behind"]]
+    assert vinc("check")[:2] == (
+        3,
+        f"kernel: the database is at base, not at {KERNEL_REVISIONS[-1]}; run vinc db upgrade\n1 findings\n",
+    )
     code, out, err = vinc("upgrade")
     assert (code, err) == (0, "")
-    assert out.splitlines()[0] == f"tenants: base -> {FIRST} The table of tenants."
-    assert out.splitlines()[-1] == "1 history is up to date"
-    assert vinc("upgrade") == (0, "1 history is up to date\n", "")
-    assert vinc("current")[1].splitlines()[1].split() == ["tenants", HEAD, HEAD, "newest"]
+    told = out.splitlines()
+    assert [line.split()[:4] for line in told[:-1]] == [
+        [f"{plugin}:", start, "->", end]
+        for plugin, line in (("kernel", KERNEL_REVISIONS), ("tenants", revisions(HISTORY)))
+        for start, end in zip(["base", *line], line, strict=False)
+    ]
+    assert told[-1] == "2 histories are up to date"
+    assert vinc("upgrade") == (0, "2 histories are up to date\n", "")
+    assert current() == [KERNEL, ["tenants", HEAD, HEAD, "newest"]]
+    assert vinc("history")[1].splitlines()[1].split() == ["kernel", KERNEL_REVISIONS[0]]
     assert vinc("history", "--plugin", "tenants")[1].splitlines()[-1].split() == ["tenants", HEAD]
     assert vinc("check") == (0, "database, histories and models are equal\n", "")
     assert vinc("downgrade", "--plugin", "tenants", "--to", "base")[0] == 0
@@ -114,12 +127,14 @@ def test_check_says_how_many_findings_there_are_and_exits_with_three(vinc: Run, 
         (["upgrade", "--to", "x"], "--to needs --plugin"),
         (["upgrade", "--plugin", "tenants", "--to", "x"], "tenants: no revision begins with 'x'; see vinc db history"),
         (["revision", "--plugin", "tenants"], "tenants: the database is at base, not at"),
+        (["downgrade", "--plugin", "kernel", "--to", "base"], "kernel: its tables cannot be taken back"),
     ],
 )
 def test_what_cannot_be_done_is_one_line(vinc: Run, words: list[str], complaint: str) -> None:
     code, out, err = vinc(*words)
 
-    assert (code, out) == (1, "")
+    assert code == 1
+    assert all(line.startswith("kernel: ") for line in out.splitlines())  # what comes first is done
     assert err.startswith(f"vinc: {complaint}")
     assert len(err.splitlines()) == 1
 
@@ -135,11 +150,11 @@ def test_a_disabled_plugin_keeps_its_tables_and_its_place(vinc: Run, settings: P
     vinc("upgrade")
     settings.write_text("[plugins.health]\n[plugins.tenants]\nenabled = false\n")
 
-    assert vinc("upgrade") == (0, "0 histories are up to date\n", "")
+    assert vinc("upgrade") == (0, "1 history is up to date\n", "")
     assert vinc("check")[0] == 0
-    assert vinc("current")[1].splitlines()[1:] == []
+    assert [line.split() for line in vinc("current")[1].splitlines()[1:]] == [KERNEL]
     settings.write_text("[plugins.health]\n[plugins.tenants]\n")
-    assert vinc("current")[1].splitlines()[1].split() == ["tenants", HEAD, HEAD, "newest"]
+    assert vinc("current")[1].splitlines()[2].split() == ["tenants", HEAD, HEAD, "newest"]
 
 
 DISTRIBUTION = {
@@ -169,12 +184,12 @@ def test_a_distribution_is_installed_migrated_uninstalled_and_installed_again(
 
     shutil.move(site, tmp_path / "away")
     settings.write_text("[plugins.tenants]\n")
-    assert vinc("upgrade") == (0, "1 history is up to date\n", "")
+    assert vinc("upgrade") == (0, "2 histories are up to date\n", "")
     assert vinc("check")[0] == 0
 
     shutil.move(tmp_path / "away", site)
     settings.write_text("[plugins.cards]\n[plugins.tenants]\n")
-    assert vinc("current")[1].splitlines()[1].split() == ["cards", "one", "one", "newest"]
+    assert vinc("current")[1].splitlines()[2].split() == ["cards", "one", "one", "newest"]
     assert ground.rows("select n from cards_card") == [(1,)]
 
 
@@ -182,9 +197,10 @@ def test_a_distribution_is_installed_migrated_uninstalled_and_installed_again(
 def test_alembic_upgrades_every_plugin_to_its_newest_revision(stock: Run, target: str) -> None:
     code, out, _ = stock("upgrade", target)
     assert code == 0
-    assert out.startswith(f"tenants: base -> {FIRST} The table of tenants.\n")
+    assert out.startswith(f"kernel: base -> {KERNEL_REVISIONS[0]} The kernel's own tables")
+    assert f"tenants: base -> {FIRST} The table of tenants.\n" in out
     assert stock("upgrade", target)[:2] == (0, "")
-    assert stock("current")[:2] == (0, f"tenants: {HEAD} (head)\n")
+    assert stock("current")[:2] == (0, f"kernel: {KERNEL_REVISIONS[-1]} (head)\ntenants: {HEAD} (head)\n")
 
 
 REFUSED = {
@@ -208,8 +224,4 @@ def test_alembic_refuses_everything_else_with_the_command_to_use(stock: Run, gro
     assert code != 0
     assert f"use `{REFUSED[command]}`" in out + err
     assert ground.rows("select count(*) from pg_class where relname like 'vinc\\_%' and relkind = 'r'") == [(0,)]
-    assert sorted(path.name for path in (ROOT / "migrations").iterdir() if path.is_file()) == [
-        "env.py",
-        "script.py.mako",
-    ]
     assert not (ROOT / "migrations" / "versions").exists()

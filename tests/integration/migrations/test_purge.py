@@ -12,6 +12,7 @@ from vinc_migrations.purge import purge
 
 from .conftest import Ground, tenant_table
 
+KERNELS = ["vinc_change", "vinc_table", "vinc_version_kernel"]
 Run = Callable[..., tuple[int, str, str]]
 SHOWN = """table          rows
 users_extra_x  4
@@ -101,7 +102,7 @@ def test_the_tables_go_by_their_recorded_owner_and_never_by_their_names(
     assert out.endswith(f"{name}: 2 tables are gone\n")
     assert not [one for one in tables(ground) if one.startswith((f"{name}_", f"vinc_version_{name}_"))]
     assert ground.rows(f"select distinct plugin from vinc_table where plugin <> '{other}'") == []
-    assert ground.places(*histories.values()) == {name: None, other: f"{other}2"}
+    assert ground.current(*histories.values()) == {name: None, other: f"{other}2"}
 
 
 def test_after_a_purge_the_plugin_begins_anew(ground: Ground, histories: dict[str, History], vinc: Run) -> None:
@@ -110,7 +111,7 @@ def test_after_a_purge_the_plugin_begins_anew(ground: Ground, histories: dict[st
     ground.up(histories["user"])
 
     assert ground.rows("select count(*) from user_card") == [(0,)]
-    assert ground.places(histories["user"]) == {"user": "user2"}
+    assert ground.current(histories["user"]) == {"user": "user2"}
 
 
 @pytest.mark.parametrize(
@@ -119,7 +120,8 @@ def test_after_a_purge_the_plugin_begins_anew(ground: Ground, histories: dict[st
         ("users", "users", "users may run and use its tables: vinc plugins disable users"),
         ("user", "user orders", "user, orders may run and use its tables: vinc plugins disable orders"),
         ("user", "orders", "orders may run and use its tables: vinc plugins disable orders"),
-        ("x-y", "", "'x-y' is no plugin's name; it is of the form [a-z][a-z0-9]*"),
+        ("x-y", "", "'x-y' is no plugin's name; it is of the form [a-z][a-z0-9]*, and not reserved"),
+        ("kernel", "", "'kernel' is no plugin's name; it is of the form [a-z][a-z0-9]*, and not reserved"),
     ],
 )
 def test_a_plugin_that_runs_or_is_needed_by_one_that_does_keeps_its_tables(
@@ -147,7 +149,14 @@ def test_a_plugin_that_another_one_with_tables_needs_keeps_its_own(
     assert tables(ground) == before
     assert vinc("orders", "--yes")[0] == 0
     assert vinc("user", "--yes")[0] == 0
-    assert tables(ground) == ["users_extra_x", "users_user", "vinc_change", "vinc_table", "vinc_version_users"]
+    assert tables(ground) == [
+        "users_extra_x",
+        "users_user",
+        "vinc_change",
+        "vinc_table",
+        "vinc_version_kernel",
+        "vinc_version_users",
+    ]
 
 
 def test_what_somebody_has_made_upon_a_table_keeps_all_of_them(ground: Ground, histories: dict[str, History]) -> None:
@@ -155,7 +164,7 @@ def test_what_somebody_has_made_upon_a_table_keeps_all_of_them(ground: Ground, h
     before = tables(ground)
 
     with pytest.raises(DatabaseError) as refused:
-        purge(ground.url(ground.roles.migrator), "user", ground.how, needed_by=[], sure=True)
+        purge(ground.url(ground.roles.migrator), "user", ground.options, needed_by=[], sure=True)
 
     assert str(refused.value) == "user: another plugin's table or view is made upon these; nothing was taken away"
     assert tables(ground) == before
@@ -169,7 +178,7 @@ def test_views_and_tables_that_point_at_each_other_go_together(ground: Ground) -
     view = 'op.execute("create view a_view with (security_invoker = true) as select * from a_whole")'
     ground.up(ground.plugin("a", table("a_whole"), table("a_part", *part), (view, "pass")))
 
-    gone = purge(ground.url(ground.roles.migrator), "a", ground.how, needed_by=[], sure=True)
+    gone = purge(ground.url(ground.roles.migrator), "a", ground.options, needed_by=[], sure=True)
 
     assert gone == {"a_part": 0, "a_whole": 0}
-    assert tables(ground) == ["vinc_change", "vinc_table"]
+    assert tables(ground) == KERNELS

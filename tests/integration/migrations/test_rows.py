@@ -62,7 +62,7 @@ def test_another_number_of_rows_than_expected_rolls_the_revision_back(any_migrat
     assert str(refused.value) == (
         "invoices: revision invoices2 (invoices2.py): a data step touched 4 rows, not 3; look at its conditions"
     )
-    assert any_migrator.places(history) == {"invoices": "invoices1"}
+    assert any_migrator.current(history) == {"invoices": "invoices1"}
     column = "select count(*) from pg_attribute where attname = 'short' and attrelid = 'invoices_invoice'::regclass"
     assert any_migrator.rows(column) == [(0,)]
 
@@ -84,7 +84,7 @@ def test_a_statement_outside_of_a_data_step_fails_and_does_not_silently_see_no_r
     any_migrator.fill("invoices_invoice")
     any_migrator.add(history, f"op.execute({statement!r})")
 
-    with pytest.raises(DatabaseError, match=r"row-level security.*; put the step into `with data\(expect=n\):`"):
+    with pytest.raises(DatabaseError, match=r"row-level security.*; put it into `with data_migration\(expect=n\):`"):
         any_migrator.up(history)
 
     assert any_migrator.rows(ALL) == [(4,)]
@@ -125,7 +125,9 @@ def test_a_foreign_key_that_would_not_look_at_the_rows_is_refused(any_migrator: 
     any_migrator.do(ORPHAN)
     any_migrator.add(history, KEY)
 
-    with pytest.raises(DatabaseError, match=r"row-level security.*or constraints into `with all_rows\(\):`"):
+    with pytest.raises(
+        DatabaseError, match=r"row-level security.*constraints into `with bypass_row_level_security\(\):`"
+    ):
         any_migrator.up(history)
 
 
@@ -152,7 +154,7 @@ def test_revisions_go_up_down_and_up_again_with_rows_of_two_tenants(any_migrator
     any_migrator.down(history)
     assert any_migrator.rows("select * from vinc_table") == []
     any_migrator.up(history)
-    assert any_migrator.places(history) == {"invoices": "invoices2"}
+    assert any_migrator.current(history) == {"invoices": "invoices2"}
 
 
 def test_the_application_sees_the_rows_of_its_scope_and_after_it_none(ground: Ground) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Generator
 import pytest
 from psycopg import AsyncConnection
 
-from vinc_kernel.database import floor
+from vinc_kernel.database import minimum_version
 from vinc_kernel.database.startup_checks import refuse_unsafe_database
 from vinc_kernel.errors import DatabaseError
 from vinc_testing.servers import conninfo
@@ -60,17 +60,17 @@ alter table a_t no force row level security
 drop policy vinc_tenant on a_t
     a_t: the policy vinc_tenant is missing; call enable_row_level_security() in a revision
 create policy more on a_t using (true)
-    a_t: the policy more is not one of the two expected; make it `as restrictive`, or drop it
+    a_t: the policy more is not expected here; make it `as restrictive`, or drop it
 create policy more on a_t for insert with check (true)
-    a_t: the policy more is not one of the two expected; make it `as restrictive`, or drop it
+    a_t: the policy more is not expected here; make it `as restrictive`, or drop it
 alter policy vinc_tenant on a_t with check (true)
-    a_t: the policy vinc_tenant is not one of the two expected; make it `as restrictive`, or drop it
+    a_t: the policy vinc_tenant is not expected here; make it `as restrictive`, or drop it
 alter policy vinc_tenant on a_t using ({condition} or current_setting('vinc.platform') = 'on')
-    a_t: the policy vinc_tenant is not one of the two expected; make it `as restrictive`, or drop it
+    a_t: the policy vinc_tenant is not expected here; make it `as restrictive`, or drop it
 alter policy vinc_tenant on a_t using (tenant_id = nullif(current_setting('vinc.tenant_id', true), '')::uuid)
-    a_t: the policy vinc_tenant is not one of the two expected; make it `as restrictive`, or drop it
+    a_t: the policy vinc_tenant is not expected here; make it `as restrictive`, or drop it
 alter policy vinc_platform on a_t to {0.app}, {0.platform}
-    a_t: the policy vinc_platform is not one of the two expected; make it `as restrictive`, or drop it
+    a_t: the policy vinc_platform is not expected here; make it `as restrictive`, or drop it
 set role {0.owner}; create table a_copy (like a_t including all)
     a_copy: row level security is not enabled; call enable_row_level_security("a_copy") in its revision
 set role {0.owner}; create table a_child () inherits (a_t)
@@ -90,7 +90,7 @@ alter role {0.app} in database {1} set role = {0.platform}
 grant select on a_log_all to {0.app}
     a_log_all has the grants {0.app} select too many; run vinc db init
 grant select (at) on a_log_all to {0.app}
-    a_log_all: the column at is granted by itself; revoke it
+    a_log_all has the grants {0.app} select (at) too many; run vinc db init
 grant truncate on a_t to {0.app}
     a_t has the grants {0.app} truncate too many; run vinc db init
 grant references on a_t to {0.platform}
@@ -108,7 +108,7 @@ create function a_now() returns text immutable language sql as $$ select current
 create function a_now() returns text immutable return current_setting('vinc.tenant_id', true)
     a_now(): an immutable function must not read a setting: plans keep its first answer; make it stable
 drop table vinc_change
-    vinc_change: the kernel's table is missing; run vinc db upgrade
+    vinc_change: the kernel's table is missing; restore it
 alter role {0.app} superuser
     {0.app}: this role is a superuser, so nothing keeps tenants apart; connect as {0.app}, which vinc db init puts right
 alter role {0.app} bypassrls
@@ -188,7 +188,7 @@ async def test_another_role_than_the_applications_is_told_to_be_that(guarded: Gr
 
 
 async def test_a_server_with_known_holes_stops_production(guarded: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(floor, "MINIMUM_VERSIONS", {18: 189_999, 17: 179_999, 16: 169_999})
+    monkeypatch.setattr(minimum_version, "MINIMUM_VERSIONS", {18: 189_999, 17: 179_999, 16: 169_999})
 
     with pytest.raises(DatabaseError, match=r"^PostgreSQL 1\d\.\d+ has known holes in row level security; bring it to"):
         await start(guarded)

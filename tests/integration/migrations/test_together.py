@@ -7,8 +7,8 @@ import psycopg
 import pytest
 
 from vinc_kernel.errors import DatabaseError
+from vinc_migrations.connection import MigrationOptions
 from vinc_migrations.run import upgrade
-from vinc_migrations.unit import How, Patience
 
 from .conftest import HURRIED, Ground, tenant_table, wait_for
 
@@ -40,7 +40,7 @@ def test_of_two_that_migrate_at_once_one_does_it_and_the_other_finds_it_done(gro
         process.join(60)
 
     assert [process.exitcode for process in running] == [0, 0]
-    assert ground.places(history) == {"invoices": "invoices2"}
+    assert ground.current(history) == {"invoices": "invoices2"}
 
 
 def test_after_one_that_was_killed_the_next_one_runs(ground: Ground, line: str) -> None:
@@ -54,12 +54,12 @@ def test_after_one_that_was_killed_the_next_one_runs(ground: Ground, line: str) 
     wait_for(lambda: ground.rows(SLEEPERS) == [(0,)])
     (history.versions / "invoices1.py").write_text((history.versions / "invoices1.py").read_text().replace("120", "0"))
     ground.up(history)
-    assert ground.places(history) == {"invoices": "invoices1"}
+    assert ground.current(history) == {"invoices": "invoices1"}
     wait_for(lambda: ground.rows(HELD) == [(0,)])
 
 
 def test_nothing_of_a_migration_stays_behind_on_the_connection_of_a_pooler(ground: Ground, pooled: str) -> None:
-    upgrade(pooled, [ground.plugin("invoices", TABLE)], ground.how)
+    upgrade(pooled, [ground.plugin("invoices", TABLE)], ground.options)
 
     with psycopg.connect(pooled.replace("+psycopg", ""), autocommit=True, prepare_threshold=None) as connection:
         found = connection.execute(
@@ -74,7 +74,7 @@ def test_who_waits_too_long_for_another_process_is_told_so(ground: Ground) -> No
     process = ground.start_upgrade(history)
     wait_for(lambda: ground.rows(SLEEPERS) == [(1,)])
     try:
-        with pytest.raises(DatabaseError, match=r"^invoices: another process has been migrating for 0.3 s; try again"):
+        with pytest.raises(DatabaseError, match=r"^kernel: another process has been migrating for 0.3 s; try again"):
             Impatient(ground).up(history)
     finally:
         process.kill()
@@ -88,12 +88,12 @@ class Impatient(Ground):
         super().__init__(ground.servers, ground.name, ground.roles, ground.folder)
 
     @property
-    def how(self) -> How:
-        return How(roles=self.roles, patience=Patience(turn_seconds=0.3))
+    def options(self) -> MigrationOptions:
+        return MigrationOptions(roles=self.roles, turn_timeout=0.3)
 
 
-def test_the_usual_patience_with_a_lock_is_two_seconds() -> None:
-    assert Patience().lock_seconds == 2
+def test_a_lock_is_waited_for_two_seconds_by_default() -> None:
+    assert MigrationOptions().lock_timeout == 2
 
 
 def test_an_open_reader_makes_a_migration_fail_in_time_and_holds_up_no_other_reader(ground: Ground) -> None:
@@ -124,12 +124,12 @@ def test_an_open_reader_makes_a_migration_fail_in_time_and_holds_up_no_other_rea
         done.set()
         reader.join()
 
-    most = HURRIED.attempts * (HURRIED.lock_seconds + HURRIED.seconds_between)
+    most = HURRIED.lock_attempts * (HURRIED.lock_timeout + HURRIED.retry_delay)
     assert took < most + 1.5
-    assert HURRIED.lock_seconds / 2 < max(waits) < HURRIED.lock_seconds + 0.5
-    assert ground.places(history) == {"invoices": "invoices1"}
+    assert HURRIED.lock_timeout / 2 < max(waits) < HURRIED.lock_timeout + 0.5
+    assert ground.current(history) == {"invoices": "invoices1"}
     ground.up(history)
-    assert ground.places(history) == {"invoices": "invoices2"}
+    assert ground.current(history) == {"invoices": "invoices2"}
 
 
 def test_a_migration_gets_through_when_the_reader_leaves_between_two_attempts(ground: Ground) -> None:
@@ -145,7 +145,7 @@ def test_a_migration_gets_through_when_the_reader_leaves_between_two_attempts(gr
         leaving.join()
 
     assert any("attempt 2 of 3" in line for line in ground.told)
-    assert ground.places(history) == {"invoices": "invoices2"}
+    assert ground.current(history) == {"invoices": "invoices2"}
 
 
 INDEX = 'create_index_concurrently("uq_name", "invoices_invoice", ["tenant_id", "name"], unique=True)'
@@ -167,7 +167,7 @@ def test_an_index_is_made_beside_the_traffic_and_a_failed_attempt_leaves_none(gr
     ground.up(history)
     assert ground.rows(STATE) == [(True, True)]
     wait_for(lambda: ground.rows(HELD) == [(0,)])
-    assert ground.places(history) == {"invoices": "invoices2"}
+    assert ground.current(history) == {"invoices": "invoices2"}
 
 
 def test_an_invalid_index_that_a_killed_attempt_has_left_is_made_again(ground: Ground) -> None:
@@ -200,7 +200,7 @@ def test_an_index_beside_the_traffic_stands_in_a_revision_of_its_own(ground: Gro
     with pytest.raises(DatabaseError, match="index uq_name: it follows other changes; give it a revision of its own"):
         ground.up(history)
 
-    assert ground.places(history) == {"invoices": None}
+    assert ground.current(history) == {"invoices": None}
 
 
 def test_two_that_make_an_index_at_once_do_not_wait_for_each_other_forever(ground: Ground) -> None:
@@ -225,4 +225,4 @@ def test_an_index_beside_the_traffic_is_refused_behind_a_pooler(ground: Ground, 
     with pytest.raises(
         DatabaseError, match="a pooler is in the way; set VINC_DATABASE_MIGRATION_URL to the server itse"
     ):
-        upgrade(pooled, [history], ground.how)
+        upgrade(pooled, [history], ground.options)

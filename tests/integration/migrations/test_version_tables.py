@@ -3,7 +3,7 @@
 import pytest
 from psycopg import AsyncConnection
 
-from vinc_kernel.database.versions import places
+from vinc_kernel.database.versions import read_states, revisions
 from vinc_kernel.errors import DatabaseError
 from vinc_testing.servers import conninfo
 
@@ -16,7 +16,7 @@ async def test_a_role_that_may_not_read_the_version_tables_is_named_with_the_cur
     ground.do(f"revoke all on vinc_version_agents from {ground.roles.app}, public")
     async with await AsyncConnection.connect(conninfo(ground.url(ground.roles.app)), autocommit=True) as connection:
         with pytest.raises(DatabaseError) as refused:
-            await places(connection, [history])
+            await read_states(connection, {"agents": revisions(history)})
 
     assert str(refused.value) == (
         f"the role {ground.roles.app} may not read the version tables "

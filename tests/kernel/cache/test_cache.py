@@ -1,4 +1,4 @@
-"""A cache in one worker: what it keeps, for how long, and what it loads."""
+"""A cache in one worker: what it caches, for how long, and what it loads."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from time import monotonic
 import pytest
 
 from vinc_kernel.cache.cache import Cache
-from vinc_kernel.cache.changes import Changes
-from vinc_kernel.cache.keys import mark
-from vinc_kernel.cache.message import Change
+from vinc_kernel.cache.messages import Change, hash_key
+from vinc_kernel.cache.registry import CacheRegistry
 
 
 class Store:
@@ -35,35 +34,35 @@ def store() -> Store:
 
 
 @pytest.fixture
-def changes() -> Changes:
-    made = Changes()
-    made.read(monotonic() + 3600, {}, {})
-    return made
+def registry() -> CacheRegistry:
+    registry = CacheRegistry()
+    registry.update({}, before={}, read_at=monotonic() + 3600)
+    return registry
 
 
 @pytest.fixture
-def cached(changes: Changes, store: Store) -> Cache[str, str]:
-    return changes.cached("things.thing", store.load, 2)
+def cached(registry: CacheRegistry, store: Store) -> Cache[str, str]:
+    return registry.create("things.thing", store.load, 2)
 
 
-async def test_what_is_loaded_is_kept(cached: Cache[str, str], store: Store) -> None:
+async def test_what_is_loaded_is_cached(cached: Cache[str, str], store: Store) -> None:
     assert [await cached.get("a"), await cached.get("a")] == ["1", "1"]
     assert store.asked == ["a"]
 
 
-async def test_nothing_is_not_kept(cached: Cache[str, str], store: Store) -> None:
+async def test_none_is_not_cached(cached: Cache[str, str], store: Store) -> None:
     assert await cached.get("new") is None
     store.rows["new"] = "4"
 
     assert await cached.get("new") == "4"
 
 
-async def test_the_longest_unused_goes_first(cached: Cache[str, str], store: Store) -> None:
+async def test_the_least_recently_used_goes_first(cached: Cache[str, str], store: Store) -> None:
     for key in ("a", "b", "a", "c", "a", "b"):
         await cached.get(key)
 
     assert store.asked == ["a", "b", "c", "b"]
-    assert len(cached.kept) == len(cached.marks) == 2
+    assert len(cached.values) == len(cached.keys_by_hash) == 2
 
 
 async def test_those_who_ask_at_once_share_one_load(cached: Cache[str, str], store: Store) -> None:
@@ -83,7 +82,7 @@ async def test_one_who_stops_waiting_leaves_the_load_to_the_others(cached: Cache
     assert store.asked == ["a"]
 
 
-async def test_a_load_that_fails_is_told_to_all_and_not_kept(cached: Cache[str, str], store: Store) -> None:
+async def test_a_load_that_fails_fails_for_all_and_is_not_cached(cached: Cache[str, str], store: Store) -> None:
     async def fail(key: str) -> str | None:
         raise ConnectionError
 
@@ -96,14 +95,14 @@ async def test_a_load_that_fails_is_told_to_all_and_not_kept(cached: Cache[str, 
 
 
 async def test_a_load_that_raced_with_a_change_puts_no_old_value_back(
-    cached: Cache[str, str], changes: Changes, store: Store
+    cached: Cache[str, str], registry: CacheRegistry, store: Store
 ) -> None:
     store.gate.clear()
     early = asyncio.create_task(cached.get("a"))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     store.rows["a"] = "new"
-    changes.follow(Change("things.thing", 1, (mark("a"),)))
+    registry.apply(Change("things.thing", 1, frozenset([hash_key("a")])))
     late = asyncio.create_task(cached.get("a"))  # who asks after the change must not get what was before
     await asyncio.sleep(0)
     store.gate.set()
@@ -112,20 +111,20 @@ async def test_a_load_that_raced_with_a_change_puts_no_old_value_back(
     assert store.asked == ["a", "a"]
 
 
-async def test_without_the_numbers_nothing_kept_is_believed(
-    cached: Cache[str, str], changes: Changes, store: Store
+async def test_without_the_versions_nothing_cached_is_used(
+    cached: Cache[str, str], registry: CacheRegistry, store: Store
 ) -> None:
     await cached.get("a")
-    changes.read_at = monotonic() - 1.1
+    registry.read_at = monotonic() - 1.1
     store.rows["a"] = "new"
 
     assert await cached.get("a") == "new"
 
 
-async def test_without_the_numbers_nobody_joins_a_load_that_began_long_ago(
-    cached: Cache[str, str], changes: Changes, store: Store
+async def test_without_the_versions_nobody_joins_a_load_that_began_long_ago(
+    cached: Cache[str, str], registry: CacheRegistry, store: Store
 ) -> None:
-    changes.read_at = monotonic() - 1.1
+    registry.read_at = monotonic() - 1.1
     store.gate.clear()
     early = asyncio.create_task(cached.get("a"))
     await asyncio.sleep(0)

@@ -35,7 +35,7 @@ from ...credentials import JWT, credentials
 
 Client = Callable[[Any], httpx.AsyncClient]
 PluginOf = Callable[[str, Contribution], Plugin]
-ACME = Tenant(id=UUID(int=0xABC), slug="acme", name="Acme", without=frozenset({"extra"}))
+ACME = Tenant(id=UUID(int=0xABC), slug="acme", name="Acme", disabled_plugins=frozenset({"extra"}))
 GLOBEX = Tenant(id=UUID(int=0xDEF), slug="globex", name="Globex", status="suspended")
 INITECH = Tenant(id=UUID(int=0x123), slug="initech", name="Initech", status="closing")
 MANAGE = Capability("things.manage", title="Manage", roles=["manager"])
@@ -129,7 +129,7 @@ def tenants() -> Tenants:
 def app(plugin_of: PluginOf, tenants: Tenants) -> Application:
     settings = KernelSettings(service=ServiceSettings(env="test"), jwt=JWT)
     made = create_app(settings, plugins=[plugin_of("things", things()), plugin_of("extra", extra())])
-    made.services.things[TenantDirectory] = tenants
+    made.runtime.registry.services[TenantDirectory] = tenants
     return made
 
 
@@ -232,7 +232,7 @@ def without_length(answer: Response) -> dict[str, str]:
 
 
 async def test_who_has_a_plugin_has_its_methods_too(app: Application, client_of: Client, tenants: Tenants) -> None:
-    tenants.known = {**tenants.known, "acme": replace(ACME, without=frozenset())}
+    tenants.known = {**tenants.known, "acme": replace(ACME, disabled_plugins=frozenset())}
     api = client_of(app)
 
     assert (await api.get("/extra", headers=sent("a;manager;acme"))).status_code == 200

@@ -180,7 +180,7 @@ def serving() -> Callable[..., Any]:
     @asynccontextmanager
     async def serve(app: Application) -> AsyncGenerator[AsyncClient]:
         async with AsyncExitStack() as stack:
-            await open_plugins(app.assembly, app.services, stack)
+            await open_plugins(app.assembly, app.runtime, stack)
             transport = ASGITransport(app, raise_app_exceptions=False)
             yield await stack.enter_async_context(AsyncClient(transport=transport, base_url="http://test/api/v1"))
 

@@ -131,7 +131,7 @@ async def test_settings_that_raise_are_one_line_without_the_value(judge: Judge, 
         ("day = 1", "{toml}.day ({toml}): Extra inputs are not permitted"),
         (
             "days = 'topsecret'",
-            "{toml}.days ({toml}): RequestModel should be a valid integer, unable to parse string as an integer",
+            "{toml}.days ({toml}): Input should be a valid integer, unable to parse string as an integer",
         ),
     ],
 )

@@ -208,7 +208,7 @@ async def test_a_frontend_is_refused(judge: Judge) -> None:
 
 @pytest.mark.parametrize("guard", ["require_capabilities()", "require_roles()"])
 async def test_a_guard_that_asks_for_nothing_is_refused(judge: Judge, guard: str) -> None:
-    what = f"TypeError: {guard} needs at least one name; signed_in is for everybody who is known"
+    what = f"TypeError: {guard} needs at least one name; use signed_in for everybody who is signed in"
     line = f"bad: import: {what} ({{here}}); mend the plugin, or disable it with: vinc plugins disable bad"
     await judge(line, HEAD + f"GUARD = {guard}  # here")
 
@@ -217,7 +217,7 @@ def test_two_plugins_with_one_route_are_both_refused(workshop: Workshop) -> None
     code = HEAD + '@open_router.get("/x")  # here\nasync def f(): ...' + CONTRIBUTE.replace("ROUTER", "open_router")
     workshop.plugin("bad", code, required=False)
     workshop.plugin("other", code.replace('"/bad"', '"/bad"'), required=False, toml="prefixes = ['/bad']")
-    states = workshop.app().services.states
+    states = workshop.app().runtime.registry.states
 
     assert states["other"].why.startswith("other: order: the prefix '/bad' overlaps with what belongs to 'bad'")
     assert states["bad"].state == "ready"

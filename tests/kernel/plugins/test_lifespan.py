@@ -80,8 +80,8 @@ async def test_a_lifespan_that_fails(workshop: Workshop, serving: Any, code: str
         assert str(caught.value).replace("builtins.", "") == expected
         return
     async with serving(app) as client:
-        assert app.services.states["bad"].why.replace("builtins.", "") == expected
-        assert app.services.states["bad"].phase == "lifespan"
+        assert app.runtime.registry.states["bad"].why.replace("builtins.", "") == expected
+        assert app.runtime.registry.states["bad"].phase == "lifespan"
         answer = await client.get("/bad")
         assert (answer.status_code, answer.json()["type"]) == (503, "urn:vinc:problem:plugin-unavailable")
         assert (await client.get("/good")).json() == "good"
@@ -105,7 +105,7 @@ async def other(app):
     workshop.plugin("bad", code, required=False)
     app = workshop.app()
     async with serving(app):
-        assert (app.services.things, app.services.owners) == ({}, {})
+        assert (app.runtime.registry.services, app.runtime.registry.providers) == ({}, {})
 
 
 async def test_what_needs_a_plugin_that_did_not_open_does_not_open(workshop: Workshop, serving: Any) -> None:
@@ -116,20 +116,20 @@ async def test_what_needs_a_plugin_that_did_not_open_does_not_open(workshop: Wor
     app = workshop.app()
     async with serving(app) as client:
         assert (await client.get("/top")).status_code == 503
-        assert app.services.things == {}
-        assert app.services.states["top"].why.startswith("top: lifespan: it needs 'base', which is quarantined")
+        assert app.runtime.registry.services == {}
+        assert app.runtime.registry.states["top"].why.startswith("top: lifespan: it needs 'base', which is quarantined")
 
 
 async def test_lifespans_open_in_order_and_close_in_reverse(workshop: Workshop, serving: Any) -> None:
-    body = "seen = app.services.things.setdefault(list, [])\n"
+    body = "seen = app._runtime.registry.services.setdefault(list, [])\n"
     body += "    seen.append('+NAME')\n    yield\n    seen.append('-NAME')\n    return"
     workshop.plugin("top", LIFESPAN.replace("BODY", body), requires=["vinc-kernel", "tiny-zero"])
     workshop.plugin("zero", LIFESPAN.replace("BODY", body))
     app = workshop.app()
     async with serving(app):
-        assert app.services.things[list] == ["+zero", "+top"]
+        assert app.runtime.registry.services[list] == ["+zero", "+top"]
 
-    assert app.services.things[list] == ["+zero", "+top", "-top", "-zero"]
+    assert app.runtime.registry.services[list] == ["+zero", "+top", "-top", "-zero"]
 
 
 async def test_an_application_that_is_started_again_begins_anew(workshop: Workshop, serving: Any) -> None:
@@ -139,10 +139,10 @@ async def test_an_application_that_is_started_again_begins_anew(workshop: Worksh
     app = workshop.app()
     for state in ("quarantined", "ready", "ready"):
         async with serving(app):
-            assert app.services.states["shaky"].state == state
-            assert len(app.services.checks) == (state == "ready")
-            assert list(app.services.things.values()) == [3] * (state == "ready")
-        assert (app.services.things, app.services.checks) == ({}, [])
+            assert app.runtime.registry.states["shaky"].state == state
+            assert len(app.runtime.registry.checks) == (state == "ready")
+            assert list(app.runtime.registry.services.values()) == [3] * (state == "ready")
+        assert (app.runtime.registry.services, app.runtime.registry.checks) == ({}, [])
 
 
 async def test_two_plugins_that_provide_one_thing_are_told(workshop: Workshop) -> None:
@@ -151,7 +151,7 @@ async def test_two_plugins_that_provide_one_thing_are_told(workshop: Workshop) -
     app = workshop.app()
     async with AsyncExitStack() as stack:
         with pytest.raises(StartError, match="two: lifespan: int is already provided by one") as told:
-            await open_plugins(app.assembly, app.services, stack)
+            await open_plugins(app.assembly, app.runtime, stack)
 
     assert told.value.cure == "enable one of the two: vinc plugins disable two, or one"
 

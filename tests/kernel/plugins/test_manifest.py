@@ -40,21 +40,12 @@ enabled = true  # for now
         ("[plugins.good]\nrequired = 1", "{file} [plugins.good]: required must be true or false; mend the value"),
         ("[plugins.good]\ndistribution = 1", "{file} [plugins.good]: distribution must be a text; mend the value"),
         ("[plugins.good]\nprefixes = '/x'", "{file} [plugins.good]: prefixes must be a list; mend the value"),
-        (
-            "[plugins.good]\nprefixes = [1]",
-            "{file} [plugins.good]: prefixes must be paths like /partners; mend the list",
-        ),
-        (
-            "[plugins.good]\nprefixes = ['x']",
-            "{file} [plugins.good]: prefixes must be paths like /partners; mend the list",
-        ),
-        (
-            "[plugins.good]\nprefixes = ['/']",
-            "{file} [plugins.good]: prefixes must be paths like /partners; mend the list",
-        ),
-        (
-            "[plugins.good]\nprefixes = ['/a//b']",
-            "{file} [plugins.good]: prefixes must be paths like /partners; mend the list",
+        *(
+            (
+                f"[plugins.good]\nprefixes = [{prefix}]",
+                "{file} [plugins.good]: prefixes must be paths like /partners or /users/{user_id}/notes; mend the list",
+            )
+            for prefix in ("1", "'x'", "'/'", "'/a//b'", "'/{a}/b'", "'/a/{b:path}'", "'/a/v{b}'", "'/a/{}'")
         ),
         ("[plugins.god]", "god: find: there is no such plugin installed ({file} [plugins.god]); did you mean 'good'?"),
         (
@@ -140,7 +131,7 @@ def test_enable_lists_a_plugin_that_was_not_listed(workshop: Workshop) -> None:
 
     assert workshop.vinc("plugins", "enable", "second").returncode == 0
     assert workshop.manifest.read_text() == "# first\n[plugins.good]\n\n[plugins.second]\nenabled = true\n"
-    assert list(workshop.app().services.states) == ["good", "second"]
+    assert list(workshop.app().runtime.registry.states) == ["good", "second"]
 
 
 def test_a_changed_file_stays_as_private_as_it_was_and_where_it_was(workshop: Workshop) -> None:

@@ -11,7 +11,7 @@ from vinc_kernel.manifest import read_manifest
 from vinc_kernel.plugins.arrange import enabled, survey
 from vinc_kernel.plugins.assemble import LoadOptions, load_plugins
 from vinc_kernel.plugins.find import find
-from vinc_kernel.services import PluginState
+from vinc_kernel.registry import PluginState
 
 if TYPE_CHECKING:
     from tests.kernel.plugins.conftest import Workshop

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import httpx
+
     from tests.kernel.plugins.conftest import Workshop
 
 HEAD = """
@@ -37,11 +41,11 @@ def test_a_table_of_anothers_name_is_refused_whoever_is_loaded_first(
     workshop.plugin("mine", code)
     workshop.plugin(thief, code, required=required)
     if required:
-        (line,) = workshop.errors()
+        line = next(one for one in workshop.errors() if one.startswith(f"{thief}: "))
     else:
         app = workshop.app()
-        line = app.services.states[thief].why
-        assert app.services.states["mine"].state == "ready"
+        line = app.runtime.registry.states[thief].why
+        assert app.runtime.registry.states["mine"].state == "ready"
     what = (
         "the table 'mine_thing' is already mine's" if thief == "zzz" else "the table 'mine_thing' is not this plugin's"
     )
@@ -69,6 +73,52 @@ def test_of_two_that_want_one_name_the_required_one_gets_it(
     if one and two:
         assert workshop.errors() == expected
         return
-    states = workshop.app().services.states
+    states = workshop.app().runtime.registry.states
 
     assert [state.why for state in states.values() if state.state == "quarantined"] == expected
+
+
+ROUTES = """
+from fastapi import APIRouter
+from vinc_kernel import Contribution, hooks, public
+router = APIRouter(dependencies=[public("a test asks")])
+@router.get("PATH")  # here
+async def NAME(user_id: str) -> str:
+    return "NAME " + user_id
+@hooks.contribute
+def contribute():
+    return Contribution(routers=[router])
+"""
+
+
+def users_and_notes(workshop: Workshop, users: str, notes: str) -> None:
+    workshop.plugin("users", ROUTES.replace("PATH", users))
+    workshop.plugin("notes", ROUTES.replace("PATH", notes), toml="prefixes = ['/users/{id}/notes']")
+
+
+@pytest.mark.parametrize("notes", ["/users/{user_id}/notes", "/users/{user_id:str}/notes/last"])
+async def test_a_granted_prefix_may_lie_below_the_root_of_another_plugin(
+    workshop: Workshop, client_of: Callable[[Any], httpx.AsyncClient], notes: str
+) -> None:
+    users_and_notes(workshop, "/users/{user_id}", notes)
+    client = client_of(workshop.app())
+
+    assert (await client.get("/users/7")).json() == "users 7"
+    assert (await client.get(f"/users/7/notes{notes.partition('notes')[2]}")).json() == "notes 7"
+
+
+def test_two_routes_of_one_shape_collide_below_a_granted_prefix_too(workshop: Workshop) -> None:
+    users_and_notes(workshop, "/users/{user_id}/notes", "/users/{user_id:str}/notes")
+    what = f"the route GET /api/v1/users/{{}}/notes is users's as well, at {workshop.here('users')}"
+
+    assert f"notes: check: {what} ({workshop.here('notes')}); rename one of them" in workshop.errors()
+
+
+@pytest.mark.parametrize(
+    "path", ["/users/{user_id}", "/users/me/notes", "/users/{user_id:path}/notes", "/users/{user_id}/notes2"]
+)
+def test_a_route_beside_its_granted_prefix_is_refused(workshop: Workshop, path: str) -> None:
+    users_and_notes(workshop, "/users", path)
+    what = f"the route {path} lies outside /notes or /users/{{id}}/notes ({workshop.here('notes')})"
+
+    assert workshop.errors() == [f"notes: check: {what}; move it, or grant `prefixes`"]

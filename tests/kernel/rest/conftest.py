@@ -39,10 +39,10 @@ class Shop:
         """Somebody of both tenants, who works in one of them."""
         self.id(tenant)
         headers = credentials(f"{subject};{role};acme,other") | {"X-Tenant-ID": tenant}
-        return client_of(self.app, headers)
+        return client_of(self.app, "/api/v1", headers)
 
     def session(self, tenant: str = "acme", *, actor: UUID | None = None) -> Any:
-        return self.app.services.database.session(Scope(self.id(tenant), actor=actor))
+        return self.app.runtime.database.session(Scope(self.id(tenant), actor=actor))
 
     def put(self, *rows: Mapping[str, Any], tenant: str = "acme") -> list[UUID]:
         """Rows as they are, written behind the application's back; their ids."""
@@ -86,4 +86,4 @@ async def shop(environ: dict[str, str], items: Database) -> AsyncGenerator[Shop]
         settings, _ = read_settings(Sources(environ))
         app = create_app(settings, Sources(environ), plugins=[plugin_of(TENANTS, tenants), plugin])
         async with started(app):
-            yield Shop(app, items, app.services.things[TenantDirectory])  # type: ignore[arg-type]  # the stand-in's
+            yield Shop(app, items, app.runtime.registry.services[TenantDirectory])  # type: ignore[arg-type]  # the stand-in's

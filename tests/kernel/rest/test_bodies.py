@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator, Callable, Sequence
+from typing import Annotated, Any
+
+import httpx
 import pytest
+from fastapi import APIRouter, Query
+
+from vinc_kernel import Contribution, public
+from vinc_kernel.app import create_app
+from vinc_kernel.plugins.arrange import Plugin
+from vinc_kernel.settings import KernelSettings, ServiceSettings
 
 from .conftest import Shop
 
@@ -51,3 +61,41 @@ async def test_what_is_no_strict_json_is_422_and_says_why(shop: Shop, body: byte
     (fault,) = answer.json()["errors"]
     assert (answer.status_code, fault["code"], fault["pointer"]) == (422, "json_invalid", "")
     assert fault["message"] == f"is no strict JSON: {told}"
+
+
+@pytest.fixture
+def sums(client_of: Callable[[Any], httpx.AsyncClient], plugin_of: Callable[[str, Contribution], Plugin]) -> Any:
+    router = APIRouter(prefix="/sums", dependencies=[public("a test")])
+
+    @router.get("")
+    async def add(number: Annotated[Sequence[int], Query(validation_alias="n")]) -> int:
+        return sum(number)
+
+    @router.post("", max_body_size=10)
+    async def add_all(numbers: list[int]) -> int:
+        return sum(numbers)
+
+    settings = KernelSettings(service=ServiceSettings(env="test"))
+    return client_of(create_app(settings, plugins=[plugin_of("sums", Contribution(routers=[router]))]))
+
+
+async def test_a_list_in_the_query_may_be_repeated_whatever_kind_of_list_it_is(sums: httpx.AsyncClient) -> None:
+    assert (await sums.get("/sums?n=1&n=2")).json() == 3
+    assert (await sums.get("/sums?n=1&x=1&x=2")).status_code == 422
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_a_body_above_the_routes_max_body_size_is_413(sums: httpx.AsyncClient, streamed: bool) -> None:
+    async def chunks(body: bytes) -> AsyncGenerator[bytes]:
+        for start in range(0, len(body), 4):
+            yield body[start : start + 4]
+
+    async def send(body: bytes) -> httpx.Response:
+        headers = {"Content-Type": "application/json"}
+        return await sums.post("/sums", content=chunks(body) if streamed else body, headers=headers)
+
+    fits, refused = await send(b"[1,2,3,45]"), await send(b"[1,2,3,456]")
+
+    assert (fits.status_code, fits.json()) == (200, 51)
+    assert (refused.status_code, refused.json()["type"]) == (413, "urn:vinc:problem:content-too-large")
+    assert refused.json()["detail"] == "The body may have 10 bytes at most."

@@ -87,7 +87,7 @@ async def another(shop: Shop, environ: Mapping[str, str], keys: str) -> AsyncGen
     ]
     app = create_app(read_settings(sources)[0], sources, plugins=plugins)
     async with started(app):
-        directory: Any = app.services.things[TenantDirectory]
+        directory: Any = app.runtime.registry.services[TenantDirectory]
         directory.known |= shop.tenants.known
         yield Shop(app, shop.database, directory)
 

@@ -18,7 +18,6 @@ import pytest
 from fastapi import Request, Response
 from psycopg import sql
 
-from vinc_kernel.connections.postgres import postgres
 from vinc_kernel.database.postgres import Postgres
 from vinc_kernel.database.scope import Scope
 from vinc_kernel.rest.pages import POSITION, ListQuery, narrow
@@ -26,6 +25,7 @@ from vinc_kernel.settings import Sources, read_settings
 from vinc_testing import Database, Servers
 from vinc_testing.running import pointing_at
 
+from ...opening import postgres
 from . import shelf
 
 TENANTS, ROWS = [UUID(int=number) for number in range(1, 5)], 20_000
@@ -81,9 +81,9 @@ class Plans:
             statement = narrow(shelf.ALL, read.order, read.conditions, further=True)
             values = {**values, **dict(zip(POSITION, (after, UUID(int=4000)), strict=False))}
         async with self.postgres.session(Scope(TENANTS[0], read_only=True)) as db:
-            sent = db.query(statement, values)
-            explain = b"explain (format json) " + sent.question.sql
-            (answer,) = await db.unit.run([replace(sent, question=replace(sent.question, sql=explain))])
+            sent = db.compile(statement, values)
+            explain = b"explain (format json) " + sent.statement.sql
+            (answer,) = await db.unit.run([replace(sent, statement=replace(sent.statement, sql=explain))])
         ((plan,),) = answer.rows()
         (whole,) = json.loads(plan) if isinstance(plan, str) else plan
         return list(nodes(whole["Plan"]))

@@ -36,7 +36,7 @@ def caller_of(plugin_of: PluginOf) -> Callable[..., Caller]:
         settings, _ = read_settings(Sources({"VINC_ENV": "test", "VINC_LOG_LEVEL": "error", **environ}))
         made = create_app(settings, plugins=[plugin_of("things", Contribution(routers=[routes()], roles=ROLES))])
         for issuer in issuers:
-            made.services.trusted.add(issuer, "things")
+            made.runtime.trusted.add(issuer, "things")
         return Caller(made)
 
     return make

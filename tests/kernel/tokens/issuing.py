@@ -84,6 +84,9 @@ class Sso:
         return f"{text}.{segment(signature)}"
 
 
+OTHERS = ("role", "allowed_customers", "allowed_addresses", "vinc_generation")
+
+
 def routes() -> APIRouter:
     router = APIRouter(prefix="/things")
 
@@ -96,10 +99,7 @@ def routes() -> APIRouter:
             "kind": principal.kind,
             "email": principal.email,
             "tenants": sorted(principal.tenants),
-            "customers": sorted(principal.customers),
-            "addresses": sorted(principal.addresses),
-            "multi_tenant": principal.multi_tenant,
-            "generation": principal.generation,
+            "claims": {name: principal.claims[name] for name in OTHERS if name in principal.claims},
             "expires": principal.expires,
         }
 

@@ -71,7 +71,7 @@ async def test_the_keys_are_where_the_discovery_document_says(caller_of: CallerO
 
     assert await caller.statuses([here.token(), here.token(sub="another")]) == [200, 200]
     assert web.asked == ["/.well-known/openid-configuration", "/keys"]
-    await caller.app.services.trusted.fetcher.close()
+    await caller.app.runtime.trusted.fetcher.close()
 
 
 async def test_or_where_the_settings_say(caller_of: CallerOf, web: Web) -> None:
@@ -86,7 +86,7 @@ async def test_or_where_the_settings_say(caller_of: CallerOf, web: Web) -> None:
         401,
     ]
     assert web.asked == ["/certs"]
-    await caller.app.services.trusted.fetcher.close()
+    await caller.app.runtime.trusted.fetcher.close()
 
 
 async def test_nothing_of_the_request_is_passed_on_to_the_issuer(
@@ -100,7 +100,7 @@ async def test_nothing_of_the_request_is_passed_on_to_the_issuer(
 
     assert answer.status_code == 200
     assert web.headers == [{"host", "accept", "accept-encoding", "connection", "user-agent"}]
-    await caller.app.services.trusted.fetcher.close()
+    await caller.app.runtime.trusted.fetcher.close()
 
 
 KEYS = "/keys"
@@ -138,7 +138,7 @@ async def test_another_document_is_no_document(
 
     assert (await caller.ask(here.token())).status_code == 503
     assert "/moved" not in web.asked
-    await caller.app.services.trusted.fetcher.close()
+    await caller.app.runtime.trusted.fetcher.close()
 
 
 async def test_the_audience_of_the_settings_is_for_all_without_one(caller_of: CallerOf, web: Web, here: Sso) -> None:
@@ -147,4 +147,4 @@ async def test_the_audience_of_the_settings_is_for_all_without_one(caller_of: Ca
     caller = caller_of(VINC_JWT_ISSUERS=listed, VINC_JWT_AUDIENCE="elsewhere")
 
     assert await caller.statuses([here.token(aud=AUDIENCE), here.token(aud="elsewhere")]) == [401, 200]
-    await caller.app.services.trusted.fetcher.close()
+    await caller.app.runtime.trusted.fetcher.close()

@@ -23,7 +23,7 @@ async def test_a_known_key_is_not_asked_for_again(caller: Caller, sso: Sso) -> N
 async def test_a_thousand_unknown_keys_at_once_are_one_fetch(caller: Caller, sso: Sso) -> None:
     known, stranger = sso.token(), rsa("stranger")
     assert (await caller.ask(known)).status_code == 200
-    caller.app.services.trusted.find(URL).next_look = 0  # type: ignore[union-attr]  the interval is over
+    caller.app.runtime.trusted.find(URL).next_look = 0  # type: ignore[union-attr]  the interval is over
 
     async def unknown(number: int) -> int:
         return (await caller.ask(sso.token(key=stranger, header={"kid": str(number)}))).status_code
@@ -37,7 +37,7 @@ async def test_a_thousand_unknown_keys_at_once_are_one_fetch(caller: Caller, sso
 
 async def test_a_new_key_costs_no_request(caller: Caller, sso: Sso) -> None:
     assert (await caller.ask(sso.token())).status_code == 200
-    caller.app.services.trusted.find(URL).next_look = 0  # type: ignore[union-attr]  the interval is over
+    caller.app.runtime.trusted.find(URL).next_look = 0  # type: ignore[union-attr]  the interval is over
     old = sso.token(sub="old")
     sso.keys.insert(0, rsa("b"))
 
@@ -55,7 +55,7 @@ async def test_a_key_that_hangs_holds_up_nobody_who_is_known(caller_of: CallerOf
     caller = caller_of(Issuer(url=URL, audience=AUDIENCE, keys=jwks))
     known = sso.token()
     assert (await caller.ask(known)).status_code == 200
-    caller.app.services.trusted.find(URL).next_look = 0  # type: ignore[union-attr]  the interval is over
+    caller.app.runtime.trusted.find(URL).next_look = 0  # type: ignore[union-attr]  the interval is over
     waiting = asyncio.create_task(caller.ask(sso.token(key=rsa("new"))))
     await asyncio.sleep(0.05)
 
@@ -75,7 +75,7 @@ async def test_an_issuer_that_is_away_does_not_matter_for_known_keys(caller_of: 
 
     caller = caller_of(Issuer(url=URL, audience=AUDIENCE, keys=jwks))
     assert (await caller.ask(sso.token())).status_code == 200
-    keys = caller.app.services.trusted.find(URL)
+    keys = caller.app.runtime.trusted.find(URL)
     assert keys is not None
     away = True
     await keys.refresh()
@@ -102,7 +102,7 @@ async def test_a_fetch_that_was_cancelled_by_somebody_else_ends_nothing(caller_o
 
     trusted = caller_of(
         Issuer(url=URL, audience=AUDIENCE, keys=jwks), VINC_JWT_REFRESH_INTERVAL="0.05"
-    ).app.services.trusted
+    ).app.runtime.trusted
     fresh = asyncio.create_task(trusted.keep_fresh())
     async with asyncio.timeout(2):
         await again.wait()
@@ -125,7 +125,7 @@ async def test_what_was_verified_with_a_withdrawn_key_is_refused(caller: Caller,
     old = sso.token(exp=2**40)
     sso.keys.append(rsa("b"))
     assert await caller.statuses([old, old, sso.token(key=sso.keys[1])]) == [200, 200, 200]
-    keys = caller.app.services.trusted.find(URL)
+    keys = caller.app.runtime.trusted.find(URL)
     assert keys is not None
     sso.keys.pop(0)
     await keys.refresh()
@@ -137,7 +137,7 @@ async def test_another_key_of_the_same_name_is_another_key(caller: Caller, sso: 
     old = sso.token()
     assert (await caller.ask(old)).status_code == 200
     sso.keys[0] = rsa("a")
-    keys = caller.app.services.trusted.find(URL)
+    keys = caller.app.runtime.trusted.find(URL)
     assert keys is not None
     await keys.refresh()
 
@@ -145,7 +145,7 @@ async def test_another_key_of_the_same_name_is_another_key(caller: Caller, sso: 
 
 
 async def test_the_keys_are_fetched_again_all_the_time(caller_of: CallerOf, sso: Sso) -> None:
-    trusted = caller_of(sso.issuer(), VINC_JWT_REFRESH_INTERVAL="0.05").app.services.trusted
+    trusted = caller_of(sso.issuer(), VINC_JWT_REFRESH_INTERVAL="0.05").app.runtime.trusted
     fresh = asyncio.create_task(trusted.keep_fresh())
     await asyncio.sleep(0.5)
     fresh.cancel()
@@ -156,13 +156,13 @@ async def test_the_keys_are_fetched_again_all_the_time(caller_of: CallerOf, sso:
 async def test_an_issuer_is_forgotten_with_its_plugin(caller: Caller, sso: Sso) -> None:
     token = sso.token()
     assert (await caller.ask(token)).status_code == 200
-    caller.app.services.forget("things")
+    caller.app.runtime.registry.withdraw("things")
 
     assert await caller.statuses([token, sso.token()]) == [401, 401]
 
 
 async def test_tokens_are_remembered_by_their_hash_and_not_without_bound(caller: Caller, sso: Sso) -> None:
-    identity = caller.app.front.steps.identity
+    identity = caller.app.pipeline.identity
     identity.size = 10
     tokens = [sso.token(sub=f"subject-{number}") for number in range(30)]
     await caller.statuses(tokens)
@@ -182,7 +182,7 @@ async def test_the_settings_beat_what_a_plugin_says(caller_of: CallerOf, sso: Ss
     given = sso.issuer(audience="elsewhere", algorithms=("ES256",), sign_in=sign_in)
     caller = caller_of(given, VINC_JWT_ISSUERS=URL)
 
-    assert caller.app.services.trusted.issuers == [Issuer(url=URL, audience=AUDIENCE, keys=sso.jwks, sign_in=sign_in)]
+    assert caller.app.runtime.trusted.issuers == [Issuer(url=URL, audience=AUDIENCE, keys=sso.jwks, sign_in=sign_in)]
     assert await caller.statuses([sso.token(), sso.token(aud="elsewhere")]) == [200, 401]
 
 
@@ -201,7 +201,7 @@ async def test_a_malformed_key_harms_no_other(caller: Caller, sso: Sso, member: 
     sso.more = [published(rsa("odd")) | {member: value}]
 
     assert (await caller.ask(sso.token())).status_code == 200
-    keys = caller.app.services.trusted.find(URL)
+    keys = caller.app.runtime.trusted.find(URL)
     assert keys is not None
     assert not keys.is_away
 
@@ -214,7 +214,7 @@ async def test_an_issuer_that_answers_nonsense_keeps_nobody_from_being_asked_aga
         return answer
 
     caller = caller_of(odd.issuer(keys=jwks), good.issuer(), VINC_JWT_REFRESH_INTERVAL="0.02")
-    fresh = asyncio.create_task(caller.app.services.trusted.keep_fresh())
+    fresh = asyncio.create_task(caller.app.runtime.trusted.keep_fresh())
     for given in (None, 7, "text", [], {"error": "down"}, {"keys": None}, {"keys": "x"}, {"keys": {"a": 1}}):
         answer = given
         before = good.fetched
@@ -234,7 +234,7 @@ async def test_an_error_in_the_place_of_keys_withdraws_none(caller_of: CallerOf,
     caller = caller_of(sso.issuer(keys=jwks))
     token = sso.token()
     assert (await caller.ask(token)).status_code == 200
-    keys = caller.app.services.trusted.find(URL)
+    keys = caller.app.runtime.trusted.find(URL)
     assert keys is not None
     is_down = True
     await keys.refresh()
@@ -254,7 +254,7 @@ async def test_an_answer_that_was_overtaken_takes_nothing_back(caller_of: Caller
 
     caller = caller_of(sso.issuer(keys=jwks))
     assert (await caller.ask(sso.token())).status_code == 200
-    keys = caller.app.services.trusted.find(URL)
+    keys = caller.app.runtime.trusted.find(URL)
     assert keys is not None
     older = asyncio.create_task(keys.refresh())
     await asyncio.sleep(0)
@@ -273,4 +273,4 @@ async def test_one_token_is_remembered_once_however_it_is_brought(caller: Caller
         answer = await client_of(caller.app).get("/things/who", headers={"Authorization": scheme + token})
         assert answer.status_code == 200
 
-    assert len(caller.app.front.steps.identity.remembered) == 1
+    assert len(caller.app.pipeline.identity.remembered) == 1

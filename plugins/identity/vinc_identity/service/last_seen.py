@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from vinc_kernel import App
+from vinc_kernel import App, logger
 
 from .. import repository
 from ..directory import StoredPrincipals
@@ -26,3 +26,11 @@ async def write(app: App) -> None:
         stored.seen.update(seen | stored.seen)
         stored.emails.update(emails | stored.emails)
         raise
+
+
+async def write_at_the_end(app: App) -> None:
+    """Write it once more; where that fails it is lost, and logged."""
+    try:
+        await write(app)
+    except Exception:  # noqa: BLE001  whatever it is, it must not hold up the stop
+        logger.exception("when principals were seen last could not be written")

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from vinc_kernel import App, NotFound, Principal, Tenant, TenantDirectory
 
+from ..claims import ids_in
 from ..schemas import ActiveTenant, Me, PrincipalOut, Stored
 
 LATEST = 253_402_300_799  # the last second of the year 9999: a token may say any later one
@@ -50,9 +51,9 @@ def me(principal: Principal, tenant: Tenant | None) -> Me:
         email=principal.email or None,
         role=principal.role or None,
         tenants=sorted(principal.tenants),
-        customers=sorted(principal.customers),
-        addresses=sorted(principal.addresses),
-        multi_tenant=principal.multi_tenant,
+        customers=ids_in(principal.claims, "allowed_customers"),
+        addresses=ids_in(principal.claims, "allowed_addresses"),
+        multi_tenant=len(principal.tenants) > 1,
         tenant=ActiveTenant(id=tenant.id, slug=tenant.slug) if tenant else None,
         until=datetime.fromtimestamp(min(principal.expires, LATEST), UTC),
     )

@@ -6,55 +6,33 @@ The standard parsers are lenient: of a doubled name the last one wins, NaN passe
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
 from typing import Any
 from urllib.parse import parse_qsl, unquote_to_bytes
 
 from starlette.requests import Request
 from starlette.types import Scope
 
-from ..strict_json import parse_json
+from .strict_json import parse_json
 
 
 class StrictRequest(Request):
-    """A request whose JSON is read strictly, and which may be handled once more."""
-
-    was_begun = False
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether its body can be read once more: all of it is kept, or nothing was read."""
-        return hasattr(self, "_body") or not self.was_begun
-
-    def repeated(self) -> StrictRequest:
-        """The same request, as if nobody had looked at it."""
-        request = StrictRequest(self.scope, self.receive, self._send)
-        if hasattr(self, "_body"):
-            request._body = self._body
-        return request
-
-    async def stream(self) -> AsyncGenerator[bytes]:
-        """The body as it arrives."""
-        self.was_begun = True
-        async for chunk in super().stream():
-            yield chunk
+    """A request whose JSON is read strictly."""
 
     async def json(self) -> Any:
-        if not hasattr(self, "_json"):
-            self._json = parse_json(await self.body())
-        return self._json
+        """Return the body, parsed; raises json.JSONDecodeError."""
+        return parse_json(await self.body())
 
 
-def errors_of_address(scope: Scope, repeatable: frozenset[str]) -> list[dict[str, Any]]:
-    """What is wrong with a path and a query before anybody reads them, as Pydantic tells it."""
+def find_address_errors(scope: Scope, repeatable: frozenset[str]) -> list[dict[str, Any]]:
+    """Return what is wrong with the path and the query string, in the form of Pydantic's errors."""
     query = scope["query_string"]
-    found = [
-        {"type": "encoding", "loc": (place,), "msg": "is not UTF-8"}
-        for place, text in (("path", scope.get("raw_path") or b""), ("query", query))
+    errors: list[dict[str, Any]] = [
+        {"type": "encoding", "loc": (name,), "msg": "is not UTF-8"}
+        for name, text in (("path", scope.get("raw_path") or b""), ("query", query))
         if not is_utf8(text)
     ]
     doubled = doubled_names(query, repeatable) if query else []
-    return found + [{"type": "doubled", "loc": ("query", name), "msg": "is given more than once"} for name in doubled]
+    return errors + [{"type": "doubled", "loc": ("query", name), "msg": "is given more than once"} for name in doubled]
 
 
 def is_utf8(encoded: bytes) -> bool:

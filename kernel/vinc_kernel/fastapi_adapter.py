@@ -1,0 +1,205 @@
+"""All that FastAPI and Starlette do not promise, in one place; the rest of the kernel uses documented names only.
+
+tests/kernel/test_fastapi_adapter.py has a test for each of these, which says what to look at when it changes:
+
+- `fastapi.routing.iter_route_contexts`, `RouteContext.original_route`, `RouteContext._effective_route`: the routes of a
+  router and of the routers that it includes, with what those add to them
+- `APIRouter._iter_low_priority_routes`: frontends, which are in no list of routes
+- `APIRoute.dependant` and `APIWebSocketRoute.dependant`, `fastapi.dependencies.models.Dependant`, and `name` and
+  `field_info` of its parameters: the tree of dependencies and what FastAPI reads out of a request for them
+- `APIRoute.body_field`, `fastapi.params.Form`: whether a route takes a form
+- `APIRoute.path`, `path_format` and `dependency_overrides_provider`, set on a copy: `get_route_handler()` and
+  `get_openapi()` read them there
+- `fastapi_middleware_astack`, `fastapi_inner_astack`, `fastapi_function_astack` in the scope: where dependencies with
+  `yield`, and forms, are closed
+- `starlette.routing.compile_path`, `Route.app`, `Mount.matches`: how a route runs without its router
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import APIRouter
+from fastapi.dependencies.models import Dependant
+from fastapi.params import Form
+from fastapi.routing import APIRoute, APIWebSocketRoute, iter_route_contexts
+from pydantic import AliasChoices, BaseModel
+from pydantic.fields import FieldInfo
+from starlette.convertors import Convertor
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute, compile_path
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from .annotations import classes_of
+
+PLACES = ("path", "query", "header", "cookie", "body")
+SEQUENCES = frozenset({Sequence, list, tuple, set, frozenset, deque})  # what FastAPI reads repeated parameters into
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+@dataclass(frozen=True, slots=True)
+class Dependency:
+    """A dependency of a route, or of one of its dependencies; `name` is the parameter that gets its result."""
+
+    call: Callable[..., Any]
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """What FastAPI reads out of a request for an argument called `name`; `place` is one of `PLACES`."""
+
+    place: str
+    name: str
+    info: FieldInfo
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeclaredRoute:
+    """A route as a router declares it.
+
+    `is_hidden`: a mount or a plain route of an included router, where nobody knows the dependencies that are around it.
+    """
+
+    route: BaseRoute
+    path: str
+    endpoint: Any
+    is_hidden: bool
+    dependencies: tuple[Dependency, ...]
+    parameters: tuple[Parameter, ...]
+
+
+def declared_routes(router: APIRouter) -> Iterator[DeclaredRoute]:
+    """Yield the routes of a router and of those that it includes, each as a copy that may be changed.
+
+    FastAPI runs no dependencies for mounts and plain routes: theirs are those of the router, for whoever runs them.
+    """
+    for context in iter_route_contexts(router.routes):
+        original = context.original_route
+        effective: Any = context._effective_route  # noqa: SLF001  see above
+        route = copy.copy(effective if isinstance(original, APIWebSocketRoute) else original)
+        if isinstance(original, APIRoute) and effective is not original:
+            route.__dict__.update({key: getattr(effective, key) for key in vars(original) if hasattr(effective, key)})
+        has_tree = isinstance(route, APIRoute | APIWebSocketRoute)
+        around = [Dependency(one.dependency) for one in router.dependencies if one.dependency is not None]
+        yield DeclaredRoute(
+            route=route,
+            path=context.path or "",
+            endpoint=getattr(route, "endpoint", None),
+            is_hidden=effective is not original and not has_tree,
+            dependencies=tuple(dependencies_of(route) if has_tree else around),
+            parameters=tuple(parameters_of(route) if has_tree else ()),
+        )
+
+
+def has_frontend(router: APIRouter) -> bool:
+    """Return whether a router, or one that it includes, serves a frontend."""
+    return any(router._iter_low_priority_routes())  # noqa: SLF001  see above
+
+
+def dependencies_of(route: Any) -> Iterator[Dependency]:
+    """Yield every dependency of an APIRoute or an APIWebSocketRoute, those of dependencies behind them."""
+    for node in nodes_of(route.dependant):
+        if node is not route.dependant and node.call is not None:
+            yield Dependency(node.call, node.name)
+
+
+def parameters_of(route: Any) -> Iterator[Parameter]:
+    """Yield what FastAPI reads out of the request for a route and its dependencies."""
+    for node in nodes_of(route.dependant):
+        for place in PLACES:
+            for field in getattr(node, f"{place}_params"):
+                yield Parameter(place, field.name, field.field_info)
+
+
+def nodes_of(dependant: Dependant) -> Iterator[Dependant]:
+    yield dependant
+    for child in dependant.dependencies:
+        yield from nodes_of(child)
+
+
+def query_parameters(route: APIRoute) -> Iterator[tuple[str, bool]]:
+    """Yield the names of query parameters, a model's fields one by one, and whether each may be repeated."""
+    for one in parameters_of(route):
+        if one.place == "query":
+            model = next((kind for kind in classes_of(one.info.annotation) if issubclass(kind, BaseModel)), None)
+            for name, info in model.model_fields.items() if model else [(one.name, one.info)]:
+                may_repeat = not SEQUENCES.isdisjoint(classes_of(info.annotation))
+                yield from ((alias, may_repeat) for alias in aliases_of(name, info))
+
+
+def aliases_of(name: str, info: FieldInfo) -> list[str]:
+    """Return what a field may be called in a request."""
+    if isinstance(info.validation_alias, AliasChoices):
+        return [choice for choice in info.validation_alias.choices if isinstance(choice, str)]
+    return [info.validation_alias if isinstance(info.validation_alias, str) else info.alias or name]
+
+
+def takes_json(route: APIRoute) -> bool:
+    """Return whether a route reads its body as JSON."""
+    return route.body_field is not None and not isinstance(route.body_field.field_info, Form)
+
+
+def move_api_route(route: APIRoute, path: str, *, prefix: str, overrides: Any, unused: Callable[[Any], bool]) -> None:
+    """Give a route its final path, and leave out the dependencies that are `unused` and hand over nothing."""
+    route.path = path
+    route.path_format = prefix + route.path_format  # `path_regex` stays the router's: nothing here asks it
+    route.dependency_overrides_provider = overrides
+    route.dependant = copy.copy(route.dependant)
+    route.dependant.dependencies = [
+        child for child in route.dependant.dependencies if child.name or not unused(child.call)
+    ]
+
+
+def request_handler(route: APIRoute) -> Handler:
+    """Return what FastAPI runs for a request to this route.
+
+    FastAPI takes 10 µs for each query parameter, also for an absent one. A dependency whose `reads_own_query` is true
+    reads its parameters itself; FastAPI only describes them.
+    """
+    lean = copy.copy(route)
+    lean.dependant = without_own_queries(route.dependant)
+    return lean.get_route_handler()
+
+
+def without_own_queries(dependant: Dependant) -> Dependant:
+    lean = copy.copy(dependant)
+    lean.dependencies = [without_own_queries(child) for child in dependant.dependencies]
+    if getattr(dependant.call, "reads_own_query", False):
+        lean.query_params = []
+    return lean
+
+
+def set_request_stack(scope: Scope, stack: AsyncExitStack) -> None:
+    """Close what a request opened with this stack, once the response is sent."""
+    scope["fastapi_middleware_astack"] = scope["fastapi_inner_astack"] = stack
+
+
+def set_function_stack(scope: Scope, stack: AsyncExitStack) -> None:
+    """Close dependencies of the scope "function" with this stack, before the response is sent."""
+    scope["fastapi_function_astack"] = stack
+
+
+def compile_pattern(path: str) -> tuple[re.Pattern[str], Mapping[str, Convertor[Any]]]:
+    """Return the regular expression of a path, and the converters of its parameters."""
+    regex, _, convertors = compile_path(path)
+    return regex, convertors
+
+
+def route_app(route: Route | WebSocketRoute | Mount) -> ASGIApp:
+    """Return the application that a plain route, a WebSocket route or a mount runs once its path has matched."""
+    if not isinstance(route, Mount):
+        return route.app
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        scope.update(route.matches(scope)[1])  # the mount's path joins the scope's `root_path`
+        await route.app(scope, receive, send)
+
+    return app

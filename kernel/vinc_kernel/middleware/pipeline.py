@@ -1,0 +1,170 @@
+"""The request pipeline: one ASGI application that calls the steps, so that nothing is wrapped without need."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from http import HTTPStatus
+from time import perf_counter
+
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocketClose
+
+from ..context import Context, PrincipalDirectory, TenantDirectory, current
+from ..errors import MethodNotAllowed, NotFound, PluginUnavailable, Problem
+from ..routing import Index, Match, method_of, path_of
+from ..runtime import KERNEL, Runtime
+from ..telemetry import request_log
+from .cors import ProblemCors
+from .identity import Identity
+from .problems import problem_of, send_problem
+from .request_id import request_id
+from .single_headers import single_headers
+from .tenancy import tenancy
+
+SMALLEST_GZIP = 500
+no_gzip = re.compile(rb"gzip\s*;\s*q=0(?:\.0*)?\s*(?:,|$)").search
+POLICY_VIOLATION = 1008  # RFC 6455, 7.4.1
+NOTHING = "There is nothing at this address."
+PRIVATE = (b"cache-control", b"private, no-cache")
+
+
+class Pipeline:
+    """The ASGI application of every request."""
+
+    def __init__(self, runtime: Runtime, index: Index) -> None:
+        self.runtime, self.index = runtime, index
+        self.kernel_app = runtime.apps[KERNEL]
+        self.identity = Identity(runtime.trusted, runtime.permissions, runtime.clock)
+        self.log_request = request_log(runtime.settings.log)
+        header, cors = runtime.settings.service.tenant_header, runtime.settings.cors
+        self.tenant_header = header.lower().encode()
+        self.single_headers = single_headers(header)
+        self.vary = (b"vary", f"Authorization, {header}".encode())
+        self.gzip: ASGIApp = GZipMiddleware(self.handle_errors, minimum_size=SMALLEST_GZIP)
+        self.cors: ASGIApp | None = None
+        if cors.origins:
+            self.vary = (b"vary", f"Authorization, Origin, {header}".encode())
+            self.cors = ProblemCors(self.compress, cors, header)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = perf_counter()
+        context = Context(app=self.kernel_app, request_headers=dict(scope["headers"]), method=method_of(scope))
+        scope["vinc"], scope["vinc.runtime"] = context, self.runtime
+        token = current.set(context)
+        request_id(context)
+
+        async def send_with_headers(message: Message) -> None:
+            kind = message["type"]
+            if kind == "http.response.start":
+                context.status = message["status"]
+                message["headers"] = [*message.get("headers", ()), *self.added_headers(message, context)]
+            elif kind == "websocket.accept":
+                context.status = HTTPStatus.SWITCHING_PROTOCOLS
+                message["headers"] = [*message.get("headers", ()), *context.response_headers]
+            elif kind == "websocket.close" and not context.status:
+                context.status = HTTPStatus.FORBIDDEN  # what uvicorn makes of a close before the accept
+            await send(message)
+
+        try:
+            if self.cors is not None and b"origin" in context.request_headers and scope["type"] == "http":
+                await self.cors(scope, receive, send_with_headers)
+            else:
+                await self.compress(scope, receive, send_with_headers)
+        finally:
+            current.reset(token)
+            if self.log_request is not None:
+                self.log(context, started)
+
+    def added_headers(self, message: Message, context: Context) -> list[tuple[bytes, bytes]]:
+        """Return what every response carries; a route that sets Cache-Control itself decides that alone."""
+        for name, _ in message.get("headers", ()):
+            if name == b"cache-control":
+                return context.response_headers
+        return [*context.response_headers, PRIVATE, self.vary]
+
+    async def compress(self, scope: Scope, receive: Receive, send: Send) -> None:
+        context: Context = scope["vinc"]
+        if scope["type"] == "http" and accepts_gzip(context.request_headers.get(b"accept-encoding", b"")):
+            await self.gzip(scope, receive, send)
+        else:
+            await self.handle_errors(scope, receive, send)
+
+    async def handle_errors(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Dispatch, and turn what fails before the first byte into a problem."""
+        context: Context = scope["vinc"]
+        try:
+            await self.dispatch(scope, receive, send)
+        except BaseException as error:
+            if context.status or is_end_of_task(error):
+                raise
+            problem = problem_of(error)
+            if scope["type"] == "websocket":
+                await WebSocketClose(code=POLICY_VIOLATION, reason=problem.title)(scope, receive, send)
+            else:
+                await send_problem(problem, context, scope["path"], send)
+
+    async def dispatch(self, scope: Scope, receive: Receive, send: Send) -> None:
+        context: Context = scope["vinc"]
+        runtime = self.runtime
+        match = self.index.find(path_of(scope), context.method)
+        endpoint = match.endpoint
+        if endpoint is not None:
+            context.app, context.route = runtime.apps[endpoint.plugin], endpoint.path
+        self.single_headers(context, scope["headers"])
+        await self.identity(context, runtime.registry.find(PrincipalDirectory))
+        if endpoint is None:
+            raise await self.no_endpoint(context, match)
+        requirement = endpoint.requirement
+        if requirement.selects_tenant:
+            await self.select_tenant(context, needed=requirement.tenant or requirement.tenant_or_platform)
+        if endpoint.plugin in context.disabled_plugins:
+            raise NotFound(NOTHING)
+        state = runtime.registry.states.get(endpoint.plugin)
+        if state is not None and not state.is_ready:
+            message = f"The plugin {endpoint.plugin} is out of service in this worker."
+            raise PluginUnavailable(message)
+        await runtime.authorize(requirement, context)
+        request_state = scope.setdefault("state", {})
+        request_state["tenant_id"] = request_state["active_wholesaler_id"] = context.tenant_id
+        scope["path_params"], scope["route"], scope["endpoint"] = match.params, endpoint.route, endpoint.function
+        await endpoint.app(scope, receive, send)
+
+    async def select_tenant(self, context: Context, *, needed: bool) -> None:
+        """Put the tenant that the caller works in into the context, or the refusal."""
+        directory = self.runtime.registry.find(TenantDirectory)
+        platform = self.runtime.permissions.is_platform(context.principal)
+        await tenancy(context, self.tenant_header, directory, needed=needed, platform=platform)
+
+    async def no_endpoint(self, context: Context, match: Match) -> Problem:
+        """Return the problem where no route matches; plugins that are off for the caller's tenant don't count."""
+        if any(one.requirement.selects_tenant for one in match.others):
+            await self.select_tenant(context, needed=False)
+        if allowed := match.allowed(context.disabled_plugins):
+            return MethodNotAllowed(headers={"Allow": ", ".join(sorted(allowed))})
+        return NotFound(NOTHING)
+
+    def log(self, context: Context, started: float) -> None:
+        if self.log_request is not None:
+            self.log_request(
+                "request",
+                method=context.method,
+                route=context.route or "(none)",
+                status=int(context.status) or 500,
+                ms=round((perf_counter() - started) * 1000, 2),
+                request_id=context.request_id,
+                tenant=str(context.tenant_id) if context.tenant else "vinc",
+                plugin=context.app.plugin,
+            )
+
+
+def is_end_of_task(error: BaseException) -> bool:
+    """Whether the server cancels this request; a handler may raise CancelledError, or SystemExit, of its own."""
+    task = asyncio.current_task()
+    return isinstance(error, asyncio.CancelledError | GeneratorExit) and (task is None or task.cancelling() > 0)
+
+
+def accepts_gzip(accepted: bytes) -> bool:
+    """Whether an Accept-Encoding has gzip in it, and not with a weight of nought (RFC 9110, 12.5.3)."""
+    return b"gzip" in accepted and no_gzip(accepted) is None

@@ -1,0 +1,124 @@
+"""What a route requires, and what each role is permitted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from .context import Context, MembershipDirectory, Principal
+from .contracts import Contribution
+from .errors import BadRequest, Forbidden, Unauthorized
+
+CHALLENGE = {"WWW-Authenticate": "Bearer"}  # RFC 9110, 11.6.1: a 401 names at least one scheme
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Requirement:
+    """Everything that a route declares, together: every capability, and one role out of each set.
+
+    `tenant`: it works in a tenant. `platform`: it works above tenants. `tenant_or_platform`: in a tenant where one is
+    selected, else above tenants. `by_tenant`: it is public, and answers each tenant differently. `settings`: the tenant
+    settings that it reads.
+    """
+
+    capabilities: frozenset[str] = frozenset()
+    roles: tuple[frozenset[str], ...] = ()
+    public: bool = False
+    tenant: bool = False
+    platform: bool = False
+    tenant_or_platform: bool = False
+    by_tenant: bool = False
+    settings: frozenset[type] = frozenset()
+    why: str = ""
+
+    @property
+    def selects_tenant(self) -> bool:
+        """Whether the caller's tenant is looked up: not for a public route, and not above tenants."""
+        return not self.platform and (self.tenant or self.by_tenant or not self.public)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RolePermissions:
+    """What each role is permitted: every contributed role and capability, by name."""
+
+    by_role: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    platform_roles: frozenset[str] = frozenset()
+    canonical_names: Mapping[str, str] = field(default_factory=dict)
+    ranks: Mapping[str, int] = field(default_factory=dict)
+    tenant_header: str = "X-Tenant-ID"
+
+    @classmethod
+    def from_contributions(cls, contributions: Sequence[Contribution], tenant_header: str) -> RolePermissions:
+        roles = [role for one in contributions for role in one.roles]
+        names = {name: role.name for role in roles for name in (role.name, *role.aliases)}
+        by_role: dict[str, set[str]] = {}
+        for one in contributions:
+            for capability in one.capabilities:
+                for name in capability.roles:
+                    by_role.setdefault(names.get(name, name), set()).add(str(capability))
+        return cls(
+            by_role={role: frozenset(granted) for role, granted in by_role.items()},
+            platform_roles=frozenset(role.name for role in roles if role.platform),
+            canonical_names=names,
+            ranks={role.name: role.rank for role in roles},
+            tenant_header=tenant_header,
+        )
+
+    def of_role(self, role: str) -> frozenset[str]:
+        """Return the capabilities of a role, by its name or an alias."""
+        return self.by_role.get(self.canonical_name(role), frozenset())
+
+    def is_platform(self, principal: Principal | None) -> bool:
+        """Whether this principal's role stands above all tenants."""
+        return principal is not None and self.canonical_name(principal.role) in self.platform_roles
+
+    def canonical_name(self, role: str) -> str:
+        """Return the role's own name where this is an alias of it."""
+        return self.canonical_names.get(role, role)
+
+    def highest(self, roles: Iterable[str]) -> str:
+        """Return the known one of these roles with the highest rank, in whatever order they come; empty for none."""
+        known = {self.canonical_names[role] for role in roles if role in self.canonical_names}
+        return max(known, key=lambda role: (self.ranks.get(role, 0), role), default="")
+
+    async def authorize(
+        self, requirement: Requirement, context: Context, memberships: MembershipDirectory | None
+    ) -> None:
+        """Return when the caller may; raises Unauthorized, BadRequest or Forbidden."""
+        if requirement.public:
+            return
+        principal = context.principal
+        if principal is None:
+            raise Unauthorized("Sign in, and send the credentials with the request.", headers=CHALLENGE)
+        if requirement.platform and not self.is_platform(principal):
+            raise Forbidden("This is for those who run the platform.")
+        if context.tenant_refusal is not None:
+            raise context.tenant_refusal
+        if context.tenant is None and self.needs_tenant(requirement, principal):
+            message = f"Say for which tenant, by its id or slug, in the header {self.tenant_header}."
+            raise BadRequest(message)
+        role = self.canonical_name(principal.role)
+        for allowed in requirement.roles:
+            if role not in allowed and role not in map(self.canonical_name, allowed):
+                message = f"This needs one of the roles: {', '.join(sorted(allowed))}."
+                raise Forbidden(message)
+        if requirement.capabilities and role not in self.platform_roles:
+            await self.require_capabilities(requirement.capabilities, context, principal, memberships)
+
+    def needs_tenant(self, requirement: Requirement, principal: Principal) -> bool:
+        return requirement.tenant or (requirement.tenant_or_platform and not self.is_platform(principal))
+
+    async def require_capabilities(
+        self,
+        required: frozenset[str],
+        context: Context,
+        principal: Principal,
+        memberships: MembershipDirectory | None,
+    ) -> None:
+        stored = None
+        if memberships is not None and context.tenant is not None:
+            stored = await memberships.capabilities(principal, context.tenant)
+        granted = self.of_role(principal.role) if stored is None else stored
+        if missing := required - granted:
+            message = f"This needs the capability: {', '.join(sorted(missing))}."
+            raise Forbidden(message)

@@ -1,0 +1,321 @@
+"""What the plugins of one application share, built once and frozen; `App` is one plugin's view of it."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
+from uuid import UUID
+
+from starlette.requests import HTTPConnection
+
+from . import background
+from .cache.cache import Cache
+from .cache.registry import CacheRegistry
+from .clock import Clock
+from .context import Context, MembershipDirectory, Principal, Tenant, TenantDirectory, current
+from .contracts import Contribution
+from .database.scope import Scope
+from .errors import BadRequest, ConnectionAbsent, HookFailed, StartError
+from .events import Event
+from .hook_calls import run_hook
+from .permissions import Requirement, RolePermissions
+from .registry import HealthCheck, PluginState, Registry
+from .setting_types import is_tls_or_loopback
+from .settings import KernelSettings, Settings
+from .tenant_settings import TenantSettings
+from .tokens.issuer import Issuer
+from .tokens.trusted import Trusted
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+    from .database.postgres import Postgres
+    from .database.session import DatabaseSession
+
+T = TypeVar("T")
+S = TypeVar("S", bound=Settings)
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+TS = TypeVar("TS", bound=TenantSettings)
+KERNEL = "kernel"
+logger = logging.getLogger("vinc.platform")
+valid_cache_name = re.compile(r"[a-z][a-z0-9_]{0,39}").fullmatch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedPlugin:
+    """A plugin that was loaded: what it contributes, its settings, and its hooks by name."""
+
+    name: str
+    contribution: Contribution
+    settings: Settings | None = None
+    hooks: Mapping[str, Sequence[Callable[..., Any]]] = field(default_factory=dict)
+    listeners: Sequence[tuple[type[Event], Callable[..., Awaitable[None]]]] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Runtime:
+    """Everything that the plugins of one application share; made by `create_app`, never global."""
+
+    settings: KernelSettings
+    plugins: Mapping[str, LoadedPlugin]
+    permissions: RolePermissions
+    trusted: Trusted
+    caches: CacheRegistry
+    registry: Registry
+    postgres: Postgres | None
+    redis: Redis | None
+    clock: Clock
+    apps: Mapping[str, App] = field(init=False)
+    plugin_settings: Mapping[type[Settings], Settings] = field(init=False)
+    tenant_settings: Mapping[type[TenantSettings], str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        plugins = self.plugins.values()
+        derived = {
+            "apps": {name: App(self, name) for name in (KERNEL, *self.plugins)},
+            "plugin_settings": {type(one.settings): one.settings for one in plugins if one.settings is not None},
+            "tenant_settings": {
+                kind: one.name for one in plugins if (kind := one.contribution.tenant_settings) is not None
+            },
+        }
+        for name, value in derived.items():
+            object.__setattr__(self, name, value)
+
+    @property
+    def database(self) -> Postgres:
+        """PostgreSQL; raises ConnectionAbsent where VINC_DATABASE_URL is not set."""
+        if self.postgres is None:
+            raise ConnectionAbsent("PostgreSQL", "VINC_DATABASE_URL")
+        return self.postgres
+
+    async def authorize(self, requirement: Requirement, context: Context) -> None:
+        """Return when the caller may; raises Unauthorized, BadRequest or Forbidden."""
+        memberships: MembershipDirectory | None = self.registry.find(MembershipDirectory)
+        await self.permissions.authorize(requirement, context, memberships)
+
+    def ready_plugins(self) -> list[LoadedPlugin]:
+        return [one for name, one in self.plugins.items() if self.registry.is_ready(name)]
+
+
+def runtime_of(request: HTTPConnection) -> Runtime:
+    """Return the runtime of the application that handles a request."""
+    runtime: Runtime = request.scope["vinc.runtime"]
+    return runtime
+
+
+class App:
+    """The application, as one plugin sees it; made by the kernel."""
+
+    __slots__ = ("_runtime", "plugin")
+
+    def __init__(self, runtime: Runtime, plugin: str) -> None:
+        self._runtime, self.plugin = runtime, plugin
+
+    def __repr__(self) -> str:
+        return f"<App of the plugin {self.plugin}>"
+
+    @property
+    def redis(self) -> Redis:
+        """The Redis connection; raises ConnectionAbsent where VINC_REDIS_URL is not set."""
+        if self._runtime.redis is None:
+            raise ConnectionAbsent("Redis", "VINC_REDIS_URL")
+        return self._runtime.redis
+
+    @property
+    def checks(self) -> tuple[HealthCheck, ...]:
+        """Everything that can be down, connections first."""
+        return tuple(self._runtime.registry.checks)
+
+    @property
+    def plugins(self) -> tuple[PluginState, ...]:
+        """How each plugin stands in this worker."""
+        return tuple(self._runtime.registry.states.values())
+
+    @property
+    def env(self) -> Literal["dev", "test", "prod"]:
+        """What this installation is: VINC_ENV."""
+        return self._runtime.settings.service.env
+
+    @property
+    def api_prefix(self) -> str:
+        """What the paths of all routes begin with: VINC_API_V1_PREFIX."""
+        return self._runtime.settings.service.api_prefix
+
+    @property
+    def audience(self) -> str:
+        """The audience that tokens for this installation must have: VINC_JWT_AUDIENCE."""
+        return self._runtime.settings.jwt.audience
+
+    @property
+    def tenant_plugins(self) -> Mapping[str, bool]:
+        """Every ready plugin, and whether it may be turned off for a tenant."""
+        return {one.name: one.contribution.optional_for_tenants for one in self._runtime.ready_plugins()}
+
+    @property
+    def tenant_settings(self) -> Mapping[str, type[TenantSettings]]:
+        """What each ready plugin lets tenants set, by the plugin's name."""
+        ready = self._runtime.ready_plugins()
+        return {one.name: kind for one in ready if (kind := one.contribution.tenant_settings) is not None}
+
+    def now(self) -> datetime:
+        """Return the time in UTC, by the application's clock, which a test may set."""
+        return datetime.fromtimestamp(self._runtime.clock(), UTC)
+
+    def settings(self, kind: type[S]) -> S:
+        """Return the settings that a plugin declared with this class; raises LookupError when none did."""
+        return cast("S", self._runtime.plugin_settings[kind])
+
+    def tenant_settings_of(self, tenant: Tenant | None, kind: type[TS]) -> TS:
+        """Return a tenant's settings; raises BadRequest without a tenant, LookupError for an undeclared class."""
+        plugin = self._runtime.tenant_settings.get(kind)
+        if plugin is None:
+            what = f"no plugin declares the tenant settings {kind.__module__}.{kind.__qualname__}"
+            message = f"{what}: name them in Contribution(tenant_settings=...)"
+            raise LookupError(message)
+        if tenant is None:
+            message = f"This needs a tenant: send {self._runtime.settings.service.tenant_header}."
+            raise BadRequest(message)
+        return tenant.settings_of(plugin, kind)
+
+    def is_platform(self, principal: Principal | None) -> bool:
+        """Whether this principal's role stands above all tenants."""
+        return self._runtime.permissions.is_platform(principal)
+
+    def session(self, tenant: UUID | None = None) -> AbstractAsyncContextManager[DatabaseSession]:
+        """Open a session of its own in this tenant, committed at the end and rolled back on an error."""
+        return self._runtime.database.session(Scope(tenant))
+
+    @asynccontextmanager
+    async def platform_session(
+        self, reason: str, *, tenant: UUID | None = None, principal: Principal | None = None
+    ) -> AsyncGenerator[DatabaseSession]:
+        """Open a session of its own above all tenants, logged with its reason, committed at the end.
+
+        With `tenant`, new rows belong to that one. `principal` is recorded in `created_by` and `updated_by`.
+        """
+        log_platform_session(reason, principal, current.get())
+        scope = Scope(tenant, actor=principal.id if principal else None, platform=True)
+        async with self._runtime.database.session(scope) as db:
+            yield db
+
+    def cache(self, name: str, load: Callable[[K], Awaitable[V | None]], *, size: int = 10_000) -> Cache[K, V]:
+        """Return a cache of what `load` returns; `cache.invalidate(db, key)` clears it on every worker at the commit.
+
+        Its keys are str, int, UUID or tuples of these; those of a tenant's data begin with the tenant's id.
+        """
+        if not valid_cache_name(name):
+            message = f"a cache is called [a-z][a-z0-9_]*, at most 40 characters, not {name!r}"
+            raise ValueError(message)
+        return self._runtime.caches.create(f"{self.plugin}.{name}", load, size)
+
+    def background(self, work: Callable[[], Awaitable[object]], *, every: float) -> None:
+        """Run `work` now and every so many seconds, as long as the plugin is open; call it in the plugin's lifespan.
+
+        It runs in a task that knows of no request. What it raises is logged, and it goes on.
+        """
+        task = background.start(work, every=every, name=f"the background work of the plugin {self.plugin}")
+        self._runtime.registry.tasks[self.plugin].append(task)
+
+    def context(self, db: DatabaseSession, tenant: Tenant | None = None, principal: Principal | None = None) -> Context:
+        """Return the context of work in this session, for hooks."""
+        request = current.get()
+        request_id = request.request_id if request else ""
+        return Context(app=self, request_id=request_id, principal=principal, tenant=tenant, unit=db.unit)
+
+    async def call(self, hook: Any, context: Context) -> None:
+        """Run a hook of every ready plugin, in order; raises HookFailed, or a plugin's own Problem."""
+        seconds = hook.seconds or self._runtime.settings.plugins.load_timeout
+        for plugin in self._runtime.ready_plugins():
+            mine = context.for_app(self._runtime.apps[plugin.name])
+            for implementation in plugin.hooks.get(hook.name, ()):
+                await run_hook(plugin.name, hook.name, implementation(mine), mine, seconds)
+
+    async def emit(self, db: DatabaseSession, *events: Event) -> None:
+        """Call every plugin's `@hooks.on(Kind)` with all events of its kind, in the transaction of `db`.
+
+        A listener that raises fails the transaction, and so does one of an enabled plugin that is quarantined: raises
+        HookFailed, or the listener's own Problem. Plugins that are off for the tenant listen too.
+        """
+        runtime = self._runtime
+        kinds = {kind for event in events for kind in type(event).__mro__}
+        context: Context | None = None
+        for plugin in runtime.plugins.values():
+            for kind, listener in plugin.listeners:
+                heard = [event for event in events if isinstance(event, kind)]
+                if not heard:
+                    continue
+                if not runtime.registry.is_ready(plugin.name):
+                    raise HookFailed(plugin.name, "on", "it listens and is quarantined")
+                context = context or await self._context_of(db)
+                mine = context.for_app(runtime.apps[plugin.name])
+                await run_hook(plugin.name, "on", listener(heard, mine), mine, runtime.settings.plugins.load_timeout)
+        if quarantined := runtime.registry.listening_in_quarantine(kinds):
+            raise HookFailed(quarantined, "on", "it listens and is quarantined")
+
+    async def _context_of(self, db: DatabaseSession) -> Context:
+        """Return the request's context where it is the request's session, else one with the session's tenant."""
+        request = current.get()
+        if request is not None and request.unit is db.unit:
+            return request
+        principal = request.principal if request else None
+        tenant = request.tenant if request else None
+        wanted = db.unit.scope.tenant
+        if wanted is None or tenant is None or tenant.id != wanted:
+            directory: TenantDirectory | None = self._runtime.registry.find(TenantDirectory)
+            tenant = await directory.find(wanted) if directory is not None and wanted is not None else None
+        return self.context(db, tenant, principal)
+
+    def trust(self, issuer: Issuer) -> None:
+        """Trust the access tokens of this issuer, as long as the plugin is open; VINC_JWT_ISSUERS beats it.
+
+        Raises ValueError for an algorithm that is not allowed, and in production StartError for keys without TLS.
+        """
+        address = issuer.jwks_url or issuer.url
+        if self.env == "prod" and issuer.keys is None and not is_tls_or_loopback(address):
+            raise StartError(
+                "its keys would come without TLS, and could be anybody's",
+                plugin=self.plugin,
+                phase="lifespan",
+                where=address,
+                cure="let it be reached by https",
+            )
+        self._runtime.trusted.add(issuer, self.plugin)
+
+    def provide(self, thing: object, kind: type | None = None) -> None:
+        """Offer a service to all plugins under its type, or under a protocol that it implements."""
+        self._runtime.registry.provide(thing, kind or type(thing), self.plugin)
+
+    # `type[T]` would not do: type checkers refuse a protocol there, as nobody can make one.
+    def get(self, kind: Callable[..., T]) -> T:
+        """Return the service that some plugin provides under this type; raises LookupError when none does."""
+        found: T | None = self._runtime.registry.find(cast("type", kind))
+        if found is None:
+            message = f"no plugin provides {kind.__module__}.{kind.__qualname__}: install and enable one that does"
+            raise LookupError(message)
+        return found
+
+
+def log_platform_session(reason: str, principal: Principal | None, context: Context | None) -> None:
+    """Log who works above all tenants, and why; raises TypeError without a reason."""
+    require_reason("platform_session", reason)
+    extra = {
+        "event": "platform.session",
+        "reason": reason,
+        "principal": principal.subject if principal else "(system)",
+        "route": (context.route if context else "") or "(none)",
+    }
+    logger.info("platform scope: %s", reason, extra=extra)
+
+
+def require_reason(name: str, reason: str) -> str:
+    """Return the reason; raises TypeError where it is no sentence."""
+    if not isinstance(reason, str) or not reason.strip():
+        message = f"{name}() needs its reason, a sentence"
+        raise TypeError(message)
+    return reason
