@@ -39,7 +39,7 @@ from ..settings import (
 from .arrange import Plugin, broken_need, idle
 from .check import Claim, Declared, claims_of, conflicts, refuse_tables, refuse_undeclared, table_class
 from .collect import contribution_of, implementations, new_manager, register
-from .load import bounded, load, to_start_error
+from .load import bounded, to_start_error
 
 logger = logging.getLogger("vinc.plugins")
 DECIDING: frozenset[type] = frozenset({PrincipalDirectory, MembershipDirectory})  # who may come in, and do what
@@ -191,10 +191,9 @@ def describe_error(assembly: Assembly, one: AssembledPlugin, phase: str, error: 
 
 
 def import_plugin(assembly: Assembly, one: AssembledPlugin, options: LoadOptions) -> None:
+    plugin = one.plugin
     with noting_tables(assembly, one):
-        module = load(one.plugin, options.seconds)
-    # Registering calls what the module defines as `__dir__`.
-    bounded(one.plugin, "import", options.seconds, lambda: register(one.plugin, module, assembly.manager))
+        bounded(plugin, "import", options.seconds, lambda: register(plugin, assembly.manager))
 
 
 def collect(assembly: Assembly, one: AssembledPlugin, options: LoadOptions) -> None:

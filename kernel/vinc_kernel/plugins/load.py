@@ -12,8 +12,6 @@ import sys
 import threading
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
-from importlib import import_module
-from types import ModuleType
 from typing import Any, TypeVar
 
 from ..endpoints import line_of as function_line
@@ -25,11 +23,6 @@ from .arrange import Plugin
 logger = logging.getLogger("vinc.plugins")
 T = TypeVar("T")
 LONGEST = 500  # characters of an error's text
-
-
-def load(plugin: Plugin, seconds: float) -> ModuleType:
-    """The plugin's module; raises StartError for whatever its import raises, or when it takes longer."""
-    return bounded(plugin, "import", seconds, lambda: import_module(plugin.module))
 
 
 def bounded(plugin: Plugin, phase: str, seconds: float, work: Callable[[], T], where: str = "") -> T:

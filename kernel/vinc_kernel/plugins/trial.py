@@ -44,16 +44,16 @@ def event_kinds(assembly: Assembly, plugin: str) -> list[str]:
 
 
 def run_trial(request: dict[str, Any], report: Callable[[str, str], None]) -> dict[str, Any]:
-    """Load all enabled plugins but the excluded ones; return the failures, and what each of the others contributes."""
+    """Load these of the enabled plugins; return the failures, and what each of the others contributes."""
     sys.path[:] = request["path"]
     sources = Sources(request["environ"], request["dotenv"])
     settings, _ = read_settings(sources)
-    plugins = [one for one in enabled(settings) if one.name not in request["excluded"]]
+    plugins = [one for one in enabled(settings) if one.name in request["plugins"]]
     options = LoadOptions(settings=settings, sources=sources, is_trial=True, report=report)
     assembly = load_plugins(plugins, options)
     return {
         "failures": [
-            to_failure(one.error, required=one.plugin.required, listens=event_kinds(assembly, one.plugin.name))
+            to_failure(one.plugin, one.error, event_kinds(assembly, one.plugin.name))
             for one in assembly.failed
             if one.error
         ],

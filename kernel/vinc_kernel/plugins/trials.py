@@ -52,7 +52,7 @@ def try_plugins(
             "environ": dict(sources.environ),
             "dotenv": dict(sources.dotenv),
             "path": sys.path,
-            "excluded": [one.name for one in plugins if one.fault],
+            "plugins": [one.name for one in plugins if not one.fault],
         }
         outcome = run_child(json.dumps(request).encode(), plugins, settings.plugins.load_timeout)
         plugins = with_failures(plugins, outcome["failures"])
@@ -64,7 +64,8 @@ def run_child(request: bytes, plugins: Sequence[Plugin], seconds: float) -> dict
     """The outcome of one child; of one that died or was killed, the failure of the plugin that it was at."""
     at: list[str] = []
     limit, since = START_SECONDS, monotonic()
-    with Popen(COMMAND, stdin=PIPE, stdout=PIPE) as child:  # noqa: S603  our own module
+    # In a session of its own, where a Ctrl-C for this process does not look like the end of a plugin.
+    with Popen(COMMAND, stdin=PIPE, stdout=PIPE, start_new_session=True) as child:  # noqa: S603  our own module
         try:
             send(child, request)
             while (line := read_line(child, limit)).endswith(b"\n"):
@@ -79,14 +80,14 @@ def run_child(request: bytes, plugins: Sequence[Plugin], seconds: float) -> dict
             child.kill()
     code = child.returncode
     ending = f"with exit code {code}" if code >= 0 else f"by {Signals(-code).name}"
-    if not at:
+    plugin = next((one for one in plugins if at and one.name == at[0]), None)
+    if plugin is None:
         what, where = f"the process that tries plugins ended {ending}", " ".join(COMMAND)
         raise StartError(what, plugin="plugins", phase="import", where=where, cure="see what it has written")
-    plugin = next(one for one in plugins if one.name == at[0])
     what, cure = f"it ended the process that loaded it, {ending}", mend_or_disable(plugin)
     died = StartError(what, plugin=plugin.name, phase=at[1], where=plugin.where, cure=cure)
     error = too_slow(plugin, at[1], seconds, plugin.where) if is_late else died
-    return {"failures": [to_failure(error, required=plugin.required)], "contributions": {}}
+    return {"failures": [to_failure(plugin, error)], "contributions": {}}
 
 
 def send(child: Popen[bytes], request: bytes) -> None:
@@ -105,14 +106,15 @@ def read_line(child: Popen[bytes], seconds: float) -> bytes:
         timer.cancel()
 
 
-def to_failure(error: StartError, *, required: bool, listens: Iterable[str] = ()) -> dict[str, Any]:
+def to_failure(plugin: Plugin, error: StartError, listens: Iterable[str] = ()) -> dict[str, Any]:
     """A plugin's failure as JSON has it; `listens` are the kinds of events that its hooks listen to, by name."""
-    return {"error": vars(error), "required": required, "listens": list(listens)}
+    parts = {key: str(getattr(error, key)) for key in ("what", "plugin", "phase", "where", "cure")}
+    return {"plugin": plugin.name, "required": plugin.required, "listens": list(listens), "error": parts}
 
 
 def with_failures(plugins: Iterable[Plugin], failures: Iterable[Mapping[str, Any]]) -> list[Plugin]:
     """Add each failure to its plugin, as the fault, and a fault to each plugin that needs one of those."""
-    by_name = {failure["error"]["plugin"]: failure for failure in failures}
+    by_name = {failure["plugin"]: failure for failure in failures}
     return with_broken_needs(with_failure(one, by_name.get(one.name)) for one in plugins)
 
 
@@ -124,8 +126,7 @@ def with_failure(one: Plugin, failure: Mapping[str, Any] | None) -> Plugin:
 
 
 def dump_failures(plugins: Iterable[Plugin]) -> str:
-    failures = [to_failure(one.fault, required=one.required, listens=one.listens) for one in plugins if one.fault]
-    return json.dumps(failures)
+    return json.dumps([to_failure(one, one.fault, one.listens) for one in plugins if one.fault])
 
 
 def load_failures(failures: str, settings: KernelSettings) -> list[Plugin]:

@@ -161,6 +161,15 @@ def test_all_required_plugins_that_fail_are_told_whatever_optional_ones_do(works
     assert [line.split(":")[0] for line in workshop.errors()] == ["old", "one", "two"]
 
 
+def test_a_plugin_that_raises_an_error_of_ours_in_anothers_name_is_quarantined_itself(workshop: Workshop) -> None:
+    error = "StartError('no', plugin='good', phase='import', where='here', cure=3)"
+    workshop.plugin("bad", f"from vinc_kernel import StartError\nraise {error}", required=False)
+    workshop.plugin("good")
+    states = workshop.app().runtime.registry.states
+
+    assert (states["good"].is_ready, states["bad"].why) == (True, "good: import: no (here); 3")
+
+
 def test_what_a_plugin_prints_disturbs_no_report(workshop: Workshop) -> None:
     prints = """print('["good", "import"]')\nimport os\nos.write(1, b'{"failures": []}\\n')\n"""
     workshop.plugin("good", required=False)
