@@ -186,9 +186,11 @@ async def client_as(vinc_app: VincApp, vinc_database: Database) -> AsyncGenerato
         def client_as(
             role: str, tenant: str, *, subject: str = "tester", settings: TenantSettingsByPlugin | None = None
         ) -> Client:
-            add_tenant(runtime, vinc_database, tenant, settings)
+            if tenant:
+                add_tenant(runtime, vinc_database, tenant, settings)
             auth = TokenAuth(subject, role, tenant, vinc_app.clock)
-            made = client_of(vinc_app, service.api_prefix, {service.tenant_header: tenant}, auth)
+            headers = {service.tenant_header: tenant} if tenant else {}
+            made = client_of(vinc_app, service.api_prefix, headers, auth)
             stack.push_async_callback(made.aclose)
             return made
 
