@@ -28,7 +28,7 @@ _HOMES = {
     ".tenant_settings": "TenantSettings",
     ".tokens.issuer": "Issuer SignIn",
 }
-__all__ = [*sorted(["hooks", *(name for names in _HOMES.values() for name in names.split())])]
+__all__ = [*sorted(["hooks", *(name for names in _HOMES.values() for name in names.split())])]  # noqa: PLE0604  all are
 
 if typing.TYPE_CHECKING:
     from . import hookspecs as hooks  # noqa: F401  a name of the contract, like those below
