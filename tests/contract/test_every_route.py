@@ -18,7 +18,7 @@ from vinc_testing.running import made, pointing_at
 from vinc_testing.walk.checks import IsolationCheck
 from vinc_testing.walk.harness import Harness
 from vinc_testing.walk.responses import Response
-from vinc_testing.walk.seeding import PLAIN, Operation
+from vinc_testing.walk.seeding import Operation
 from vinc_testing.walk.two_tenants import running
 
 NUMBER = "0199f3c8-0000-7000-8000-000000000001"
@@ -135,9 +135,8 @@ async def check_fields(harness: Harness, operation: Operation, fields: list[str]
     request = ours.request(operation.method, operation.template)
 
     async def send(body: dict[str, Any]) -> Response:
-        etag = await check.etag(operation, ours, PLAIN)
-        headers = {"If-Match": etag} if etag else {}
-        return await harness.send(ours, operation, replace(request, headers=headers, body=json.dumps(body).encode()))
+        content = json.dumps(body).encode()
+        return await harness.send(ours, operation, replace(request, headers={"If-Match": "*"}, body=content))
 
     body = json.loads(request.body or b"{}")
     plain = await send(body)
