@@ -8,12 +8,12 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from io import TextIOWrapper
 
 from .commands.command import Command, OutputLost, complain, flush_output, give_up_output
 from .errors import StartErrors, VincError
-from .plugins.find import RESERVED, find
+from .plugins.find import RESERVED, find, first_of_each
 from .settings import KernelSettings, Sources, read_settings
 
 COMMANDS = ("serve", "plugins", "check", "settings")
@@ -21,8 +21,12 @@ GROUP = "vinc.commands"
 
 
 def added_commands() -> Mapping[str, EntryPoint]:
-    """Commands of other distributions by name; `plugins.purge` is one below `plugins`."""
-    return {one.name: one for one in entry_points(group=GROUP)}
+    """Return commands of other distributions by name; `plugins.purge` is one below `plugins`."""
+    found: dict[str, EntryPoint] = {}
+    for distribution in first_of_each():
+        with suppress(Exception):  # a distribution that cannot be read hides no other's commands
+            found |= {one.name: one for one in distribution.entry_points.select(group=GROUP)}
+    return found
 
 
 def parser(command: str = "") -> argparse.ArgumentParser:
