@@ -1,4 +1,4 @@
-"""What an annotation speaks of: every class that a value of it may be, or have in it."""
+"""Find every class that a value of an annotation may be, or contain."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 
 def classes_of(annotation: Any, seen: set[Any] | None = None) -> Iterator[type]:
-    """Those of its arguments, and of the fields of models, dataclasses and typed dictionaries, as deep as they go."""
+    """Yield those of its arguments, and of the fields of models, dataclasses and typed dictionaries, at any depth."""
     seen = set() if seen is None else seen
     # A NewType keeps what it stands for under the one name, and `type X = ...` under the other.
     named = getattr(annotation, "__supertype__", None) or getattr(annotation, "__value__", None)
@@ -25,7 +25,7 @@ def classes_of(annotation: Any, seen: set[Any] | None = None) -> Iterator[type]:
 
 
 def fields_of(cls: type) -> list[Any]:
-    """The annotations of what a caller would have to write for one of these."""
+    """Return the annotations of the fields that make up one of these."""
     if issubclass(cls, BaseModel):
         return [field.annotation for field in cls.model_fields.values()]
     if is_dataclass(cls) or hasattr(cls, "__total__"):  # of a TypedDict, whichever module it is from

@@ -8,20 +8,25 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from importlib import import_module
+from importlib.metadata import EntryPoint
 from io import TextIOWrapper
 
 from .commands.command import Command, OutputLost, complain, flush_output, give_up_output
 from .errors import StartErrors, VincError
-from .plugins.find import RESERVED, entry_points, find, first_of_each
+from .plugins.find import RESERVED, find, first_of_each
 from .settings import KernelSettings, Sources, read_settings
 
 COMMANDS = ("serve", "plugins", "check", "settings")
 GROUP = "vinc.commands"
 
 
-def added_commands() -> Mapping[str, str]:
-    """The modules of other distributions' commands by name; `plugins.purge` is one below `plugins`."""
-    return dict(point for distribution in first_of_each() for point in entry_points(distribution, GROUP)[0])
+def added_commands() -> Mapping[str, EntryPoint]:
+    """Return commands of other distributions by name; `plugins.purge` is one below `plugins`."""
+    found: dict[str, EntryPoint] = {}
+    for distribution in first_of_each():
+        with suppress(Exception):  # a distribution that cannot be read hides no other's commands
+            found |= {one.name: one for one in distribution.entry_points.select(group=GROUP)}
+    return found
 
 
 def parser(command: str = "") -> argparse.ArgumentParser:
@@ -35,10 +40,11 @@ def parser(command: str = "") -> argparse.ArgumentParser:
     )
     parsers = made.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name in [command] if command in known else known:
-        inner = import_module(added.get(name, f"{__package__}.commands.{name}")).add(parsers)
+        module = added[name].load() if name in added else import_module(f"{__package__}.commands.{name}")
+        inner = module.add(parsers)
         for below, one in added.items():
             if below.startswith(f"{name}."):
-                import_module(one).add(inner)
+                one.load().add(inner)
     return made
 
 

@@ -97,7 +97,7 @@ class PrincipalDirectory(Protocol):
     async def resolve(self, principal: Principal) -> Principal | None:
         """The principal as known here; None when they may not come in any more, or as a service account never could.
 
-        ListQuery with each request, for credentials that are valid. What it raises refuses the request: who cannot be
+        Called with each request, for credentials that are valid. What it raises refuses the request: who cannot be
         asked whether somebody may come in has not said yes.
         """
 

@@ -1,4 +1,4 @@
-"""The kernel's own addresses: the OpenAPI document and, from assets in a package, Swagger UI."""
+"""The kernel's own endpoints: the OpenAPI document and Swagger UI, whose assets come from a package."""
 
 from __future__ import annotations
 
@@ -39,17 +39,17 @@ SIGNED_IN_PAGE = f"""{HEAD}</head>
 <body><script src="{DOCS}/signed-in.js"></script></body>
 </html>
 """
-# An issuer sends the browser here with a code (RFC 6749, 4.1.2); Swagger UI waits for it in the window before.
+# An issuer redirects the browser here with a code (RFC 6749, 4.1.2); Swagger UI waits for it in the opener.
 SIGNED_IN = """
-const waiting = window.opener.swaggerUIRedirectOauth2, given = new URLSearchParams(location.search);
-const told = {auth: waiting.auth, redirectUrl: waiting.redirectUrl};
-if (given.get("state") !== waiting.state) {
-  waiting.errCb({authId: waiting.auth.name, source: "auth", level: "error", message: "The state is another one."});
-} else if (given.get("code")) {
-  waiting.auth.code = given.get("code");
-  waiting.callback(told);
+const flow = window.opener.swaggerUIRedirectOauth2, params = new URLSearchParams(location.search);
+const fail = (message) => flow.errCb({authId: flow.auth.name, source: "auth", level: "error", message});
+if (params.get("state") !== flow.state) {
+  fail("The state does not match.");
+} else if (params.get("code")) {
+  flow.auth.code = params.get("code");
+  flow.callback({auth: flow.auth, redirectUrl: flow.redirectUrl});
 } else {
-  waiting.errCb({authId: waiting.auth.name, source: "auth", level: "error", message: given.get("error") || "No code."});
+  fail(params.get("error") || "No code.");
 }
 window.close();
 """
@@ -62,19 +62,19 @@ ui.initOAuth({clientId: %s, usePkceWithAuthorizationCodeGrant: true});
 """
 
 
-class Described(Protocol):
-    """The application, as far as its description goes."""
+class DescribedApplication(Protocol):
+    """What these endpoints need to know of the application."""
 
     def openapi(self, without: frozenset[str]) -> bytes:
-        """The OpenAPI document of all plugins but these."""
+        """Return the OpenAPI document of all plugins but these."""
 
     @property
     def sign_ins(self) -> list[SignIn]:
-        """How people get tokens."""
+        """How users get tokens."""
 
 
 def headers(sign_ins: Iterable[SignIn] = ()) -> dict[str, str]:
-    """Everything comes from here, but tokens; Swagger UI sets styles on elements and draws its icons from data:."""
+    """Return headers that let a page load from here only, and get tokens; Swagger UI needs inline styles and data:."""
     urls = [urlsplit(one.token_url) for one in sign_ins]
     connects = " ".join(["'self'", *sorted({f"{url.scheme}://{url.netloc}" for url in urls if url.netloc})])
     policy = (
@@ -84,53 +84,51 @@ def headers(sign_ins: Iterable[SignIn] = ()) -> dict[str, str]:
     return {"Content-Security-Policy": policy, "X-Content-Type-Options": "nosniff"}
 
 
-def documents(prefix: str, described: Described) -> Iterator[Endpoint]:
-    """The public endpoints that describe all others."""
+def documents(prefix: str, application: DescribedApplication) -> Iterator[Endpoint]:
+    """Yield the public endpoints that describe all others."""
     address = f"{prefix}/openapi.json"
 
-    async def openapi(request: Request) -> Response:
-        return Response(described.openapi(context_of(request).disabled_plugins), media_type="application/json")
+    def openapi(request: Request) -> Response:
+        return Response(application.openapi(context_of(request).disabled_plugins), media_type="application/json")
 
-    async def docs(_: Request) -> Response:
-        return HTMLResponse(PAGE, headers=headers(described.sign_ins))
+    def docs(_: Request) -> Response:
+        return HTMLResponse(PAGE, headers=headers(application.sign_ins))
 
-    async def start(_: Request) -> Response:
-        client = next((one.client_id for one in described.sign_ins), "")
+    def start(_: Request) -> Response:
+        client = next((one.client_id for one in application.sign_ins), "")
         return script(START % (json.dumps(address), DOCS, json.dumps(client)))
-
-    async def signed_in(_: Request) -> Response:
-        return HTMLResponse(SIGNED_IN_PAGE, headers=headers())
-
-    async def signed_in_script(_: Request) -> Response:
-        return script(SIGNED_IN)
-
-    async def asset(request: Request) -> Response:
-        name = request.url.path.rpartition("/")[2]
-        content = files("fastapi_swagger").joinpath("resources", name).read_bytes()
-        caching = {"Cache-Control": "public, max-age=3600"}
-        return Response(content, media_type=ASSETS[name], headers=headers() | caching)
 
     yield kernel_endpoint(address, openapi, by_tenant=True)
     yield kernel_endpoint(DOCS, docs)
     yield kernel_endpoint(f"{DOCS}/start.js", start)
-    yield kernel_endpoint(f"{DOCS}/signed-in", signed_in)
-    yield kernel_endpoint(f"{DOCS}/signed-in.js", signed_in_script)
+    yield kernel_endpoint(f"{DOCS}/signed-in", lambda _: HTMLResponse(SIGNED_IN_PAGE, headers=headers()))
+    yield kernel_endpoint(f"{DOCS}/signed-in.js", lambda _: script(SIGNED_IN))
     for name in ASSETS:
         yield kernel_endpoint(f"{DOCS}/{name}", asset)
+
+
+def asset(request: Request) -> Response:
+    """Return one of Swagger UI's own files."""
+    name = request.url.path.rpartition("/")[2]
+    content = files("fastapi_swagger").joinpath("resources", name).read_bytes()
+    return Response(content, media_type=ASSETS[name], headers=headers() | {"Cache-Control": "public, max-age=3600"})
 
 
 def script(text: str) -> Response:
     return Response(text, media_type="text/javascript", headers=headers())
 
 
-def kernel_endpoint(path: str, function: Callable[[Request], object], *, by_tenant: bool = False) -> Endpoint:
-    route = Route(path, function, methods=["GET"])
+def kernel_endpoint(path: str, respond: Callable[[Request], Response], *, by_tenant: bool = False) -> Endpoint:
+    async def endpoint(request: Request) -> Response:
+        return respond(request)
+
+    route = Route(path, endpoint, methods=["GET"])
     return Endpoint(
         plugin="kernel",
         path=path,
         methods=frozenset({"GET", "HEAD"}),
         route=route,
-        function=function,
+        function=respond,
         requirement=Requirement(public=True, by_tenant=by_tenant, why="the description of the service"),
         app=handle_other(route_app(route)),
     )

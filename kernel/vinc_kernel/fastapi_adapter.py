@@ -177,14 +177,10 @@ def without_own_queries(dependant: Dependant) -> Dependant:
     return lean
 
 
-def set_request_stack(scope: Scope, stack: AsyncExitStack) -> None:
-    """Close what a request opened with this stack, once the response is sent."""
-    scope["fastapi_middleware_astack"] = scope["fastapi_inner_astack"] = stack
-
-
-def set_function_stack(scope: Scope, stack: AsyncExitStack) -> None:
-    """Close dependencies of the scope "function" with this stack, before the response is sent."""
-    scope["fastapi_function_astack"] = stack
+def set_exit_stacks(scope: Scope, request: AsyncExitStack, function: AsyncExitStack) -> None:
+    """Let FastAPI close dependencies of the scope "function", and all others and forms, with these stacks."""
+    scope["fastapi_middleware_astack"] = scope["fastapi_inner_astack"] = request
+    scope["fastapi_function_astack"] = function
 
 
 def compile_pattern(path: str) -> tuple[re.Pattern[str], Mapping[str, Convertor[Any]]]:

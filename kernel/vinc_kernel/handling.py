@@ -15,14 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from .conditional import apply_if_none_match
 from .context import Context
 from .errors import UnsupportedMediaType
-from .fastapi_adapter import (
-    Handler,
-    query_parameters,
-    request_handler,
-    set_function_stack,
-    set_request_stack,
-    takes_json,
-)
+from .fastapi_adapter import Handler, query_parameters, request_handler, set_exit_stacks, takes_json
 from .strict_request import StrictRequest, find_address_errors
 
 JSON_TYPE = re.compile(rb"application/(?:[\w.-]+\+)?json[ \t]*(?:;.*)?", re.IGNORECASE).fullmatch  # RFC 6839, 3.1
@@ -49,18 +42,19 @@ def handle_http(route: APIRoute) -> ASGIApp:
             send = without_body(send)
         request = StrictRequest(scope, receive, send)
         async with AsyncExitStack() as stack:
-            set_request_stack(scope, stack)
-            response = await run_handler(handler, request, context)
+            response = await run_handler(handler, request, context, stack)
             await apply_if_none_match(request, response)(scope, receive, send)
 
     return app
 
 
-async def run_handler(handler: Handler, request: StrictRequest, context: Context) -> Response:
+async def run_handler(
+    handler: Handler, request: StrictRequest, context: Context, request_stack: AsyncExitStack
+) -> Response:
     """Run the handler and end its transaction; return its response."""
     try:
-        async with AsyncExitStack() as stack:
-            set_function_stack(request.scope, stack)
+        async with AsyncExitStack() as function_stack:
+            set_exit_stacks(request.scope, request_stack, function_stack)
             response = await handler(request)
         await end_transaction(context, response.status_code)
     finally:
@@ -104,8 +98,7 @@ def handle_other(inner: ASGIApp) -> ASGIApp:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         context: Context = scope["vinc"]
         async with AsyncExitStack() as stack:
-            set_request_stack(scope, stack)
-            set_function_stack(scope, stack)
+            set_exit_stacks(scope, stack, stack)
             try:
                 held: list[Message] = []
                 is_http = scope["type"] == "http"

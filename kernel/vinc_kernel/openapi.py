@@ -45,11 +45,11 @@ CONTENT = {"application/problem+json": {"schema": {"$ref": f"{SCHEMA_AT}Problem"
 RESPONSE = {"description": "A problem.", "content": CONTENT}
 BEARER = "token"  # the name of a security scheme
 FAILED = ("4", "5")  # how the status of a problem begins
-ANSWER = {"$ref": "#/components/responses/Problem"}
+PROBLEM_RESPONSE = {"$ref": "#/components/responses/Problem"}
 
 
 def credentials(sign_ins: Iterable[SignIn]) -> dict[str, dict[str, Any]]:
-    """The security schemes by which somebody brings an access token: one that they have, or by signing in."""
+    """Return the security schemes: a bearer token, and a flow for each issuer that lets users sign in."""
     schemes: dict[str, dict[str, Any]] = {BEARER: {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
     for number, one in enumerate(sign_ins, 1):
         flow = {"tokenUrl": one.token_url, "scopes": {}}
@@ -63,7 +63,7 @@ def credentials(sign_ins: Iterable[SignIn]) -> dict[str, dict[str, Any]]:
 def join(
     parts: Iterable[Mapping[str, Any]], *, version: str, tenant_header: str, schemes: Mapping[str, Mapping[str, Any]]
 ) -> bytes:
-    """The document of an application, from those of its plugins; `schemes` are those of `credentials`."""
+    """Return the document of an application, from those of its plugins; `schemes` are those of `credentials`."""
     paths: dict[str, Any] = {}
     schemas: dict[str, Any] = {"Problem": PROBLEM}
     for part in parts:
@@ -87,7 +87,7 @@ def join(
 
 
 def part(plugin: str, endpoints: Iterable[Endpoint], schemes: Sequence[str]) -> dict[str, Any]:
-    """Paths and schemas of one plugin; its models are called `<plugin>.<Model>`. `schemes` are those of credentials."""
+    """Return the paths and schemas of one plugin; its models are called `<plugin>.<Model>`."""
     chosen = [one for one in endpoints if isinstance(one.route, APIRoute) and one.route.include_in_schema]
     document = get_openapi(title=plugin, version="1", routes=[one.route for one in chosen])
     text = json.dumps(document).replace(f'"{SCHEMA_AT}', f'"{SCHEMA_AT}{plugin}.')
@@ -105,22 +105,22 @@ def part(plugin: str, endpoints: Iterable[Endpoint], schemes: Sequence[str]) -> 
 
 
 def describe(operation: dict[str, Any], needs: Requirement, schemes: Sequence[str]) -> None:
-    """Say which problems may come, and what a caller must bring."""
+    """Add the problems that may come, and what a caller must send."""
     responses = operation.setdefault("responses", {})
     if "HTTPValidationError" in json.dumps(responses.get("422", {})):
         del responses["422"]
     for status, response in responses.items():
-        if status.startswith(FAILED):  # what a route answers itself; before it is asked, the kernel may have refused
+        if status.startswith(FAILED):  # a route's own error; the kernel may refuse before the route runs
             response["content"] = {**response.get("content", {}), **CONTENT}
-    responses.setdefault("4XX", ANSWER)
-    responses.setdefault("5XX", ANSWER)
+    responses.setdefault("4XX", PROBLEM_RESPONSE)
+    responses.setdefault("5XX", PROBLEM_RESPONSE)
     if not needs.public:
         operation["security"] = [{scheme: [], **tenant} for tenant in tenants(needs) for scheme in schemes]
 
 
 def tenants(needs: Requirement) -> list[dict[str, list[str]]]:
-    """What is brought beside a token, in the order of what is usual: a tenant, none, or either."""
-    named: dict[str, list[str]] = {"tenant": []}
+    """Return what is sent beside a token, the usual first: a tenant, nothing, or either."""
+    header: dict[str, list[str]] = {"tenant": []}
     if needs.tenant:
-        return [named]
-    return [{}, named] if needs.selects_tenant else [{}]
+        return [header]
+    return [{}, header] if needs.selects_tenant else [{}]

@@ -1,4 +1,4 @@
-"""Find the endpoint of a path. Cost is flat in plugins: a dict on (literal beginning, number of segments)."""
+"""Find the endpoint of a path, at a cost that does not grow with the number of plugins."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ EMPTY: Mapping[str, Any] = {}
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """What was found for a method and a path: an endpoint, or those that take the path with other methods."""
+    """The endpoint of a method and a path, or those that take the path with other methods."""
 
     endpoint: Endpoint | None = None
     params: Mapping[str, Any] = field(default_factory=dict)
     others: tuple[Endpoint, ...] = ()
 
     def allowed(self, without: Container[str] = ()) -> frozenset[str]:
-        """The methods that the path would take, but for plugins that are left out."""
+        """Return the methods that the path takes, without the plugins that are left out."""
         methods = frozenset().union(*(one.methods for one in self.others if one.plugin not in without))
         return methods - {WEBSOCKET}
 
 
 class Candidate:
-    """An endpoint whose path is compiled when it is first asked for: thousands at the start take a second."""
+    """An endpoint whose path is compiled on first use: to compile thousands at the start takes a second."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
@@ -46,9 +46,9 @@ class Candidate:
 class Index:
     """Endpoints by their literal leading segments and their number of segments.
 
-    The longest literal beginning is asked first, so the most specific route wins in whatever order the plugins came.
-    Inside one beginning a literal segment goes before a converter, that before a plain parameter, that before
-    `{x:path}` and mounts. The route's own regular expression decides and converts.
+    The longest literal beginning is tried first, so the most specific route wins whatever the order of the plugins.
+    Within one beginning a literal segment comes before a converter, a converter before a plain parameter, and that
+    before `{x:path}` and mounts. The path's regular expression decides and converts.
     """
 
     def __init__(self, endpoints: Iterable[Endpoint]) -> None:
@@ -67,7 +67,7 @@ class Index:
                 bucket.sort(key=lambda candidate: specificity(candidate.endpoint))
 
     def find(self, path: str, method: str) -> Match:
-        """The endpoint that answers; else those that take other methods at this path, which makes it a 405."""
+        """Return the endpoint of a request; without one, those that take other methods at this path (405)."""
         found = self.exact.get((path, method))
         if found is not None:
             return found
@@ -79,7 +79,7 @@ class Index:
                 for candidate in self.buckets.get(key, ()):
                     endpoint, (regex, convertors) = candidate.endpoint, candidate.compiled
                     matched = regex.fullmatch(path)  # `$` alone would let a newline through
-                    params = converted(convertors, matched.groupdict()) if matched else None
+                    params = convert(convertors, matched.groupdict()) if matched else None
                     if params is None:
                         continue
                     if method in endpoint.methods:
@@ -90,14 +90,14 @@ class Index:
 
 
 def specificity(endpoint: Endpoint) -> tuple[list[tuple[int, int]], str]:
-    """How specific a path is, segment by segment; of two that are equally so the first by name, never by order."""
+    """Return a sort key by how specific the segments of a path are; ties are broken by name, never by order."""
     return [*(rank(segment) for segment in endpoint.path.split("/")), END], endpoint.shape
 
 
 def rank(segment: str) -> tuple[int, int]:
-    """A literal goes before a converter, that before a plain parameter, that before the rest of the path.
+    """Return the sort key of a segment: a literal, a converter, a plain parameter, the rest of the path.
 
-    Of two alike the one with more literal text goes first, and whole numbers before others.
+    Of two alike the one with more literal text comes first, and whole numbers before other numbers.
     """
     literal = len(re.sub(r"{[^}]*}", "", segment))
     if "{" not in segment:
@@ -109,11 +109,11 @@ def rank(segment: str) -> tuple[int, int]:
     return 3, -literal
 
 
-END = (5, 0)  # after it nothing: `{rest:path}/edit` says more than `{rest:path}`
+END = (5, 0)  # sorts behind any segment: `{rest:path}/edit` comes before `{rest:path}`
 
 
-def converted(convertors: Mapping[str, Convertor[Any]], params: Mapping[str, str]) -> Mapping[str, Any] | None:
-    """The parameters as their types; None for a text that a converter refuses, like a number of 5,000 digits."""
+def convert(convertors: Mapping[str, Convertor[Any]], params: Mapping[str, str]) -> Mapping[str, Any] | None:
+    """Return the converted parameters; None when a converter refuses one, like a number of 5,000 digits."""
     try:
         return {name: convertors[name].convert(text) for name, text in params.items()}
     except ValueError:
@@ -121,7 +121,7 @@ def converted(convertors: Mapping[str, Convertor[Any]], params: Mapping[str, str
 
 
 def path_of(scope: Scope) -> str:
-    """The path below the mount point of a proxy (ASGI's `root_path`)."""
+    """Return the path without ASGI's `root_path`, where a proxy serves the application."""
     path: str = scope["path"]
     root: str = scope.get("root_path", "")
     return path[len(root) :] if root and path.startswith(f"{root}/") else path

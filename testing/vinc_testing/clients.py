@@ -39,7 +39,10 @@ class Client(AsyncClient):
 
 
 class ClientAs(Protocol):
-    """`client_as("wholesale_admin", "acme")`: a client with this role in this tenant, which is made if missing."""
+    """`client_as("wholesale_admin", "acme")`: a client with this role in this tenant, which is made if missing.
+
+    `client_as("super_admin", "")` has no tenant and sends no tenant header.
+    """
 
     def __call__(
         self, role: str, tenant: str, *, subject: str = "tester", settings: TenantSettingsByPlugin | None = None

@@ -7,7 +7,7 @@ import sys
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from contextlib import AsyncExitStack
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 import pytest_asyncio
@@ -22,9 +22,7 @@ if TYPE_CHECKING:
     from .clients import Client, ClientAs, TenantSettingsByPlugin
     from .tokens import MakeToken
     from .vinc_app import VincApp
-    from .walk import TwoTenants
-
-DESCRIPTIONS = pytest.StashKey[dict[str, Any]]()
+    from .walk import SharedHarness, TwoTenants
 
 
 @pytest.fixture(scope="session")
@@ -124,36 +122,36 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """One test for each route, where a test asks for `two_tenants`."""
     if "two_tenants" in metafunc.fixturenames:
         from .running import made
-        from .walk import routes_of
+        from .walk import route_names
 
-        metafunc.parametrize("two_tenants", routes_of(made({}, {})), indirect=True)
+        metafunc.parametrize("two_tenants", route_names(made({}, {})), indirect=True)
 
 
-@pytest_asyncio.fixture
-async def two_tenants(
+@pytest.fixture(scope="module")
+def _vinc_shared_harness() -> Generator[SharedHarness]:
+    """What the walks of a module share: one application, started once, and two tenants with rows."""
+    from .walk import SharedHarness
+
+    with SharedHarness() as shared:
+        yield shared
+
+
+@pytest.fixture
+def two_tenants(
     request: pytest.FixtureRequest,
+    _vinc_shared_harness: SharedHarness,
     vinc_servers: Servers,
-    vinc_database: Database,
+    vinc_worker_database: Database,
     vinc_environment: Mapping[str, str],
     vinc_worker: str,
-) -> AsyncGenerator[TwoTenants]:
+) -> TwoTenants:
     """Two tenants and one route, each in its turn: `await two_tenants.assert_isolated()`."""
-    from .running import made, pointing_at, started
-    from .walk import TwoTenants, overhear
+    from .running import made, pointing_at
+    from .walk import TwoTenants
 
-    settings = {**pointing_at(vinc_servers, vinc_database.name, vinc_worker), **vinc_environment}
-    async with overhear(settings["VINC_DATABASE_URL"]) as overheard:
-        # The direct line is for what is asked twice a second, whoever else asks or not.
-        lines = {"VINC_DATABASE_URL": overheard.address, "VINC_DATABASE_DIRECT_URL": settings["VINC_DATABASE_URL"]}
-        app = made({**settings, **lines}, {})
-        async with started(app):
-            yield TwoTenants(
-                app=app,
-                database=vinc_database,
-                overheard=overheard,
-                route=request.param,
-                descriptions=request.config.stash.setdefault(DESCRIPTIONS, {}),
-            )
+    environ = {**pointing_at(vinc_servers, vinc_worker_database.name, vinc_worker), **vinc_environment}
+    harness = _vinc_shared_harness.start(lambda more: made({**environ, **more}, {}), vinc_worker_database, environ)
+    return TwoTenants(harness=harness, route=request.param)
 
 
 @pytest.fixture
@@ -186,9 +184,11 @@ async def client_as(vinc_app: VincApp, vinc_database: Database) -> AsyncGenerato
         def client_as(
             role: str, tenant: str, *, subject: str = "tester", settings: TenantSettingsByPlugin | None = None
         ) -> Client:
-            add_tenant(runtime, vinc_database, tenant, settings)
+            if tenant:
+                add_tenant(runtime, vinc_database, tenant, settings)
             auth = TokenAuth(subject, role, tenant, vinc_app.clock)
-            made = client_of(vinc_app, service.api_prefix, {service.tenant_header: tenant}, auth)
+            headers = {service.tenant_header: tenant} if tenant else {}
+            made = client_of(vinc_app, service.api_prefix, headers, auth)
             stack.push_async_callback(made.aclose)
             return made
 

@@ -66,7 +66,7 @@ class TokenAuth(Auth):
     """Sends an access token with each request, a new one when the clock says that the last one expires."""
 
     def __init__(self, subject: str, role: str, tenant: str, clock: Callable[[], float]) -> None:
-        self.claims = {"sub": subject, "role": role or None, "allowed_wholesalers": [tenant]}
+        self.claims = {"sub": subject, "role": role or None, "allowed_wholesalers": [tenant] if tenant else []}
         self.clock, self.token, self.renew_at = clock, "", float("-inf")
 
     def auth_flow(self, request: Request) -> Generator[Request, Response, None]:

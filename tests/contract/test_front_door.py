@@ -68,6 +68,7 @@ def test_the_page_for_authors_explains_these_names_and_no_others(face: str) -> N
 
 
 def test_the_pytest_plugin_offers_exactly_these_fixtures() -> None:
-    offered = [name for name, thing in vars(fixtures).items() if type(thing).__name__ == "FixtureFunctionDefinition"]
+    kinds = {name: type(thing).__name__ for name, thing in vars(fixtures).items() if not name.startswith("_")}
+    offered = [name for name, kind in kinds.items() if kind == "FixtureFunctionDefinition"]
 
     assert sorted(offered) == FIXTURES.split()

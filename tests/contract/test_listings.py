@@ -13,7 +13,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from vinc_kernel.fastapi_adapter import dependencies_of
 from vinc_kernel.rest.listing import Listing, ReadQuery
-from vinc_testing import Application
+from vinc_testing import VincApp
 
 TENANT = "tenant_id"
 
@@ -31,8 +31,8 @@ class Song(Tables):
     singer: Mapped[str] = mapped_column(Text)
 
 
-def listings(app: Application) -> Iterator[tuple[str, Listing]]:
-    for endpoint in app.routes:
+def listings(app: VincApp) -> Iterator[tuple[str, Listing]]:
+    for endpoint in app.application.routes:
         if isinstance(endpoint.route, APIRoute):
             for one in dependencies_of(endpoint.route):
                 if isinstance(one.call, ReadQuery):
@@ -65,7 +65,7 @@ def keys(table: Table) -> Iterator[tuple[list[str], bool]]:
             yield [column.name for column in constraint.columns], True  # type: ignore[attr-defined]  # such a one
 
 
-def test_every_filter_and_order_of_the_running_application_has_its_index(vinc_app: Application) -> None:
+def test_every_filter_and_order_of_the_running_application_has_its_index(vinc_app: VincApp) -> None:
     found = dict(listings(vinc_app))
 
     assert "/api/v1/tenants" in found

@@ -2,43 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
-from typing import Any
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import replace
 
 import pytest
 
-from vinc_kernel.app import create_app
+from vinc_kernel.app import Application, create_app
 from vinc_kernel.plugins.arrange import arrange
 from vinc_kernel.settings import Sources, read_settings
-from vinc_testing import Database, Servers, TwoTenants
-from vinc_testing.running import pointing_at, started
-from vinc_testing.walk import NotDescribed, NotExercised, overhear, routes_of
+from vinc_testing import Database, Servers
+from vinc_testing.running import pointing_at
+from vinc_testing.walk import NotDescribed, NotExercised, SharedHarness, TwoTenants, route_names
 
 from . import leaky, notes
 
 TABLES = [("notes_note", "tenant_id, name"), ("notes_code", "name")]
 AT = "/api/v1/notes"
-DESCRIPTIONS = pytest.StashKey[dict[str, Any]]()
 Walked = Callable[[str], TwoTenants]
 
 
-@pytest.fixture
-async def walked(
-    request: pytest.FixtureRequest, vinc_servers: Servers, vinc_database: Database, vinc_worker: str
-) -> AsyncGenerator[Walked]:
+@pytest.fixture(scope="module")
+def walked(vinc_servers: Servers, vinc_worker_database: Database, vinc_worker: str) -> Generator[Walked]:
     """Walk a route of the leaky plugin, beside the plugins that are installed."""
-    environ = pointing_at(vinc_servers, vinc_database.name, vinc_worker)
-    with notes.tables(vinc_database, vinc_servers.prefix, TABLES):
-        async with overhear(environ["VINC_DATABASE_URL"]) as overheard:
-            lines = {"VINC_DATABASE_URL": overheard.address, "VINC_DATABASE_DIRECT_URL": environ["VINC_DATABASE_URL"]}
-            sources = Sources({**environ, **lines, "VINC_LOG_LEVEL": "error"})
-            settings, _ = read_settings(sources)
-            app = create_app(settings, sources, plugins=[*arrange(settings), notes.plugin(leaky.__name__)])
-            async with started(app):
-                known: dict[str, Any] = request.config.stash.setdefault(DESCRIPTIONS, {})
-                yield lambda route: TwoTenants(
-                    app=app, database=vinc_database, overheard=overheard, route=route, descriptions=known
-                )
+    environ = pointing_at(vinc_servers, vinc_worker_database.name, vinc_worker)
+    cleared = replace(vinc_worker_database, tables=[*vinc_worker_database.tables, *(name for name, _ in TABLES)])
+
+    def create(urls: Mapping[str, str]) -> Application:
+        sources = Sources({**environ, **urls, "VINC_LOG_LEVEL": "error"})
+        settings, _ = read_settings(sources)
+        return create_app(settings, sources, plugins=[*arrange(settings), notes.plugin(leaky.__name__)])
+
+    with notes.tables(vinc_worker_database, vinc_servers.prefix, TABLES), SharedHarness() as shared:
+        harness = shared.start(create, cleared, environ)
+        yield lambda route: TwoTenants(harness=harness, route=route)
 
 
 @pytest.mark.parametrize(
@@ -71,7 +67,7 @@ async def test_what_is_as_it_should_be_passes(walked: Walked, route: str) -> Non
         (f"GET {AT}/shared", "its Cache-Control is not 'private, no-cache'"),
         (f"GET {AT}/shared", "its Vary lacks authorization, x-tenant-id"),
         (f"GET {AT}/{{id}}/broken", "answers 500"),
-        (f"POST {AT}/codes", "what one tenant could make, the next cannot .*201, then 409"),
+        (f"POST {AT}/codes", "what one tenant could create, the next cannot .*201, then 409"),
         (f"GET {AT}/search", "name=theirmark7c1e in the query.*the body is '1', not '0'"),
         (f"GET {AT}/pages", "cursor=after-.* in the query.*the status is 200, not 400"),
         (f"GET {AT}/everybodys", "it tells a tenant what is another's: .*theirmark7c1e"),
@@ -90,7 +86,7 @@ async def test_a_leak_is_found(walked: Walked, route: str, finding: str) -> None
         (f"POST {AT}/undescribed", "there is no example of /name; give its model an example"),
         (
             f"GET {AT}/of/{{whose}}",
-            "nothing of /api/v1/notes/of could be made or listed; name where .* 'x-vinc-source'",
+            "nothing of /api/v1/notes/of could be created or listed; name where .* 'x-vinc-source'",
         ),
     ],
 )
@@ -112,7 +108,7 @@ async def test_a_route_that_is_not_there_is_an_error(walked: Walked) -> None:
 
 
 async def test_every_route_of_a_plugin_is_walked(walked: Walked) -> None:
-    routes = routes_of(walked("").app)
+    routes = route_names(walked("").harness.app)
 
     assert {route.partition(" ")[0] for route in routes} == {
         "GET", "POST", "PATCH", "DELETE", "PUT", "WEBSOCKET", "MOUNT"

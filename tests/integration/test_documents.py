@@ -1,4 +1,4 @@
-"""Every command of the documents, run in a copy of this checkout, with an environment and a database of its own.
+"""Every command of the documents, run in a copy of this checkout, with an environment of its own and a database a page.
 
 The lines of a page's blocks run in order. One that serves runs beside those below it, until the next one that serves.
 Instead of port 8000 it is a free one.
@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from string import Template
 from tempfile import TemporaryDirectory
 
 import pytest
@@ -22,6 +24,7 @@ from vinc_testing.servers import Servers
 
 from ..pages import ROOT, blocks, page, rows, section
 from .new_environment import Environment, new_environment
+from .preloaded import Preloaded, preloaded
 from .serving import free_port, serving
 
 OPERATORS, AUTHORS = "docs/operators.md", "docs/plugins.md"
@@ -39,9 +42,11 @@ COPIED = (
     "kernel",
     "migrations",
     "plugins",
+    "testing",
 )
 SERVES = re.compile(r"(\./dev up|vinc serve|uvicorn)\b").match
 LEFT_OUT = re.compile(r"\./dev (test|check|bench)$").fullmatch  # they would run this very test
+INSTALL = "pip install -r requirements.txt"  # done once for all pages
 UNSEEN = {"event", "level", "timestamp"}  # every line of a log has them
 
 BUILT_BY = """
@@ -60,6 +65,8 @@ class Checkout:
     variables: dict[str, str]
     said: dict[str, str] = field(default_factory=dict)
     not_run: list[str] = field(default_factory=list)
+    stack: ExitStack = field(default_factory=ExitStack)
+    vinc: Preloaded | None = None
 
     def follow(self, name: str) -> None:
         """Run the blocks of a page."""
@@ -71,7 +78,7 @@ class Checkout:
                     self.serve(line, port, served)
                 elif line.startswith("curl ") and shutil.which("curl") is None:
                     self.not_run.append(line)
-                elif line and not LEFT_OUT(line):
+                elif line and line != INSTALL and not LEFT_OUT(line):
                     self.do(line)
 
     def count_what_was_not_run(self) -> None:
@@ -86,39 +93,46 @@ class Checkout:
 
     def do(self, *lines: str) -> None:
         for line in lines:
-            command = line.replace("curl ", "curl -fsS ")  # quiet, and an error of the server is one of the command
-            done = subprocess.run(
-                ["sh", "-c", command],
-                cwd=self.path,
-                env=self.variables,
-                capture_output=True,
-                text=True,
-                timeout=60,
-                check=False,
-            )
+            done = self.run_vinc(line) if line.startswith("vinc ") else self.run_in_shell(line)
             assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
             self.said[line] = done.stdout
 
+    def run_in_shell(self, line: str) -> subprocess.CompletedProcess[str]:
+        if line.startswith("pip "):
+            self.vinc = None
+        line = line.replace("curl ", "curl -fsS ")  # quiet, and an error of the server is one of the command
+        return self.environment.run("sh", "-c", line, cwd=self.path, **self.variables)
 
-@pytest.fixture
-def checkout() -> Iterator[Callable[..., Checkout]]:
-    """Make a copy; every account may enter it, since one of them runs PostgreSQL."""
+    def run_vinc(self, line: str) -> subprocess.CompletedProcess[str]:
+        if self.vinc is None:
+            self.vinc = self.stack.enter_context(preloaded(self.environment.python, self.environment.variables))
+        words = shlex.split(Template(line).safe_substitute(self.variables))
+        return self.vinc.run(words[1:], self.path, self.variables)
+
+
+@pytest.fixture(scope="module")
+def installed() -> Iterator[Checkout]:
+    """A copy with its environment, in which every account may read, since one of them runs PostgreSQL."""
     with TemporaryDirectory(prefix="vinc-docs-", ignore_cleanup_errors=True) as made:
         home = Path(made)
+        environment = new_environment(home / "v")
+        path = home / "vinc"
+        path.mkdir(mode=0o755)
+        for name in COPIED:
+            copy_of(ROOT / name, path / name)
+        checkout = Checkout(path, environment, {**environment.variables, "VINC_VENV": str(environment.place)})
+        checkout.do(INSTALL, "pip install -e ./testing")
+        yield checkout
 
-        def copy(*, installed: bool, **variables: str) -> Checkout:
-            environment = new_environment(home / "v", "testing", "reload")
-            path = home / "vinc"
-            path.mkdir(mode=0o755)
-            for name in COPIED:
-                copy_of(ROOT / name, path / name)
-            given = {**environment.variables, **variables, "VINC_VENV": str(environment.place)}
-            made = Checkout(path, environment, given)
-            if installed:
-                made.do("pip install -r requirements.txt")
-            return made
 
-        yield copy
+@pytest.fixture
+def checkout(installed: Checkout) -> Iterator[Checkout]:
+    """The copy, for one page; the list of plugins is as before at the end."""
+    before = (installed.path / "plugins.toml").read_text()
+    with ExitStack() as stack:
+        yield Checkout(installed.path, installed.environment, dict(installed.variables), stack=stack)
+    (installed.path / "plugins.toml").write_text(before)
+    (installed.path / ".env").unlink(missing_ok=True)
 
 
 def copy_of(source: Path, target: Path) -> None:
@@ -141,14 +155,13 @@ def database(servers: Servers, name: str) -> dict[str, str]:
     }
 
 
-def test_the_readme_can_be_followed(checkout: Callable[..., Checkout]) -> None:
-    made = checkout(installed=True)
-    made.follow("README.md")
-    assert routes_of_the_ten_lines(made) == ["GET /api/v1/hello"]
-    made.count_what_was_not_run()
-    (asked,) = [line for line in made.said if line.startswith("curl")]
+def test_the_readme_can_be_followed(checkout: Checkout) -> None:
+    checkout.follow("README.md")
+    assert routes_of_the_ten_lines(checkout) == ["GET /api/v1/hello"]
+    checkout.count_what_was_not_run()
+    (asked,) = [line for line in checkout.said if line.startswith("curl")]
     (shown,) = blocks(page("README.md"), "json")
-    answered, promised = json.loads(made.said[asked]), json.loads(shown)
+    answered, promised = json.loads(checkout.said[asked]), json.loads(shown)
 
     assert list(answered) == list(promised)
     assert (answered["slug"], answered["name"]) == (promised["slug"], promised["name"])
@@ -171,11 +184,11 @@ def routes_of_the_ten_lines(made: Checkout) -> list[str]:
     return routes
 
 
-def test_the_page_for_operators_can_be_followed(checkout: Callable[..., Checkout], vinc_servers: Servers) -> None:
-    made = checkout(installed=False, **database(vinc_servers, "operators"))
-    made.follow(OPERATORS)
-    made.count_what_was_not_run()
-    (served,) = [said for line, said in made.said.items() if line.startswith("vinc serve")]
+def test_the_page_for_operators_can_be_followed(checkout: Checkout, vinc_servers: Servers) -> None:
+    checkout.variables |= database(vinc_servers, "operators")
+    checkout.follow(OPERATORS)
+    checkout.count_what_was_not_run()
+    (served,) = [said for line, said in checkout.said.items() if line.startswith("vinc serve")]
     lines = [json.loads(line) for line in served.splitlines() if line.startswith("{")]
     fields = {name for name, *_ in rows(section(page(OPERATORS), "## Logs"))}
     (shown,) = [json.loads(block) for block in blocks(page(OPERATORS), "json")]
@@ -184,11 +197,13 @@ def test_the_page_for_operators_can_be_followed(checkout: Callable[..., Checkout
     assert set(shown) == fields | UNSEEN
 
 
-def test_the_page_for_authors_can_be_followed(checkout: Callable[..., Checkout], vinc_servers: Servers) -> None:
-    made = checkout(installed=True, **database(vinc_servers, "authors"))
-    made.follow(AUTHORS)
+def test_the_page_for_authors_can_be_followed(checkout: Checkout, vinc_servers: Servers) -> None:
+    checkout.variables |= database(vinc_servers, "authors")
+    checkout.follow(AUTHORS)
 
-    assert made.said["vinc invoices remind acme --days 7"] == "0 reminders printed\n"
-    assert " passed" in made.said["pytest examples/acme-invoices/tests"]
-    (written,) = [said for line, said in made.said.items() if line.startswith("vinc db revision")]
-    assert Path(written.strip()).is_relative_to(made.path / "examples/acme-invoices/acme_invoices/migrations/versions")
+    assert checkout.said["vinc invoices remind acme --days 7"] == "0 reminders printed\n"
+    assert " passed" in checkout.said["pytest examples/acme-invoices/tests"]
+    (written,) = [said for line, said in checkout.said.items() if line.startswith("vinc db revision")]
+    assert Path(written.strip()).is_relative_to(
+        checkout.path / "examples/acme-invoices/acme_invoices/migrations/versions"
+    )

@@ -1,4 +1,4 @@
-"""The connection that asks several statements in one round trip, and each private name of psycopg that it uses.
+"""The connection that sends several statements in one round trip, and each private name of psycopg that it uses.
 
 A release of psycopg in which one of them means something else fails here; the sections below have their names.
 """
@@ -71,10 +71,10 @@ async def prepared(connection: PipelineConnection) -> dict[str, str]:
     return dict(answer.rows())
 
 
-# What an answer tells.
+# Results.
 
 
-async def test_an_answer_tells_rows_names_types_and_what_was_done(connection: PipelineConnection) -> None:
+async def test_a_result_has_rows_names_types_row_count_and_command_tag(connection: PipelineConnection) -> None:
     key = uuid4()
     values: Sequence[Any] = [1, 2**40, "nälle", key, None, Decimal("1.50"), [1, 2], b"\0\xff"]
     kinds = ["integer", "bigint", "text", "uuid", "text", "numeric", "integer[]", "bytea"]
@@ -349,7 +349,7 @@ def migrate(admin: psycopg.Connection) -> None:
 
 
 @pytest.mark.parametrize("read_only", [True, False], ids=["reads", "writes"])
-async def test_the_first_statement_after_a_migration_is_asked_once_more(
+async def test_the_first_statement_after_a_migration_is_sent_once_more(
     planned: Postgres, admin: psycopg.Connection, *, read_only: bool
 ) -> None:
     pid = await backend(planned)
@@ -386,7 +386,7 @@ async def test_a_later_statement_after_a_migration_is_503_and_works_in_the_next_
         assert await again.all(EVERYTHING, dict) == [{"a": 1, "b": 2}]
 
 
-async def test_a_statement_that_the_server_does_not_support_is_not_asked_for_ever(planned: Postgres) -> None:
+async def test_a_statement_that_the_server_does_not_support_is_not_sent_again(planned: Postgres) -> None:
     unit = planned.unit(Scope(OURS))
     with pytest.raises(DatabaseError):
         await DatabaseSession(unit).execute(text("select 1 from things_plan group by a for update"))
@@ -434,7 +434,7 @@ async def notified(connection: PipelineConnection) -> None:
 
 
 EXCHANGES: Mapping[str, Callable[[PipelineConnection], Awaitable[object]]] = {
-    "ask": lambda connection: connection.send([Statement(b"select 1")]),
+    "send": lambda connection: connection.send([Statement(b"select 1")]),
     "execute": lambda connection: connection.execute("select 1"),
     "executemany": lambda connection: connection.cursor().executemany("select %s", [[1], [2]]),
     "server cursor": through_a_server_cursor,

@@ -25,8 +25,7 @@ from vinc_kernel.fastapi_adapter import (
     query_parameters,
     request_handler,
     route_app,
-    set_function_stack,
-    set_request_stack,
+    set_exit_stacks,
     takes_json,
 )
 
@@ -61,11 +60,9 @@ async def run(route: APIRoute, *, query: bytes = b"", stack: AsyncExitStack | No
         "headers": [],
         "query_string": query,
     }
-    async with AsyncExitStack() as own:
-        set_request_stack(scope, stack or own)
-        async with AsyncExitStack() as functions:
-            set_function_stack(scope, functions)
-            return bytes((await request_handler(route)(Request(scope))).body)
+    async with AsyncExitStack() as own, AsyncExitStack() as functions:
+        set_exit_stacks(scope, stack or own, functions)
+        return bytes((await request_handler(route)(Request(scope))).body)
 
 
 def only(router: APIRouter) -> DeclaredRoute:

@@ -6,20 +6,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sqlalchemy import Select
+from sqlalchemy import Select, text
 from sqlalchemy.sql import Executable
 
 from ..errors import DatabaseError, VincError
 from .failures import call
 from .pages import Page, Paging
-from .pipeline import Result, Statement
+from .pipeline import Result
 from .unit import UnitOfWork
 
 if TYPE_CHECKING:
     from .compiler import BoundStatement, Values
 
 R = TypeVar("R")
-LOCK = b"select pg_advisory_xact_lock(hashtextextended($2, hashtextextended($1, 0)))"
+LOCK = text("select pg_advisory_xact_lock(hashtextextended(:name, hashtextextended(:tenant, 0)))")
 
 
 class NotOneRow(VincError, LookupError):
@@ -79,7 +79,7 @@ class DatabaseSession:
             reason = "GET and HEAD only read, and each of their statements is a transaction of its own"
             message = f"lock({name!r}) was refused: {reason}: lock in POST, PUT, PATCH or DELETE"
             raise DatabaseError(message)
-        await self.unit.send([Statement(LOCK, [str(scope.tenant or ""), name])])
+        await self.execute(LOCK, {"name": name, "tenant": str(scope.tenant or "")})
 
     async def lift_time_limits(self) -> None:
         """Let this transaction take as long as it needs: for an operator's command, never for a request."""

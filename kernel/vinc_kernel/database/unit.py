@@ -83,15 +83,13 @@ class UnitOfWork:
 
     async def run(self, statements: Sequence[BoundStatement]) -> list[Result]:
         """Run these in one round trip; raises a Problem or DatabaseError."""
-        return await self.send([self.checked(statement) for statement in statements])
-
-    async def send(self, statements: Sequence[Statement]) -> list[Result]:
+        checked = [self.checked(statement) for statement in statements]
         async with self.exchange() as connection:
             if self.began:
-                return await connection.send(statements)
+                return await connection.send(checked)
             if self.scope.read_only and not self.leaves_session_state:
-                return (await send_first(connection, [self.scope_statement(), *statements]))[1:]
-            return (await self.begin(connection, statements))[2:]
+                return (await send_first(connection, [self.scope_statement(), *checked]))[1:]
+            return (await self.begin(connection, checked))[2:]
 
     def checked(self, statement: BoundStatement) -> Statement:
         """The statement to send; raises DatabaseError for one that a session refuses."""
@@ -117,9 +115,11 @@ class UnitOfWork:
 
     async def lift_time_limits(self) -> None:
         """Let this transaction take as long as it needs."""
-        connection = await self.begun_connection()
-        connection.response_timeout = None
-        await self.send([NO_TIME_LIMITS])
+        async with self.exchange() as connection:
+            connection.response_timeout = None
+            if not self.began:
+                await self.begin(connection)
+            await connection.send([NO_TIME_LIMITS])
 
     async def restart(self) -> None:
         """Roll back and begin a new transaction with the same scope."""

@@ -80,8 +80,8 @@ def installed(distribution: Distribution) -> Iterator[Installed]:
         )
 
 
-def entry_points(distribution: Distribution, wanted: str = GROUP) -> tuple[list[tuple[str, str]], list[str]]:
-    """The names and modules in one group, and what is wrong with the file; a line without `=` names no module."""
+def entry_points(distribution: Distribution) -> tuple[list[tuple[str, str]], list[str]]:
+    """The names and modules in our group, and what is wrong with the file; a line without `=` names no module."""
     wrong = []
     try:
         text = distribution.read_text("entry_points.txt") or ""
@@ -90,10 +90,10 @@ def entry_points(distribution: Distribution, wanted: str = GROUP) -> tuple[list[
     except OSError:
         return [], []
     points, group = [], ""
-    for line in map(str.strip, text.splitlines() if wanted in text else ()):
+    for line in map(str.strip, text.splitlines() if GROUP in text else ()):
         if line.startswith("[") and line.endswith("]"):
             group = line.strip("[]")
-        elif group == wanted and line and not line.startswith("#"):
+        elif group == GROUP and line and not line.startswith("#"):
             name, _, module = line.partition("=")
             points.append((printable(name), printable(module)))
     return points, wrong

@@ -1,8 +1,7 @@
-"""Every route as two tenants: neither sees, changes or detects what is the other's."""
+"""Every route as two tenants: neither sees, changes or detects what belongs to the other."""
 
-from .described import Described, NotDescribed
-from .overhear import overhear
-from .planted import NotExercised
-from .two_tenants import TwoTenants, routes_of
+from .seeding import NotExercised
+from .templates import NotDescribed
+from .two_tenants import SharedHarness, TwoTenants, route_names
 
-__all__ = ["Described", "NotDescribed", "NotExercised", "TwoTenants", "overhear", "routes_of"]
+__all__ = ["NotDescribed", "NotExercised", "SharedHarness", "TwoTenants", "route_names"]

@@ -1,92 +1,79 @@
-"""Pairs of requests that must not be told apart: one names what is the other tenant's, one what was never there."""
+"""Pairs of requests that must be indistinguishable: one names what is the other tenant's, one what never existed."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 from vinc_kernel.database.uuid7 import uuid7
 
-from .answers import Question
-from .described import Described, Source
-from .planted import FIRST, MARKED, Planted, is_id
+from .responses import Request
+from .seeding import MARKED, PLAIN, TenantData, is_id
+from .templates import RequestTemplate, Source
 
-STRANGER = "nobody7c1e"  # in the place of a text that names a row
-FAR_AWAY = "9"  # the digits of a number that does
+MISSING_TEXT = "nobody7c1e"  # in the place of a text that names a row
+MISSING_DIGIT = "9"  # in the place of a number that does
 NO_ETAG = '"0"'
 SAFE = frozenset({"GET", "HEAD"})
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
-    """`what` says in words what the two name."""
+class RequestPair:
+    """Two requests that differ in the `theirs` and the `missing` value alone; `title` says where those are."""
 
-    what: str
-    theirs: Question
-    nobodys: Question
+    title: str
+    theirs: Request
+    missing: Request
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where in a request a value of a row stands: in its `path`, its `query` or its `body`, under this name."""
+class Location:
+    """Where a request names a row: `part` is path, query or body."""
 
     part: str
     name: str
 
 
+Values = Mapping[Location, str]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pairing:
-    """All pairs for one method of one route. `etags` are of rows of ours and theirs, where they are known."""
+class PairBuilder:
+    """All pairs for one method of one route. `etags` are those of a row of ours and one of theirs, if known."""
 
     method: str
-    described: Described
-    ours: Planted
-    theirs: Planted
+    template: RequestTemplate
+    ours: TenantData
+    theirs: TenantData
     etags: tuple[str, ...] = ()
 
-    def pairs(self) -> Iterator[Pair]:
-        """In each place alone, and in all of the path at once; with each body and each condition."""
-        for places in self.chosen_places():
-            values = {place: self.value_of_theirs(place) for place in places}
-            if all(value in (None, self.value_of_ours(place)) for place, value in values.items()):
+    def pairs(self) -> Iterator[RequestPair]:
+        """Yield pairs for each location alone and for all of the path at once, with each body and condition."""
+        for sources in self.sources():
+            values = {location: self.theirs.value(source, MARKED) for location, source in sources.items()}
+            if all(value == self.ours.value(sources[location], MARKED) for location, value in values.items()):
                 continue
-            theirs = {place: value for place, value in values.items() if value is not None}
-            nobodys = {place: unknown(value) for place, value in theirs.items()}
-            about = (*theirs.values(), *nobodys.values())
-            for what, headers in self.conditions():
-                for how, bodies in self.bodies(theirs, nobodys):
-                    named = ", ".join(f"{place.name} in the {place.part}" for place in theirs)
-                    yield Pair(
-                        f"{named}{what}{how}",
-                        self.question(theirs, headers, bodies[0], about),
-                        self.question(nobodys, headers, bodies[1], about),
-                    )
+            missing = {location: missing_value(value) for location, value in values.items()}
+            names = (*values.values(), *missing.values())
+            where = ", ".join(f"{location.name} in the {location.part}" for location in values)
+            for condition, headers in self.conditions():
+                for kind, body in self.bodies(values):
+                    requests = [
+                        replace(self.request(each, body), headers=headers, names=names) for each in (values, missing)
+                    ]
+                    yield RequestPair(f"{where}{condition}{kind}", *requests)
 
-    def chosen_places(self) -> Iterator[list[Place]]:
-        parameters = [Place("path", name) for name, one in self.described.parameters.items() if isinstance(one, Source)]
-        yield from ([place] for place in parameters)
-        if len(parameters) > 1:
-            yield parameters
-        yield from ([Place("query", name)] for name, one in self.described.queries.items() if isinstance(one, Source))
-        if isinstance(self.described.body, dict):
-            yield from ([Place("body", name)] for name, one in self.described.body.items() if isinstance(one, Source))
-
-    def source(self, place: Place) -> Source:
-        held: Mapping[str, Any] = {
-            "path": self.described.parameters,
-            "query": self.described.queries,
-            "body": self.described.body,
-        }[place.part]
-        source: Source = held[place.name]
-        return source
-
-    def value_of_theirs(self, place: Place) -> str | None:
-        return self.theirs.value(self.source(place), MARKED)
-
-    def value_of_ours(self, place: Place) -> str | None:
-        return self.ours.value(self.source(place), MARKED)
+    def sources(self) -> Iterator[Mapping[Location, Source]]:
+        """Yield the locations that a pair changes together, each with the source of its value."""
+        template = self.template
+        body = template.body if isinstance(template.body, dict) else {}
+        parts = {"path": template.parameters, "query": template.queries, "body": body}
+        for part, values in parts.items():
+            found = {Location(part, name): one for name, one in values.items() if isinstance(one, Source)}
+            yield from ({location: source} for location, source in found.items())
+            if part == "path" and len(found) > 1:
+                yield found
 
     def conditions(self) -> Iterator[tuple[str, dict[str, str]]]:
         name = "If-None-Match" if self.method in SAFE else "If-Match"
@@ -94,100 +81,66 @@ class Pairing:
         for etag in ("*", NO_ETAG, *self.etags):
             yield f", with {name}: {etag}", {name: etag}
 
-    def bodies(self, theirs: Mapping[Place, str], nobodys: Mapping[Place, str]) -> Iterator[tuple[str, Any]]:
-        """What is said of the body, and the two of them; the good one first."""
-        if not self.described.takes_body:
-            yield "", (None, None)
-            return
-        yield "", (self.body(theirs), self.body(nobodys))
-        if any(place.part == "body" for place in theirs):
-            return
-        for what, body in {"broken": b"{broken", "empty": b"{}", "a list": b"[]"}.items():
-            yield f", and a body that is {what}", (body, body)
+    def bodies(self, values: Values) -> Iterator[tuple[str, bytes | None]]:
+        """Yield what is sent as the body, each with a description; first None: the body itself."""
+        yield "", None
+        if self.template.takes_body and not any(location.part == "body" for location in values):
+            for kind, body in {"broken": b"{broken", "empty": b"{}", "a list": b"[]"}.items():
+                yield f", and a body that is {kind}", body
 
-    def body(self, values: Mapping[Place, str]) -> bytes:
-        made = self.ours.filled(self.described.body, FIRST)
-        if isinstance(made, dict):
-            made = {**made, **{place.name: value for place, value in values.items() if place.part == "body"}}
-        return json.dumps(made).encode()
-
-    def question(
-        self, values: Mapping[Place, str], headers: Mapping[str, str], body: bytes | None, about: tuple[str, ...]
-    ) -> Question:
-        in_path = {place.name: value for place, value in values.items() if place.part == "path"}
-        in_query = {place.name: value for place, value in values.items() if place.part == "query"}
-        return Question(
-            method=self.method,
-            path=self.ours.path(self.described, FIRST, **in_path),
-            query={**self.ours.query(self.described, FIRST), **in_query},
-            headers=headers,
-            body=body,
-            about=about,
+    def request(self, values: Values, body: bytes | None = None) -> Request:
+        """Return our request with these values in the place of ours."""
+        request = self.ours.request(self.method, self.template)
+        by_part: dict[str, dict[str, str]] = {"path": {}, "query": {}, "body": {}}
+        for location, value in values.items():
+            by_part[location.part][location.name] = value
+        if by_part["body"]:
+            body = json.dumps({**self.ours.fill(self.template.body, PLAIN), **by_part["body"]}).encode()
+        return replace(
+            request,
+            path=self.ours.path(self.template, PLAIN, **by_part["path"]),
+            query={**request.query, **by_part["query"]},
+            body=request.body if body is None else body,
         )
 
-    def filtered(self) -> Iterator[Pair]:
-        """Lists narrowed by what only the other tenant has."""
-        of_rows = [str(rows[-1]["id"]) for rows in self.theirs.rows.values() if is_id(rows[-1].get("id"))]
-        values = {"uuid": [str(self.theirs.tenant), *of_rows], "text": [self.theirs.mark]}
-        for name, kind in self.described.filters.items():
+    def filtered(self) -> Iterator[RequestPair]:
+        """Yield pairs that filter a list by what only the other tenant has."""
+        ids = [str(rows[-1]["id"]) for rows in self.theirs.rows.values() if is_id(rows[-1].get("id"))]
+        values = {"uuid": [str(self.theirs.id), *ids], "text": [self.theirs.mark]}
+        for name, kind in self.template.filters.items():
             for value in values[kind]:
-                yield self.asked_by_query(name, value, unknown(value))
+                yield self.by_query(name, value, missing_value(value))
 
-    def asked_by_query(self, name: str, value: str, other: str) -> Pair:
-        questions = [
-            Question(
-                method=self.method,
-                path=self.ours.path(self.described, FIRST),
-                query={**self.ours.query(self.described, FIRST), name: each},
-                about=(value, other),
-            )
-            for each in (value, other)
-        ]
-        return Pair(f"{name}={value} in the query", *questions)
+    def by_query(self, name: str, value: str, missing: str) -> RequestPair:
+        location = Location("query", name)
+        requests = [replace(self.request({location: one}), names=(value, missing)) for one in (value, missing)]
+        return RequestPair(f"{name}={value} in the query", *requests)
 
-    def forged(self) -> Iterator[Pair]:
-        """A body that says itself whose row it is, or which."""
-        body = self.ours.filled(self.described.body, FIRST) if self.described.takes_body else None
-        if not isinstance(body, dict):
+    def forged(self) -> Iterator[RequestPair]:
+        """Yield pairs whose body says which row, or whose, although it has no such field."""
+        if not isinstance(self.template.body, dict):
             return
-        rows = self.theirs.rows.get(self.described.shape, [])
-        ids = [("tenant_id", str(self.theirs.tenant))]
+        rows = self.theirs.rows.get(self.template.shape, [])
+        ids = [("tenant_id", str(self.theirs.id))]
         ids += [("id", str(row["id"])) for row in rows[:1] if is_id(row.get("id"))]
         for name, value in ids:
-            other = unknown(value)
-            questions = [
-                Question(
-                    method=self.method,
-                    path=self.ours.path(self.described, FIRST),
-                    query=self.ours.query(self.described, FIRST),
-                    body=json.dumps({**body, name: each}).encode(),
-                    about=(value, other),
-                )
-                for each in (value, other)
+            location, missing = Location("body", name), missing_value(value)
+            requests = [replace(self.request({location: one}), names=(value, missing)) for one in (value, missing)]
+            yield RequestPair(f"{name} in a body that has none", *requests)
+
+    def selected(self, header: str) -> Iterator[RequestPair]:
+        """Yield pairs that name the tenant in the header that selects one."""
+        for value in (str(self.theirs.id), self.theirs.slug):
+            missing = missing_value(value)
+            requests = [
+                replace(self.request({}), headers={header: one}, names=(value, missing)) for one in (value, missing)
             ]
-            yield Pair(f"{name} in a body that has none", *questions)
-
-    def selected(self, header: str) -> Iterator[Pair]:
-        """The header that selects a tenant."""
-        for value in (str(self.theirs.tenant), self.theirs.slug):
-            other = unknown(value)
-            questions = [
-                Question(
-                    method=self.method,
-                    path=self.ours.path(self.described, FIRST),
-                    query=self.ours.query(self.described, FIRST),
-                    headers={header: each},
-                    body=self.ours.body(self.described, FIRST),
-                    about=(value, other),
-                )
-                for each in (value, other)
-            ]
-            yield Pair(f"{value!r} in {header}", *questions)
+            yield RequestPair(f"{value!r} in {header}", *requests)
 
 
-def unknown(value: str) -> str:
-    """Of the same kind and length, and nobody's: where it is said again it makes an answer as long."""
+def missing_value(value: str) -> str:
+    """Return a value of the same kind and length that nobody has: a response that repeats it is as long."""
     if is_id(value):
         return str(uuid7())
-    pattern = FAR_AWAY if value.isdecimal() else STRANGER
+    pattern = MISSING_DIGIT if value.isdecimal() else MISSING_TEXT
     return (pattern * len(value))[: len(value)]

@@ -1,4 +1,4 @@
-"""The rows of one tenant, as a superuser sees them: what nobody else's request may change."""
+"""The rows of the database, as a superuser sees them: what nobody else's request may change."""
 
 from __future__ import annotations
 
@@ -7,32 +7,42 @@ from uuid import UUID
 
 from psycopg import sql
 
-from ..databases import Database
+from ..databases import TABLES, Database
 
 OWNED = r"""
 select relname from pg_class join pg_attribute on attrelid = pg_class.oid and attname = 'tenant_id' and not attisdropped
 where relnamespace = 'public'::regnamespace and relkind in ('r', 'p') and not relispartition order by 1
 """
-ROWS = "select count(*), coalesce(md5(string_agg(t::text, '|' order by t::text)), '') from {} t where {} = %s"
-ITSELF = ("tenants_tenant", "id")  # the row of the tenant
+CONTENT = "select count(*), coalesce(md5(string_agg(t::text, '|' order by t::text)), '') from {} t"
+TENANT_ROW = ("tenants_tenant", "id")
 Rows = Mapping[str, tuple[int, str]]
 
 
-def rows_of(database: Database, tenant: UUID) -> Rows:
-    """By table the number of rows that are this tenant's, and what is in them in one number."""
+def tenant_rows(database: Database, tenant: UUID) -> Rows:
+    """Return by table how many rows this tenant has, and a digest of them."""
     keys = [(str(table), "tenant_id") for (table,) in database.admin.execute(OWNED).fetchall()]
-    if ITSELF[0] in database.tables:
-        keys.append(ITSELF)
+    if TENANT_ROW[0] in database.tables:
+        keys.append(TENANT_ROW)
+    owned = sql.SQL(f"{CONTENT} where {{}} = %s")
     found: dict[str, tuple[int, str]] = {}
     for table, key in keys:
-        query = sql.SQL(ROWS).format(sql.Identifier(table), sql.Identifier(key))
+        query = owned.format(sql.Identifier(table), sql.Identifier(key))
         count, content = database.admin.execute(query, [tenant]).fetchall()[0]
         found[table] = (count, content)
     return found
 
 
-def differences(before: Rows, after: Rows) -> list[str]:
-    """What has changed between two looks, a line for each table."""
+def all_rows(database: Database) -> Rows:
+    """Return by table how many rows there are, whoever they belong to, and a digest of them."""
+    found: dict[str, tuple[int, str]] = {}
+    for (table,) in database.admin.execute(TABLES).fetchall():
+        count, content = database.admin.execute(sql.SQL(CONTENT).format(sql.Identifier(table))).fetchall()[0]
+        found[str(table)] = (count, content)
+    return found
+
+
+def changed_tables(before: Rows, after: Rows) -> list[str]:
+    """Describe what has changed between two snapshots, a line for each table."""
     return [
         f"{table}: {before[table][0]} rows before, {after[table][0]} after"
         if before[table][0] != after[table][0]

@@ -1,75 +1,100 @@
-"""Walk one route as two tenants: with what is the other's, and with what was never there, and nobody can tell which.
+"""Walk one route as two tenants: with what is the other's, and with what never existed, and nobody can tell which.
 
-Not by status, headers, body or the statements that it costs (threats I6, I7, I17, I18 and I19); and what the other has
-is the same afterwards, row by row, as a superuser sees it.
+Not by status, headers, body or the statements that it costs (threats I6, I7, I17, I18 and I19); and the other tenant's
+rows are the same afterwards, as a superuser sees them.
 """
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+import asyncio
+from collections.abc import Callable, Generator, Mapping
+from contextlib import AsyncExitStack, ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
 
-from .described import Described
-from .overhear import Overheard
-from .planted import Planted
-from .stage import Stage, cases, named
-from .steps import Walk
+from ..running import started
+from .checks import IsolationCheck
+from .harness import Harness, operations_of, route_name
+from .statements import log_statements
 
 if TYPE_CHECKING:
     from vinc_kernel.app import Application
 
     from ..databases import Database
 
-OURS, THEIRS = "walk-ours", "walk-theirs"
-MARKS = {OURS: "oursmark7c1e", THEIRS: "theirmark7c1e"}
+CreateApp = Callable[[Mapping[str, str]], "Application"]  # takes the URLs of the database, as settings
 
 
-def routes_of(app: Application) -> list[str]:
-    """Every method of every route, as `GET /api/v1/invoices`; a mount and a WebSocket have a word of their own."""
-    return sorted(named(method, endpoint) for method, endpoint in cases(app))
+def route_names(app: Application) -> list[str]:
+    """Return every method of every route, as `GET /api/v1/invoices`, `WEBSOCKET ...` or `MOUNT ...`."""
+    return sorted(route_name(method, endpoint) for method, endpoint in operations_of(app))
+
+
+class SharedHarness:
+    """A harness that is started once for the walks of many routes, as long as their settings are the same."""
+
+    def __init__(self) -> None:
+        self.stack = ExitStack()
+        self.environ: Mapping[str, str] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.stack.close()
+
+    def start(self, create_app: CreateApp, database: Database, environ: Mapping[str, str]) -> Harness:
+        """Return the harness of the application with these settings, started if it is not."""
+        if self.environ != environ:
+            self.stack.close()
+            self.harness = self.stack.enter_context(running(create_app, database, environ["VINC_DATABASE_URL"]))
+            self.environ = environ
+        return self.harness
+
+
+@contextmanager
+def running(create_app: CreateApp, database: Database, url: str) -> Generator[Harness]:
+    """Start the application, and stop it at the end of the block; it reaches `url` through the proxy."""
+    with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
+        stack = AsyncExitStack()
+
+        async def start() -> Harness:
+            log = await stack.enter_async_context(log_statements(url))
+            # The direct URL is for what is polled twice a second, whoever sends requests or not.
+            app = create_app({"VINC_DATABASE_URL": log.url, "VINC_DATABASE_DIRECT_URL": url})
+            await stack.enter_async_context(started(app))
+            return Harness(runner=runner, app=app, database=database, log=log, stack=stack)
+
+        try:
+            yield runner.run(start())
+        finally:
+            runner.run(stack.aclose())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TwoTenants:
-    """Two tenants with data on both sides, and one route of an application that is to keep them apart.
+    """Two tenants with rows on both sides, and one route of an application that must keep them apart."""
 
-    `descriptions` of routes may be shared by all walks of a run.
-    """
-
-    app: Application
-    database: Database
-    overheard: Overheard
+    harness: Harness
     route: str
-    descriptions: dict[str, Described] = field(default_factory=dict, repr=False)
 
     async def assert_isolated(self) -> None:
-        """Raise AssertionError with each way in which one tenant sees, changes or detects on it what is the other's.
+        """Raise AssertionError with each way in which one tenant sees, changes or detects what is the other's.
 
-        Raises NotDescribed, or NotExercised, for a route that cannot be asked: each says how to describe it.
+        Raises NotDescribed, or NotExercised, for a route that cannot be called: each says how to describe it.
         """
-        async with AsyncExitStack() as stack:
-            stage = Stage(
-                app=self.app,
-                database=self.database,
-                overheard=self.overheard,
-                stack=stack,
-                descriptions=self.descriptions,
-            )
-            walk = await self.begun(stage)
-            await walk.go()
-        if walk.findings:
-            raise AssertionError("\n".join(f"{self.route}: {finding}" for finding in dict.fromkeys(walk.findings)))
+        findings = await asyncio.to_thread(self.harness.runner.run, self.findings())
+        if findings:
+            raise AssertionError("\n".join(f"{self.route}: {finding}" for finding in dict.fromkeys(findings)))
 
-    async def begun(self, stage: Stage) -> Walk:
-        """The walk, with both tenants planted, ours first."""
-        known = {named(method, endpoint): (method, endpoint) for method, endpoint in cases(self.app)}
+    async def findings(self) -> list[str]:
+        known = {
+            route_name(method, endpoint): (method, endpoint) for method, endpoint in operations_of(self.harness.app)
+        }
         if self.route not in known:
             raise LookupError(f"the application has no route {self.route!r}; it has {', '.join(sorted(known))}")
         method, endpoint = known[self.route]
-        garden = stage.garden()
-        found = {slug: await stage.tenant(slug) for slug in (OURS, THEIRS)}
-        planted = [Planted(tenant=one.id, slug=slug, mark=MARKS[slug]) for slug, one in found.items()]
-        for one in planted:
-            await garden.plant(one, stage.ask)
-        return Walk(stage=stage, garden=garden, method=method, endpoint=endpoint, ours=planted[0], theirs=planted[1])
+        ours, theirs = await self.harness.tenants()
+        check = IsolationCheck(harness=self.harness, method=method, endpoint=endpoint, ours=ours, theirs=theirs)
+        await check.run()
+        return check.findings

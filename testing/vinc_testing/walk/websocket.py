@@ -1,7 +1,6 @@
-"""Routes that no OpenAPI document describes: a WebSocket and a mount are asked by address alone.
+"""The handshake of a WebSocket.
 
-What is said on a WebSocket after it was accepted, and what else a mounted application knows, is not walked: their
-guards say who comes in, and the session that they use sees one tenant.
+The messages after it are not walked: the route's guards say who may connect, and its session sees one tenant.
 """
 
 from __future__ import annotations
@@ -16,8 +15,8 @@ if TYPE_CHECKING:
 SECONDS = 5
 
 
-async def shake_hands(app: Application, path: str, headers: Mapping[str, str]) -> dict[str, Any]:
-    """The first message that answers a WebSocket's handshake, less its headers; the caller hangs up after it."""
+async def connect_websocket(app: Application, path: str, headers: Mapping[str, str]) -> dict[str, Any]:
+    """Return the application's first message without its headers, and disconnect."""
     answered: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
     ended = asyncio.Event()
 
@@ -51,4 +50,4 @@ async def shake_hands(app: Application, path: str, headers: Mapping[str, str]) -
     async with asyncio.timeout(SECONDS):
         await asyncio.wait([asyncio.ensure_future(answered), served], return_when=asyncio.FIRST_COMPLETED)
         await asyncio.gather(served, return_exceptions=True)
-    return answered.result() if answered.done() else {"type": "(no answer)"}
+    return answered.result() if answered.done() else {"type": "(no response)"}

@@ -1,8 +1,8 @@
-"""What a route's OpenAPI description says of how to ask it: bodies by their examples, parameters by their sources.
+"""Request templates, read from OpenAPI descriptions: bodies by their examples, parameters by their sources.
 
-A value that only exists once something was made has a source: `x-vinc-source: /invoices` in its schema is the `id` of
-a row that `POST /invoices` (or, where there is none, `GET /invoices`) answered, `/invoices#number` another field of
-it. A parameter of the path has the collection before it as its source, unless it says otherwise.
+A value that exists only once something was created has a source: `x-vinc-source: /invoices` in its schema is the `id`
+of a row that `POST /invoices` (or, where there is none, `GET /invoices`) returned, `/invoices#number` another field of
+it. The source of a path parameter is the collection before it, unless its schema names another one.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ DESCRIBE_PARAMETER = (
 
 
 class NotDescribed(VincError, AssertionError):
-    """A route cannot be target, because its OpenAPI description does not say how."""
+    """A route cannot be called, because its OpenAPI description does not say how."""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A value of a row that a collection has: `field`, or `id` where that is empty."""
+    """A value of a row in a collection: its `field`, or its `id` when that is empty."""
 
     collection: str
     field: str = ""
@@ -52,11 +52,11 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Described:
-    """How to ask one route. `parameters` are those of the path: a source, or a value that fits every tenant.
+class RequestTemplate:
+    """How to call one route. `parameters` are those of the path: a source, or a value that fits every tenant.
 
-    `queries` are those of the query that must be there or have a source; `filters` the others that take an id or any
-    text, each with its kind: `uuid` or `text`. `pages`: it answers page by page, each with the cursor of the next.
+    `queries` are the query parameters that are required or have a source; `filters` the others that take an id or any
+    text, each with its kind: `uuid` or `text`. `pages`: it returns pages, each with the cursor of the next.
     """
 
     path: str
@@ -73,17 +73,13 @@ class Described:
         return shape_of(self.path)
 
     def sources(self) -> Iterator[Source]:
-        """What must have been made before this route can be target."""
+        """Yield what must exist before this route can be called."""
         yield from (each for each in self.parameters.values() if isinstance(each, Source))
         yield from sources_in(self.body)
 
-    def parents(self) -> set[str]:
-        """The collections in whose rows this route's path lies."""
-        return {each.collection for each in self.parameters.values() if isinstance(each, Source)}
-
 
 def shape_of(path: str) -> str:
-    """A path without the names of its parameters."""
+    """Return a path without the names of its parameters."""
     return parameter.sub("{}", path)
 
 
@@ -98,18 +94,18 @@ def sources_in(value: Any) -> Iterator[Source]:
             yield from sources_in(each)
 
 
-def describe(endpoint: Endpoint, method: str, prefix: str) -> Described:
-    """How to ask this route; raises NotDescribed when nothing says with which body or in which path."""
+def read_template(endpoint: Endpoint, method: str, prefix: str) -> RequestTemplate:
+    """Return how to call this route; raises NotDescribed when nothing says with which body or path."""
     where = f"{method} {endpoint.path}"
     operation, schemas = operation_of(endpoint, method)
-    reader = Reader(schemas, prefix, where)
-    told = operation.get("parameters", [])
+    reader = SchemaReader(schemas, prefix, where)
+    declared = operation.get("parameters", [])
     media = operation.get("requestBody", {}).get("content", {}).get(JSON)
-    schema = reader.resolved((media or {}).get("schema", {}))
-    return Described(
+    schema = reader.resolve((media or {}).get("schema", {}))
+    return RequestTemplate(
         path=parameter.sub(r"{\1}", endpoint.path),
-        parameters=dict(reader.parameters(endpoint.path, [one for one in told if one["in"] == "path"])),
-        queries=dict(reader.queries(in_query := [one for one in told if one["in"] == "query"])),
+        parameters=dict(reader.parameters(endpoint.path, [one for one in declared if one["in"] == "path"])),
+        queries=dict(reader.queries(in_query := [one for one in declared if one["in"] == "query"])),
         filters=dict(reader.filters(in_query)),
         pages={one["name"] for one in in_query} >= PAGED,
         takes_body=media is not None,
@@ -119,7 +115,7 @@ def describe(endpoint: Endpoint, method: str, prefix: str) -> Described:
 
 
 def operation_of(endpoint: Endpoint, method: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What FastAPI would write of this route alone, also where it is left out of the document."""
+    """Return its part of the OpenAPI document, also where it is left out of that, and the schemas."""
     if not isinstance(endpoint.route, APIRoute):
         return {}, {}
     route = copy.copy(endpoint.route)
@@ -130,27 +126,27 @@ def operation_of(endpoint: Endpoint, method: str) -> tuple[dict[str, Any], dict[
 
 
 @dataclass(frozen=True, slots=True)
-class Reader:
-    """Reads examples and sources out of schemas."""
+class SchemaReader:
+    """Reads examples and sources from schemas."""
 
     schemas: Mapping[str, Any]
     prefix: str
     where: str
 
-    def resolved(self, schema: Mapping[str, Any]) -> dict[str, Any]:
-        """The schema itself, where it is a reference; what stands beside the reference counts more."""
+    def resolve(self, schema: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the schema that a reference leads to; keywords beside the reference take precedence."""
         found = dict(schema)
         while (reference := found.pop("$ref", None)) is not None:
             found = {**self.schemas[reference.rpartition("/")[2]], **found}
         if len(parts := found.get("allOf", ())) == 1:
-            found = {**self.resolved(parts[0]), **found}
+            found = {**self.resolve(parts[0]), **found}
         return found
 
-    def parameters(self, path: str, told: list[dict[str, Any]]) -> Iterator[tuple[str, Any]]:
-        schemas = {one["name"]: {**one.get("schema", {}), **examples_of(one)} for one in told}
+    def parameters(self, path: str, declared: list[dict[str, Any]]) -> Iterator[tuple[str, Any]]:
+        schemas = {one["name"]: {**one.get("schema", {}), **examples_of(one)} for one in declared}
         for matched in parameter.finditer(path):
             name, before = matched[1], path[: matched.start()].rstrip("/")
-            schema = self.resolved(schemas.get(name, {}))
+            schema = self.resolve(schemas.get(name, {}))
             if SOURCE in schema:
                 yield name, Source.parse(schema[SOURCE], self.prefix)
             elif "examples" in schema or "example" in schema or "enum" in schema:
@@ -160,18 +156,18 @@ class Reader:
             else:
                 yield name, Source(shape_of(before), name)
 
-    def queries(self, told: list[dict[str, Any]]) -> Iterator[tuple[str, Any]]:
-        """Parameters of the query that must be there, and those that name a row of something."""
-        for one in told:
-            schema = self.resolved({**one.get("schema", {}), **examples_of(one)})
+    def queries(self, declared: list[dict[str, Any]]) -> Iterator[tuple[str, Any]]:
+        """Yield the query parameters that are required, and those that have a source."""
+        for one in declared:
+            schema = self.resolve({**one.get("schema", {}), **examples_of(one)})
             if SOURCE in schema:
                 yield one["name"], Source.parse(schema[SOURCE], self.prefix)
             elif one.get("required"):
                 yield one["name"], self.example(schema, one["name"])
 
-    def filters(self, told: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:
-        """The kinds of the parameters that may be there, and narrow a list by something that a row has."""
-        for one in told:
+    def filters(self, declared: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:
+        """Yield the kinds of the optional parameters that filter a list by a value of its rows."""
+        for one in declared:
             schema = self.single(one.get("schema", {}))
             if schema.get("type") == "array":
                 schema = self.single(schema.get("items", {}))
@@ -190,14 +186,14 @@ class Reader:
         return self.example(media.get("schema", {}), "")
 
     def example(self, given: Mapping[str, Any], pointer: str) -> Any:
-        """A value that fits; raises NotDescribed."""
-        schema = self.resolved(given)
+        """Return a valid value; raises NotDescribed."""
+        schema = self.resolve(given)
         if SOURCE in schema:
             return Source.parse(schema[SOURCE], self.prefix)
-        if possible := [*examples_of(schema).get("examples", ()), *only_values_of(schema)]:
-            return self.with_sources(copy.deepcopy(possible[0]), schema)
-        if "properties" in schema and (made := dict(self.members(schema, pointer))):
-            return made
+        if candidates := [*examples_of(schema).get("examples", ()), *few_values_of(schema)]:
+            return self.with_sources(copy.deepcopy(candidates[0]), schema)
+        if "properties" in schema and (members := dict(self.members(schema, pointer))):
+            return members
         for one in [*schema.get("anyOf", ()), *schema.get("oneOf", ())]:
             try:
                 return self.example(one, pointer)
@@ -207,28 +203,28 @@ class Reader:
         raise NotDescribed(f"{self.where}: there is no example of {pointer or 'its body'}; {cure}")
 
     def members(self, schema: Mapping[str, Any], pointer: str) -> Iterator[tuple[str, Any]]:
-        """The fields that must be there, and those that say what to send; a default of null is often no answer."""
+        """Yield the fields that are required or have an example; a default of null is often no valid value."""
         for name, one in schema["properties"].items():
-            field = self.resolved(one)
+            field = self.resolve(one)
             if name in schema.get("required", ()) or SOURCE in field or examples_of(field):
                 yield name, self.example(one, f"{pointer}/{name}")
 
     def with_sources(self, value: Any, schema: Mapping[str, Any]) -> Any:
-        """An example cannot know what is made later: a field with a source is taken from there."""
+        """Replace the fields of an example that have a source: an example cannot know ids."""
         if isinstance(value, dict):
             for name, one in schema.get("properties", {}).items():
-                if name in value and SOURCE in (field := self.resolved(one)):
+                if name in value and SOURCE in (field := self.resolve(one)):
                     value[name] = Source.parse(field[SOURCE], self.prefix)
         return value
 
     def single(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """The schema, or that of the only thing that it may be beside null."""
-        schema = self.resolved(given)
-        options = [self.resolved(one) for one in schema.get("anyOf", ()) if one.get("type") != "null"]
+        """Return the schema, or that of its only alternative to null."""
+        schema = self.resolve(given)
+        options = [self.resolve(one) for one in schema.get("anyOf", ()) if one.get("type") != "null"]
         return {**schema, **options[0]} if len(options) == 1 else schema
 
     def is_free_text(self, given: Mapping[str, Any]) -> bool:
-        """Whether a caller may write there what they like, so that a test can resolve it."""
+        """Return whether a client may send any text there, so that a mark fits."""
         schema = self.single(given)
         bound = {"enum", "const", "format", "pattern", SOURCE} & schema.keys()
         return schema.get("type") == "string" and not bound and schema.get("maxLength", LONG_ENOUGH) >= LONG_ENOUGH
@@ -237,15 +233,15 @@ class Reader:
 LONG_ENOUGH = 24
 
 
-def only_values_of(schema: Mapping[str, Any]) -> list[Any]:
-    """Values that need no example, as there are few of them."""
+def few_values_of(schema: Mapping[str, Any]) -> list[Any]:
+    """Return the values of a schema that has so few that it needs no example."""
     if "const" in schema or "default" in schema:
         return [schema.get("const", schema.get("default"))]
     return [True] if schema.get("type") == "boolean" else list(schema.get("enum", ()))
 
 
 def examples_of(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """`examples` of a schema, of which there is one at least; OpenAPI's parameters have theirs by name."""
+    """Return the `examples` of a schema if there are any; OpenAPI's parameters have theirs by name."""
     found = schema.get("examples", [schema["example"]] if "example" in schema else [])
     if isinstance(found, dict):
         found = [one["value"] for one in found.values() if "value" in one]
