@@ -12,6 +12,8 @@ import sys
 import threading
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from traceback import walk_stack, walk_tb
+from types import FrameType
 from typing import Any, TypeVar
 
 from ..endpoints import line_of as function_line
@@ -58,12 +60,15 @@ def too_slow(plugin: Plugin, phase: str, seconds: float, where: str) -> StartErr
 
 def current_line(plugin: Plugin, thread: threading.Thread) -> str:
     """The plugin's line that a thread is at."""
-    frame = sys._current_frames().get(thread.ident or 0)  # noqa: SLF001  the only way to another thread's frame
-    while frame is not None:
-        if plugin.owns(str(frame.f_globals.get("__name__", ""))):
-            return f"{frame.f_code.co_filename}:{frame.f_lineno}"
-        frame = frame.f_back
-    return plugin.where or plugin.module
+    current = sys._current_frames().get(thread.ident or 0)  # noqa: SLF001  the only way to another thread's frame
+    for frame, line in walk_stack(current) if current else ():
+        if is_own(plugin, frame):
+            return f"{frame.f_code.co_filename}:{line}"
+    return plugin.where
+
+
+def is_own(plugin: Plugin, frame: FrameType) -> bool:
+    return plugin.owns(str(frame.f_globals.get("__name__", "")))
 
 
 async def enter(plugin: Plugin, hook: Callable[[App], Any], app: App, stack: AsyncExitStack, seconds: float) -> None:
@@ -125,15 +130,7 @@ def line_in(plugin: Plugin, error: BaseException) -> str:
     """`file:line` of the innermost frame inside the plugin's package, of the error or of its cause; else empty."""
     if isinstance(error, SyntaxError) and error.filename:
         return f"{error.filename}:{error.lineno}"
-    at = innermost_line(plugin, error)
-    return at or (line_in(plugin, error.__cause__) if error.__cause__ else "")
-
-
-def innermost_line(plugin: Plugin, error: BaseException) -> str:
-    """`file:line` of the innermost frame inside the plugin's package; else empty."""
-    at, trace = "", error.__traceback__
-    while trace is not None:
-        if plugin.owns(str(trace.tb_frame.f_globals.get("__name__", ""))):
-            at = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
-        trace = trace.tb_next
-    return at
+    if own := [at for at in walk_tb(error.__traceback__) if is_own(plugin, at[0])]:
+        frame, line = own[-1]
+        return f"{frame.f_code.co_filename}:{line}"
+    return line_in(plugin, error.__cause__) if error.__cause__ else ""
