@@ -88,10 +88,10 @@ def enable_append_only(table: str, *, blankable: Sequence[str] = ()) -> None:
     A statement that blanks one of these columns leaves all of them null. Called again, it replaces `blankable`.
     """
     db, names = current_connection(), table_names(table)
+    record_append_only(db, table, is_on=True, blankable=blankable)
     may_be_null = {name for (name,) in db.execute(NULLABLE, names)}
     if wrong := [column for column in blankable if column not in may_be_null]:
         raise DatabaseError(f"{table}.{wrong[0]} cannot be blanked: there is no such column, or it is not null")
-    record_append_only(db, table, is_on=True, blankable=blankable)
     if blankable:
         all_null = sql.SQL(" and ").join(sql.SQL("{} is null").format(sql.Identifier(column)) for column in blankable)
         db.execute(BLANK, {**names, "all_null": all_null})

@@ -46,7 +46,7 @@ def compare(url: str, history: History, models: Sequence[type[Base]], options: M
         if state.at != state.head:
             raise DatabaseError(f"{history.plugin}: {state}; run vinc db upgrade first")
         db = MigrationConnection(connection, history.plugin, options)
-        mine = {str(model.__tablename__) for model in models} | {
+        mine = {str(model.__table__) for model in models} | {
             name for name, plugin in owners(db).items() if plugin == history.plugin
         }
         protection = list(protection_differences(db, models)) if models else []
