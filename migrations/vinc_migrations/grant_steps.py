@@ -32,7 +32,7 @@ def table_steps(connection: Connection[Any], roles: Roles) -> Iterator[Step]:
         wrong = (
             f"the grants on tables are not compared: this user may not read vinc_table, a member of {roles.owner} may"
         )
-        again = sql.SQL("-- run vinc db init once more as a member of {owner}").format(**roles.words())
+        again = sql.SQL("-- run vinc db init once more as a member of {owner}").format(**roles.sql_names())
         yield Step(wrong=wrong, run=again, done=NEVER, optional=True)
         return
     query = grants_query(roles, RECORD if is_recorded(connection) else NO_RECORD)

@@ -211,10 +211,10 @@ def index_statement(name: str, table: str, columns: Sequence[str], *, unique: bo
 
 def make_index(connection: PsycopgConnection[Any], name: sql.Identifier, statement: sql.Composed, table: str) -> None:
     names = {"index": sql.Literal(name.as_string()), "table": sql.Literal(sql.Identifier("public", table).as_string())}
-    found = connection.execute(sql.SQL(INDEX).format(**names)).fetchone()
-    if found and not found[1]:
+    existing = connection.execute(sql.SQL(INDEX).format(**names)).fetchone()
+    if existing and not existing[1]:
         raise DatabaseError(f"index {name.as_string()}: there is one of that name on another table; rename it")
-    if found and found[0]:
+    if existing and existing[0]:
         return  # made by an attempt that was killed before it could say so
     drop = sql.SQL("drop index concurrently if exists {}").format(name)
     connection.execute(drop)
@@ -225,6 +225,6 @@ def make_index(connection: PsycopgConnection[Any], name: sql.Identifier, stateme
             connection.execute(drop)
             connection.autocommit = False
         raise
-    made = connection.execute(sql.SQL(INDEX).format(**names)).fetchone()
-    if not made or not made[0]:
+    created = connection.execute(sql.SQL(INDEX).format(**names)).fetchone()
+    if not created or not created[0]:
         raise DatabaseError(f"index {name.as_string()}: it is invalid; run the migration again")

@@ -199,7 +199,7 @@ USER = (
 def catalog_query(checks: Sequence[CatalogCheck], roles: Roles) -> sql.Composed:
     """Return all of these checks as one query; its rows are a check's number, the table and the culprit."""
     words = {
-        **roles.words(),
+        **roles.sql_names(),
         "tenant": sql.Literal(TENANT),
         "exception": sql.Literal(EXCEPTION),
         "any_right": sql.Literal(ANY_RIGHT),

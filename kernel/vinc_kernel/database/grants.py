@@ -53,7 +53,7 @@ class GrantDifference:
 
 def grants_query(roles: Roles, record: sql.Composable = RECORD) -> sql.Composed:
     """Return the query for `grant_differences`."""
-    return sql.SQL(RELATIONS).format(**roles.words(), record=record)
+    return sql.SQL(RELATIONS).format(**roles.sql_names(), record=record)
 
 
 def grant_differences(rows: Iterable[Sequence[Any]], roles: Roles) -> Iterator[GrantDifference]:
