@@ -7,11 +7,13 @@ from typing import Any
 
 from psycopg import Connection, sql
 
-from vinc_kernel.database.grants import NO_RECORD, RECORD, GrantDifference, grant_differences, grants_query
+from vinc_kernel.database.grants import RECORD, GrantDifference, grant_differences, grants_query
 from vinc_kernel.database.roles import Roles
 
 from .role_steps import Step, is_done, steps
 
+# Before the kernel's tables are up to date, no table can be append-only.
+NO_RECORD = sql.SQL("(select '' as name, false as append_only, null::text[] as blankable where false)").format()
 NEVER = sql.SQL("select false").format()
 # Asked also by users who may not look into the schema, for whom `to_regclass` fails.
 RECORDED = """

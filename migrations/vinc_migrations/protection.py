@@ -9,11 +9,11 @@ from psycopg import sql
 from sqlalchemy import Table
 
 from vinc_kernel.database.base import Base
-from vinc_kernel.database.grants import NO_RECORD, RECORD
+from vinc_kernel.database.grants import RECORD
 from vinc_kernel.database.platform_owned import PlatformOwned
 
 from .connection import MigrationConnection
-from .grant_steps import is_recorded
+from .grant_steps import NO_RECORD, is_recorded
 
 TENANT = "tenant_id"
 PROTECTED = """

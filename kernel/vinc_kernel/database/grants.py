@@ -31,9 +31,7 @@ where relnamespace = 'public'::regnamespace and relkind in ('r', 'p', 'v', 'm', 
   and relowner = to_regrole({owner_})::oid
 order by relname
 """
-# Which tables are append-only; before the kernel's tables are up to date, none can be.
-RECORD = sql.SQL("public.vinc_table").format()
-NO_RECORD = sql.SQL("(select '' as name, false as append_only, null::text[] as blankable where false)").format()
+RECORD = sql.SQL("public.vinc_table").format()  # which tables are append-only
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

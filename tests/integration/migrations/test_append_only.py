@@ -187,6 +187,18 @@ def test_a_model_and_a_table_that_differ_are_found_and_a_revision_is_written(gro
         as_tenant(ground, ACME, DELETE)
 
 
+def test_a_table_that_is_renamed_stays_append_only(ground: Ground, audit: History) -> None:
+    first = ground.current(audit)["audit"]
+    rename = ground.add(audit, 'op.execute("alter table audit_event rename to audit_entry")')
+    file = audit.versions / f"{rename}.py"
+    file.write_text(file.read_text().replace("'audit1'", repr(first)))
+    ground.up(audit)
+
+    assert ground.rows("select name, append_only from vinc_table") == [("audit_entry", True)]
+    with pytest.raises(InsufficientPrivilege, match="permission denied"):
+        as_tenant(ground, ACME, "delete from audit_entry")
+
+
 def test_a_purge_of_the_plugin_drops_its_append_only_tables(ground: Ground, audit: History) -> None:
     as_tenant(ground, ACME, ADD)
 
