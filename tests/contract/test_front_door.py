@@ -18,7 +18,7 @@ PROMISED = {
     "vinc_kernel": """
         App BadRequest Base Cache Capability CommandGroup Conflict Context Contribution CurrentApp CurrentContext
         CurrentPrincipal CurrentTenant Event Forbidden HealthCheck Issuer MembershipDirectory NotFound OrmSession
-        Principal PrincipalDirectory Problem Role Session Settings SignIn StartError Tenant TenantDirectory TenantOwned
+        PlatformOwned Principal PrincipalDirectory Problem Role Session Settings SignIn StartError Tenant TenantDirectory TenantOwned
         TenantSettings Unauthorized VincError current_principal get_tenant_id hooks inject is_tls_or_loopback logger
         platform_only platform_session print_table public require_capabilities require_roles signed_in
         tenant_or_platform
@@ -28,8 +28,8 @@ PROMISED = {
         ResourceModel Text UtcDateTime WithETag delete_one optional update_one uuid7
     """,
     "vinc_migrations": """
-        bypass_row_level_security create_index_concurrently data_migration disable_row_level_security
-        enable_row_level_security
+        bypass_row_level_security create_index_concurrently data_migration disable_append_only
+        disable_row_level_security enable_append_only enable_row_level_security
     """,
     "vinc_testing": "Client ClientAs Clock Database MakeToken Servers TwoTenants VincApp plugin_settings",
 }

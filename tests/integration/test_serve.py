@@ -235,5 +235,5 @@ def test_production_refuses_tables_that_are_behind_with_the_command(
         vinc_database.admin.execute("insert into vinc_version_tenants values (%s)", [newest])
 
     assert prod.returncode == 1
-    assert f"tenants: database: the database is at nothing and the plugin needs {newest}" in prod.stdout
+    assert f"tenants: database: the database is at base, not at {newest}" in prod.stdout
     assert "run: vinc db upgrade" in prod.stdout
