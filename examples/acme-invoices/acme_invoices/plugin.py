@@ -29,8 +29,10 @@ def contribute() -> Contribution:
 @hooks.lifespan
 @asynccontextmanager
 async def printer(app: App) -> AsyncGenerator[None]:
+    from httpx import AsyncClient
+
     from .printer import Printer
 
-    async with Printer(app.settings(InvoiceSettings).printer_url) as printer:
-        app.provide(printer)
+    async with AsyncClient(base_url=app.settings(InvoiceSettings).printer_url) as client:
+        app.provide(Printer(client))
         yield

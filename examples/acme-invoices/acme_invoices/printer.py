@@ -1,8 +1,5 @@
 """The office printer, reached over HTTP."""
 
-from types import TracebackType
-from typing import Self
-
 from httpx import AsyncClient, HTTPError
 
 from vinc_kernel import VincError
@@ -11,18 +8,8 @@ from vinc_kernel import VincError
 class Printer:
     """Prints lines of text. It connects when it prints, so that the service starts while the printer is off."""
 
-    def __init__(self, base_url: str) -> None:
-        self.base_url = base_url
-        self.client = AsyncClient(base_url=base_url, timeout=5)
-
-    async def __aenter__(self) -> Self:
-        await self.client.__aenter__()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.client.__aexit__(kind, error, trace)
+    def __init__(self, client: AsyncClient) -> None:
+        self.client = client
 
     async def send(self, line: str) -> None:
         """Print one line; raises VincError when that fails."""
@@ -31,4 +18,4 @@ class Printer:
             response.raise_for_status()
         except HTTPError as error:
             cure = "switch it on, or set VINC_INVOICES__PRINTER_URL"
-            raise VincError(f"the printer at {self.base_url} failed: {type(error).__name__}: {cure}") from error
+            raise VincError(f"the printer at {self.client.base_url} failed: {type(error).__name__}: {cure}") from error
