@@ -19,10 +19,10 @@ PROMISED = {
     "vinc_kernel": """
         App BadRequest Base Cache Capability CommandGroup Conflict Context Contribution CurrentApp CurrentContext
         CurrentPrincipal CurrentTenant Event Forbidden HealthCheck Issuer MembershipDirectory NotFound OrmSession
-        PlatformOwned Principal PrincipalDirectory Problem Role Session Settings SignIn StartError Tenant TenantDirectory TenantOwned
-        TenantSettings Unauthorized VincError current_principal get_tenant_id hooks inject is_tls_or_loopback logger
-        platform_only platform_session print_table public require_capabilities require_roles signed_in
-        tenant_or_platform
+        PlatformOwned Principal PrincipalDirectory Problem Role Session Settings SignIn StartError Tenant
+        TenantDirectory TenantOwned TenantSettings Unauthorized VincError current_principal get_tenant_id hooks inject
+        is_tls_or_loopback logger platform_only platform_session print_table public require_capabilities require_roles
+        signed_in tenant_or_platform
     """,
     "vinc_kernel.rest": """
         AuditColumns Date IfMatch Integer Json ListQuery Listing Money Page PreconditionFailed RequestModel
