@@ -26,10 +26,11 @@ from .errors import VincError
 from .lifespan import connections
 from .middleware.pipeline import Pipeline
 from .permissions import RolePermissions
-from .plugins.arrange import Plugin, arrange
-from .plugins.assemble import Assembling, Assembly, assemble
+from .plugins.arrange import Plugin
+from .plugins.assemble import Assembly, LoadOptions, assemble
 from .plugins.find import KERNEL
 from .plugins.open import open_plugins
+from .plugins.trials import select_plugins
 from .registry import HealthCheck, Registry
 from .routing import Index
 from .runtime import Runtime
@@ -47,7 +48,7 @@ class Application:
 
     def __init__(self, settings: KernelSettings, sources: Sources, plugins: Sequence[Plugin], clock: Clock) -> None:
         self.dependency_overrides: dict[Callable[..., Any], Callable[..., Any]] = {}
-        self.assembly: Assembly = assemble(plugins, Assembling(settings=settings, sources=sources, overrides=self))
+        self.assembly: Assembly = assemble(plugins, LoadOptions(settings=settings, sources=sources, overrides=self))
         self.runtime = make_runtime(settings, self.assembly, clock)
         self.parts: dict[str, dict[str, Any]] = {}
         self.documents: OrderedDict[frozenset[str], bytes] = OrderedDict()
@@ -158,6 +159,7 @@ def create_app(
     plugins: Sequence[Plugin] | None = None,
     clock: Clock = time,
 ) -> Application:
-    """Return the application of the enabled plugins; raises StartErrors when a required one cannot run."""
+    """Return the application of the enabled plugins, or of these; raises StartErrors when one cannot be loaded."""
     refuse_unsafe(settings)
-    return Application(settings, sources or Sources({}), arrange(settings) if plugins is None else plugins, clock)
+    sources = sources or Sources({})
+    return Application(settings, sources, select_plugins(settings, sources) if plugins is None else plugins, clock)

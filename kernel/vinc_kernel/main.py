@@ -8,6 +8,7 @@ import sys
 from .app import Application, create_app
 from .errors import VincError
 from .plugins.assemble import collector_paused
+from .plugins.trials import FAILURES, load_failures
 from .settings import Sources, read_settings
 from .telemetry import configure, logger
 
@@ -20,7 +21,8 @@ def application() -> Application:
         given = Sources.read(os.environ)
         settings, _ = read_settings(given)
         configure(settings.log, debug=settings.service.debug)
-        made = create_app(settings, given)
+        failures = os.environ.pop(FAILURES, None)  # `vinc serve` has tried the plugins
+        made = create_app(settings, given, plugins=load_failures(failures, settings) if failures else None)
     except VincError as error:
         for line in str(error).splitlines():
             print(f"vinc: {line}", file=sys.stderr)

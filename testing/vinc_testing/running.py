@@ -30,7 +30,7 @@ def made(
     Others stand in where no plugin knows tenants, or the role of the platform.
     """
     from vinc_kernel.app import create_app
-    from vinc_kernel.plugins.arrange import arrange
+    from vinc_kernel.plugins.trials import select_plugins
     from vinc_kernel.settings import Sources, read_settings
 
     from . import recorder, roles, tenants
@@ -38,7 +38,7 @@ def made(
 
     sources = Sources({**os.environ, "VINC_ENV": "test", "VINC_JWT_TEST_SECRET": TOKEN_SECRET, **environ})
     settings, _ = read_settings(sources)
-    plugins = [*arrange(settings), *(plugin_of(name, module) for name, module in beside.items())]
+    plugins = [*select_plugins(settings, sources), *(plugin_of(name, module) for name, module in beside.items())]
     for name, stand_in in ((TENANTS, tenants), (IDENTITY, roles)):
         if not any(plugin.name == name for plugin in plugins):
             plugins.append(plugin_of(name, stand_in))

@@ -115,6 +115,39 @@ def test_it_serves_a_tenant_out_of_the_database(
     assert (answer.status_code, answer.json()["slug"]) == (200, "acme")
 
 
+def test_the_supervisor_tries_optional_plugins_once_for_all_workers(
+    settings: Mapping[str, str], tmp_path: Path
+) -> None:
+    imports = {name: install_optional(tmp_path, name, code) for name, code in {"bad": "1 / 0", "fine": ""}.items()}
+    manifest = tmp_path / "plugins.toml"
+    manifest.write_text(
+        (ROOT / "plugins.toml").read_text() + "[plugins.bad]\nrequired = false\n[plugins.fine]\nrequired = false\n"
+    )
+    given = dict(settings) | {"VINC_PLUGINS_FILE": str(manifest), "PYTHONPATH": str(tmp_path)}
+    with serving(tmp_path / "log", [VINC, "serve", "--workers", "2"], given):
+        log = tmp_path / "log"
+        assert wait_until(
+            lambda: log.read_text().count("plugin bad is quarantined: bad: import: ZeroDivision") == 2, 20
+        )
+
+    assert {name: len(file.read_text()) for name, file in imports.items()} == {"bad": 1, "fine": 3}
+    assert "FAILED_VINC_PLUGINS" not in log.read_text()
+
+
+def install_optional(folder: Path, name: str, code: str) -> Path:
+    """Install a plugin that runs this code when it is imported; return the file that gets a byte for each import."""
+    package, info = folder / f"serve_{name}", folder / f"serve_{name}-1.dist-info"
+    package.mkdir()
+    info.mkdir()
+    (package / "__init__.py").touch()
+    (package / "plugin.py").write_text(f"open(__file__ + '.imports', 'a').write('x')\n{code}\n")
+    (info / "METADATA").write_text(
+        f"Metadata-Version: 2.1\nName: serve-{name}\nVersion: 1\nRequires-Dist: vinc-kernel\n"
+    )
+    (info / "entry_points.txt").write_text(f"[vinc.plugins]\n{name} = serve_{name}.plugin\n")
+    return package / "plugin.py.imports"
+
+
 def test_who_sends_half_a_body_does_not_hold_up_the_stop(settings: Mapping[str, str], tmp_path: Path) -> None:
     half = b"POST /api/v1/tenants HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\nContent-Type: application/json\r\n"
     with serving(tmp_path / "log", [VINC, "serve"], settings) as client, socket.socket() as line:

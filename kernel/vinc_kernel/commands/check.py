@@ -20,11 +20,10 @@ def add(commands: Commands) -> None:
 
 def run(_: Namespace, settings: KernelSettings, given: Sources) -> int:
     from ..app import create_app  # loads every plugin
-    from ..plugins.arrange import enabled
 
     # What is quarantined is a finding, printed below; without a handler it would be on stderr as well.
     logging.getLogger("vinc.plugins").addHandler(logging.NullHandler())
-    app = create_app(settings, given, plugins=enabled(settings))  # with those that cannot run, to tell all at once
+    app = create_app(settings, given)
     app.openapi()
     members = app.assembly.members
     for line in app.assembly.unread(given, settings):

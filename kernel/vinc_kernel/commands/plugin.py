@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..app import create_app
 from ..contracts import CommandGroup
 from ..errors import VincError
-from ..plugins.arrange import arrange
-from ..plugins.assemble import Member
+from ..plugins.assemble import AssembledPlugin
 from ..plugins.check import command_name
 from ..runtime import App
 from ..settings import KernelSettings, Sources
@@ -30,7 +29,7 @@ class CommandRefused(VincError):
 
 def run(argv: Sequence[str], settings: KernelSettings, given: Sources) -> int:
     """Run a plugin's command; one that takes `app` gets it with its connections open."""
-    app = create_app(settings, given, plugins=arrange(settings))
+    app = create_app(settings, given)
     member = next((one for one in app.assembly.members if one.plugin.name == argv[0]), None)
     if member is None:
         raise CommandRefused(f"{argv[0]} is not enabled: vinc plugins enable {argv[0]}")
@@ -55,7 +54,7 @@ async def finished(result: object) -> object:
     return await result if inspect.isawaitable(result) else result
 
 
-def parser(member: Member) -> argparse.ArgumentParser:
+def parser(member: AssembledPlugin) -> argparse.ArgumentParser:
     """The commands of one plugin; each function's docstring is its help."""
     commands = member.contribution.commands
     description = None if commands else "It has no commands."

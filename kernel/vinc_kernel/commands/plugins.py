@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from argparse import Namespace
 from typing import TYPE_CHECKING, Any
 
@@ -36,18 +34,17 @@ def add(commands: Commands) -> Commands:
     return actions
 
 
-def show(args: Namespace, settings: KernelSettings, _: Sources) -> int:
-    manifest = read_manifest(settings)
-    found = find()
-    rows = [described(plugin) for plugin in survey(found, manifest)]
-    if args.loaded:
-        contributed = loaded(settings, len(rows))
-        rows = [row | contributed.get(row["name"], {}) for row in rows]
+def show(args: Namespace, settings: KernelSettings, sources: Sources) -> int:
+    manifest, found = read_manifest(settings), find()
+    plugins, errors = survey(found, manifest), unknown(found, manifest)
+    rows = [described(plugin) for plugin in plugins]
+    if args.loaded and not errors:
+        more = loaded([plugin for plugin in plugins if plugin.enabled], settings, sources)
+        rows = [row | more.get(row["name"], {}) for row in rows]
     if args.json:
         say_whole(json.dumps(rows, indent=2))
     else:
         print_rows(rows, loaded=args.loaded)
-    errors = unknown(found, manifest)
     for error in errors:
         complain(str(error))
     return REFUSED if errors else 0
@@ -76,22 +73,18 @@ def cells(row: dict[str, Any], *, loaded: bool) -> list[str]:
     return [row["name"], row["version"], row["distribution"], enabled, *more, row["why"]]
 
 
-def loaded(settings: KernelSettings, plugins: int) -> dict[str, dict[str, Any]]:
-    """What each contributes, told by a process of its own: an import may end it, or hang."""
-    seconds = settings.plugins.load_timeout * (plugins + 1) + 10
-    command = [sys.executable, "-m", "vinc_kernel.commands.describe"]
-    try:
-        done = subprocess.run(command, stdout=subprocess.PIPE, timeout=seconds, check=False)  # noqa: S603  our own module
-    except subprocess.TimeoutExpired:
-        message = f"the plugins did not load within {seconds:g} s; vinc check names the one that hangs"
-        raise PluginsRefused(message) from None
-    *_, last = done.stdout.splitlines() or [b""]
-    if not last.startswith(b"{"):
-        at = last.decode(errors="replace") or "the plugins"
-        message = f"{at}: it ended the process that loaded it, with exit code {done.returncode}; disable it"
-        raise PluginsRefused(message)
-    told: dict[str, dict[str, Any]] = json.loads(last)
-    return told
+def loaded(plugins: list[Plugin], settings: KernelSettings, sources: Sources) -> dict[str, dict[str, Any]]:
+    """By name, how each enabled plugin stands and what it contributes, told by a process of its own."""
+    from ..plugins.trials import try_plugins  # what only this option needs
+
+    tried, contributions = try_plugins(plugins, settings, sources)
+    return {one.name: state_of(one) | contributions.get(one.name, {}) for one in tried}
+
+
+def state_of(plugin: Plugin) -> dict[str, Any]:
+    if plugin.fault is None:
+        return {"state": "ready"}
+    return {"state": "failed" if plugin.required else "quarantined", "why": str(plugin.fault)}
 
 
 def switch(args: Namespace, settings: KernelSettings, _: Sources) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from argparse import Namespace
 from signal import SIG_IGN, SIGTERM, signal
 from typing import TYPE_CHECKING
@@ -29,8 +30,10 @@ def add(commands: Commands) -> None:
     made.set_defaults(run=run)
 
 
-def run(args: Namespace, settings: KernelSettings, _: Sources) -> int:
+def run(args: Namespace, settings: KernelSettings, given: Sources) -> int:
     import uvicorn  # what only this command needs
+
+    from ..plugins.trials import FAILURES, dump_failures, select_plugins
 
     config = uvicorn.Config(
         APP,
@@ -47,6 +50,8 @@ def run(args: Namespace, settings: KernelSettings, _: Sources) -> int:
         timeout_graceful_shutdown=SECONDS_TO_FINISH,
     )
     configure(settings.log)  # the workers do it for themselves, and the supervisor speaks as well
+    if config.workers > 1 and not config.should_reload:  # one that starts again after a change tries anew
+        os.environ[FAILURES] = dump_failures(select_plugins(settings, given))
     try:
         return supervise(config) if config.should_reload or config.workers > 1 else serve(config)
     except SystemExit as end:  # uvicorn's own exit codes mean other things than ours

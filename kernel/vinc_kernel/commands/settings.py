@@ -18,11 +18,11 @@ def add(commands: Commands) -> None:
 
 
 def run(_args: Namespace, settings: KernelSettings, given: Sources) -> int:
-    from ..plugins.arrange import arrange  # what only this command needs
-    from ..plugins.assemble import Assembling, assemble
+    from ..plugins.assemble import LoadOptions, assemble  # what only this command needs
+    from ..plugins.trials import select_plugins
 
     _, origins = read_settings(given)
-    assembly = assemble(arrange(settings), Assembling(settings=settings, sources=given))
+    assembly = assemble(select_plugins(settings, given), LoadOptions(settings=settings, sources=given))
     for member in assembly.members:
         origins += member.origins
     print_table([("SETTING", "VALUE", "FROM"), *((one.name, one.shown, one.source) for one in origins)])

@@ -49,6 +49,14 @@ class History:
         return version_table(self.plugin)
 
 
+class BrokenHistory(DatabaseError):
+    """A plugin's revisions are not one line."""
+
+    def __init__(self, history: History, where: Path, what: str, cure: str) -> None:
+        super().__init__(f"{history.plugin}: {what} ({where}); {cure}")
+        self.what, self.where, self.cure = what, str(where), cure
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RevisionState:
     """The current revision of a history in the database; `at` None is before the first."""
@@ -92,24 +100,20 @@ def revisions(history: History) -> tuple[str, ...]:
         this, down = REVISION.search(text), DOWN_REVISION.search(text)
         if this is None or down is None:
             what = "has no `revision = ` or `down_revision = `"
-            raise history_error(history, file, what, "write both as plain strings")
+            raise BrokenHistory(history, file, what, "write both as plain strings")
         if len(this[1]) > LONGEST:
-            raise history_error(history, file, f"revision {this[1]} has more than {LONGEST} characters", "shorten it")
+            raise BrokenHistory(history, file, f"revision {this[1]} has more than {LONGEST} characters", "shorten it")
         if down[1] in after:
             twin = f"and {after[down[1]]} both follow {down[1] or 'the beginning'}"
-            raise history_error(history, file, f"revision {this[1]} {twin}", "let one follow the other")
+            raise BrokenHistory(history, file, f"revision {this[1]} {twin}", "let one follow the other")
         after[down[1]] = this[1]
     line: list[str] = []
     while (following := after.pop(line[-1] if line else None, None)) is not None:
         line.append(following)
     if after:
         what = f"revision {min(after.values())} is not reached from the first"
-        raise history_error(history, history.versions, what, "correct its down_revision")
+        raise BrokenHistory(history, history.versions, what, "correct its down_revision")
     return tuple(line)
-
-
-def history_error(history: History, where: Path, what: str, cure: str) -> DatabaseError:
-    return DatabaseError(f"{history.plugin}: {what} ({where}); {cure}")
 
 
 async def read_states(

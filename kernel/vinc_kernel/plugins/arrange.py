@@ -25,7 +25,10 @@ DOCUMENTS = ("/docs", "/openapi.json")  # the kernel's own addresses
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plugin:
-    """A plugin as metadata and plugins.toml show it: `fault` is why it cannot run, `why` why it is not enabled."""
+    """A plugin as metadata and plugins.toml show it: `fault` is why it cannot run, `why` why it is not enabled.
+
+    `listens` is for a plugin that failed in a trial: the kinds of events that its hooks listen to.
+    """
 
     name: str
     module: str
@@ -40,6 +43,7 @@ class Plugin:
     settings: Mapping[str, Any] = field(default_factory=dict)
     where: str = ""
     fault: StartError | None = None
+    listens: tuple[str, ...] = ()
 
     def owns(self, module: str) -> bool:
         """Whether a module is one of this plugin's package."""
@@ -97,7 +101,7 @@ def survey(found: Sequence[Installed], manifest: Manifest) -> list[Plugin]:
     plugins = {name: with_needs(one, by_name[name][0], plugins, owners) for name, one in plugins.items()}
     plugins = with_inherited_requirement(plugins)
     plugins = with_prefix_owners(plugins)
-    return ordered(plugins)
+    return with_broken_needs(ordered(plugins))
 
 
 def plugin(twins: list[Installed], siblings: set[str], manifest: Manifest) -> Plugin:
@@ -242,11 +246,23 @@ def visit(name: str, path: tuple[str, ...], plugins: Mapping[str, Plugin], done:
             one = replace(one, fault=one.fault or cycle)
         else:
             visit(needed, (*path, name), plugins, done)
-    broken = next((needed for needed in one.needs if needed in done and done[needed].fault), None)
-    if broken and one.enabled and not one.fault:
-        what = f"it needs {broken!r}, which cannot run"
-        one = replace(one, fault=fault(one, what, f"see the line about {broken}", phase="order"))
     done[name] = one
+
+
+def with_broken_needs(plugins: Iterable[Plugin]) -> list[Plugin]:
+    """Add a fault to each enabled plugin that needs one with a fault; the plugins are in order."""
+    done: dict[str, Plugin] = {}
+    for one in plugins:
+        broken = next((needed for needed in one.needs if needed in done and done[needed].fault), None)
+        if broken and one.enabled and not one.fault:
+            done[one.name] = replace(one, fault=broken_need(one, broken))
+        else:
+            done[one.name] = one
+    return list(done.values())
+
+
+def broken_need(one: Plugin, needed: str) -> StartError:
+    return fault(one, f"it needs {needed!r}, which cannot run", f"see the line about {needed}", phase="order")
 
 
 def dependents(name: str, plugins: Iterable[Plugin]) -> list[str]:

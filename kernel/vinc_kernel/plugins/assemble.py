@@ -1,4 +1,7 @@
-"""Load, collect and check all plugins; a required one that fails stops the start, an optional one is quarantined."""
+"""Load all plugins in order, and check them together; nothing is ever undone.
+
+An optional plugin that cannot be loaded has a fault by now (see `trials`): whatever fails here stops the start.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +15,12 @@ from functools import partial
 from typing import Any
 
 import pluggy
+from sqlalchemy.orm import configure_mappers
 
 from ..context import MembershipDirectory, PrincipalDirectory
 from ..contracts import Contribution
+from ..database.base import Base
+from ..database.versions import BrokenHistory, history_of, revisions
 from ..endpoints import Endpoint, RouteLocation, make_endpoints
 from ..errors import SettingsError, StartError, StartErrors
 from ..hookspecs import HOOKS, kind_of, on
@@ -30,38 +36,40 @@ from ..settings import (
     refuse_for_production,
     unknown_names,
 )
-from . import check
-from .arrange import Plugin, idle
-from .check import Claim, claims_of, conflicts
+from .arrange import Plugin, broken_need, idle
+from .check import Claim, Declared, claims_of, conflicts, refuse_tables, refuse_undeclared, table_class
 from .collect import contribution_of, implementations, new_manager, register
-from .load import bounded, failure, load, text_of
-from .mapping import failed_mapping
-from .traces import Ledger, Traces
+from .load import bounded, to_start_error
 
 logger = logging.getLogger("vinc.plugins")
 DECIDING: frozenset[type] = frozenset({PrincipalDirectory, MembershipDirectory})  # who may come in, and do what
 
 
 @dataclass(slots=True, eq=False)
-class Member:
-    """One plugin on its way from metadata to ready."""
+class AssembledPlugin:
+    """One plugin on its way from metadata to ready; `error` is why it does not run, `tables` what came with it."""
 
     plugin: Plugin
     contribution: Contribution = field(default_factory=Contribution)
     endpoints: list[Endpoint] = field(default_factory=list)
+    claims: list[Claim] = field(default_factory=list)
     settings: Settings | None = None
     origins: list[Origin] = field(default_factory=list)
+    tables: set[str] = field(default_factory=set)
     error: StartError | None = None
 
     @property
     def state(self) -> PluginState:
-        ready = self.error is None
+        plugin, error = self.plugin, self.error
+        if error is None:
+            return PluginState(name=plugin.name, version=plugin.version)
         return PluginState(
-            name=self.plugin.name,
-            version=self.plugin.version,
-            state="ready" if ready else "quarantined",
-            phase="" if self.error is None else self.error.phase,
-            why="" if self.error is None else str(self.error),
+            name=plugin.name,
+            version=plugin.version,
+            state="quarantined",
+            phase=error.phase,
+            why=str(error),
+            listens=plugin.listens,
         )
 
 
@@ -69,23 +77,24 @@ class Member:
 class Assembly:
     """All plugins of one application, loaded and checked, and nothing running yet."""
 
-    members: list[Member]
+    members: list[AssembledPlugin]
     manager: pluggy.PluginManager
-    ledger: Ledger
 
     @property
-    def ready(self) -> list[Member]:
-        return [member for member in self.members if member.error is None]
+    def ready(self) -> list[AssembledPlugin]:
+        return [one for one in self.members if one.error is None]
 
-    def traces(self, member: Member) -> Traces:
-        return self.ledger.of[member.plugin.name]
+    @property
+    def failed(self) -> list[AssembledPlugin]:
+        """Those that failed in this process."""
+        return [one for one in self.members if one.error and one.plugin.fault is None]
 
     def unread(self, sources: Sources, settings: KernelSettings) -> list[str]:
         """One line for each `VINC_` name that neither the kernel nor a plugin reads."""
         declared = {one.plugin.name: one.contribution.settings for one in self.members}
         return unknown_names(sources, declared, partial(idle, settings))
 
-    def loaded(self, member: Member) -> LoadedPlugin:
+    def loaded(self, member: AssembledPlugin) -> LoadedPlugin:
         """Return what the runtime keeps of a plugin."""
         name = member.plugin.name
         return LoadedPlugin(
@@ -101,74 +110,47 @@ class Assembly:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Assembling:
-    """What assembling needs; `overrides` is what FastAPI asks for `dependency_overrides`.
+class LoadOptions:
+    """What loading needs; `overrides` is what FastAPI asks for `dependency_overrides`.
 
-    `tell` hears plugin and phase before each step, for whoever watches over a process that a plugin may end.
+    `report` is called with plugin and phase before each step. A trial ends with the first optional plugin that fails:
+    what it left behind could make later ones fail.
     """
 
     settings: KernelSettings
     sources: Sources
     overrides: Any = None
-    tell: Callable[[str, str], None] = lambda _plugin, _phase: None
+    is_trial: bool = False
+    report: Callable[[str, str], None] = lambda _plugin, _phase: None
+
+    @property
+    def seconds(self) -> float:
+        return self.settings.plugins.load_timeout
 
 
-def assemble(plugins: Sequence[Plugin], given: Assembling) -> Assembly:
-    """Everything from import to check; raises StartErrors that tell all failures of required plugins at once."""
-    made = Assembly([Member(plugin, error=plugin.fault) for plugin in plugins], new_manager(), Ledger(plugins))
+def assemble(plugins: Sequence[Plugin], options: LoadOptions) -> Assembly:
+    """Load all plugins that have no fault; raises StartErrors that tell all failures at once."""
+    assembly = load_plugins(plugins, options)
+    if errors := [one.error for one in assembly.members if one.error and (one.plugin.required or not one.plugin.fault)]:
+        raise StartErrors(errors)
+    for one in assembly.members:
+        if one.error:
+            logger.warning("plugin %s is quarantined: %s", one.plugin.name, one.error)
+    return assembly
+
+
+def load_plugins(plugins: Sequence[Plugin], options: LoadOptions) -> Assembly:
+    """Everything from import to check; why a plugin failed is its `error`."""
+    assembly = Assembly([AssembledPlugin(plugin, error=plugin.fault) for plugin in plugins], new_manager())
     with collector_paused():
-        for phase, step in (("import", bring_in), ("contribute", collect), ("settings", configure), ("check", place)):
-            for member in made.members:
-                given.tell(member.plugin.name, phase)
-                attempt(made, member, phase, partial(step, made, member, given))
-        settle(made, given)
-    if fatal := [member.error for member in made.members if member.error and member.plugin.required]:
-        raise StartErrors(fatal)
-    for member in made.members:
-        if member.error:
-            logger.warning("plugin %s is quarantined: %s", member.plugin.name, member.error)
-    return made
-
-
-def settle(made: Assembly, given: Assembling) -> None:
-    """Who owns which name, and whether everything that guards ask for is contributed by somebody who runs."""
-    claims: dict[str, list[Claim]] = {}
-
-    def collect_claims(member: Member) -> None:
-        claims[member.plugin.name] = list(claims_of(member.plugin, member.contribution, member.endpoints))
-
-    def keep_apart(member: Member) -> None:
-        if member.plugin.name in shared:
-            raise shared[member.plugin.name]
-
-    for member in made.members:
-        attempt(made, member, "check", partial(collect_claims, member))
-    shared = conflicts({one.plugin.name: (one.plugin, claims[one.plugin.name]) for one in made.ready})
-    for member in made.members:
-        attempt(made, member, "check", partial(keep_apart, member))
-    before = -1
-    while len(made.ready) != before:  # who is put aside takes its names along, which another may ask for
-        before = len(made.ready)
-        configure_mappers(made, given)
-        declared = check.Declared.of([one.contribution for one in made.ready])
-        for member in made.members:
-            attempt(made, member, "check", partial(check.undeclared, member.plugin, member.endpoints, declared))
-
-
-def configure_mappers(made: Assembly, given: Assembling) -> None:
-    """One mapper that cannot be configured fails the first query of everybody, so its plugin goes, and they again."""
-    made.ledger.enter()
-    for member in made.members:
-        if member.error:
-            made.traces(member).remove()  # what a thread of it has declared since
-    members = {member.plugin.name: member for member in made.members}
-    for _ in made.members:
-        error = failed_mapping(made.ledger, given.settings.plugins.load_timeout)
-        if error is None:
-            return
-        put_aside(made, members[error.plugin], error)
-        for member in made.members:
-            attempt(made, member, "check", lambda: None)  # those that need it go with it
+        for one in assembly.ready:
+            for phase, step in STEPS:
+                options.report(one.plugin.name, phase)
+                attempt(assembly, one, phase, partial(step, assembly, one, options))
+            if options.is_trial and one.error and not one.plugin.required:
+                return assembly
+        check_together(assembly)
+    return assembly
 
 
 @contextmanager
@@ -183,102 +165,136 @@ def collector_paused() -> Iterator[None]:
             gc.enable()
 
 
-def attempt(made: Assembly, member: Member, phase: str, step: Callable[[], None]) -> None:
-    """Run one step for one plugin; what it raises puts the plugin aside, and those that need it."""
-    if member.error is not None:
+def attempt(assembly: Assembly, one: AssembledPlugin, phase: str, step: Callable[[], None]) -> None:
+    """Run one step, unless the plugin has failed; one that needs a plugin that failed fails."""
+    broken = next((other for other in assembly.members if other.error and other.plugin.name in one.plugin.needs), None)
+    if one.error is None and broken:
+        one.error = broken_need(one.plugin, broken.plugin.name)
+    if one.error is not None:
         return
     try:
-        refuse_without_needs(made, member, phase)
         step()
-    except (Exception, SystemExit) as error:  # noqa: BLE001  a plugin may raise anything; it is told, and put aside
-        put_aside(made, member, told(made, member, phase, error))
+    except (Exception, SystemExit) as error:  # noqa: BLE001  a plugin may raise anything
+        one.error = describe_error(assembly, one, phase, error)
 
 
-def refuse_without_needs(made: Assembly, member: Member, phase: str) -> None:
-    lost = next((one.plugin.name for one in made.members if one.error and one.plugin.name in member.plugin.needs), None)
-    if lost is not None:
-        what, cure = f"it needs {lost!r}, which is quarantined", f"see the line about {lost}"
-        raise StartError(what, plugin=member.plugin.name, phase=phase, where=member.plugin.where, cure=cure)
-
-
-def told(made: Assembly, member: Member, phase: str, error: BaseException) -> StartError:
+def describe_error(assembly: Assembly, one: AssembledPlugin, phase: str, error: BaseException) -> StartError:
     """The line about an error; for a table that is there already, with the name of whose it is."""
-    text = error.what if isinstance(error, StartError) else text_of(error)
-    twice = re.search(r"Table '([^']+)' is already defined", text)
+    described = to_start_error(one.plugin, phase, error)
+    twice = re.search(r"Table '([^']+)' is already defined", described.what)
     if twice is None:
-        return failure(member.plugin, phase, error)
-    table = twice[1]
-    owner = next((one for one in made.members if table in made.traces(one).tables and one is not member), None)
-    where = error.where if isinstance(error, StartError) else member.plugin.where
+        return described
+    owner = next((other for other in assembly.members if twice[1] in other.tables and other is not one), None)
     whose = f"{owner.plugin.name}'s" if owner else "its own"
-    what = f"the table {table!r} is already {whose}"
-    return StartError(what, plugin=member.plugin.name, phase=phase, where=where, cure="rename one of them")
+    what = f"the table {twice[1]!r} is already {whose}"
+    return StartError(what, plugin=one.plugin.name, phase=phase, where=described.where, cure="rename one of them")
 
 
-def put_aside(made: Assembly, member: Member, error: StartError) -> None:
-    """Leave the application as if this plugin were not there."""
-    member.error = error
-    member.endpoints, member.contribution, member.settings = [], Contribution(), None
-    if made.manager.has_plugin(member.plugin.name):
-        made.manager.unregister(name=member.plugin.name)
-    made.traces(member).remove()
+def import_plugin(assembly: Assembly, one: AssembledPlugin, options: LoadOptions) -> None:
+    plugin = one.plugin
+    with noting_tables(assembly, one):
+        bounded(plugin, "import", options.seconds, lambda: register(plugin, assembly.manager))
 
 
-def bring_in(made: Assembly, member: Member, given: Assembling) -> None:
-    plugin, seconds = member.plugin, given.settings.plugins.load_timeout
-    with made.ledger.record(plugin):
-        module = load(plugin, seconds)
-    check.own_tables(plugin, made.traces(member).tables)
-    bounded(plugin, "import", seconds, lambda: register(plugin, module, made.manager))  # it runs what `dir` calls
-
-
-def collect(made: Assembly, member: Member, given: Assembling) -> None:
-    """Routers and models are often imported only by `contribute`, so it leaves traces like the import."""
-    plugin, seconds = member.plugin, given.settings.plugins.load_timeout
-    with made.ledger.record(plugin):
-        member.contribution = bounded(plugin, "contribute", seconds, lambda: contribution_of(plugin, made.manager))
-    if not plugin.required and (asked := DECIDING.intersection(member.contribution.provides)):
-        member.plugin = replace(plugin, required=True)  # so that it stops the start
-        what = f"it provides the {min(one.__name__ for one in asked)}, and without it everybody would be let in"
+def collect(assembly: Assembly, one: AssembledPlugin, options: LoadOptions) -> None:
+    """Ask for the contribution; routers and models are often imported only by it."""
+    plugin = one.plugin
+    with noting_tables(assembly, one):
+        contribution = bounded(plugin, "contribute", options.seconds, lambda: contribution_of(plugin, assembly.manager))
+    if not plugin.required and (decides := DECIDING.intersection(contribution.provides)):
+        one.plugin = replace(plugin, required=True)  # so that it stops the start
+        what = f"it provides the {min(kind.__name__ for kind in decides)}, and without it everybody would be let in"
         cure = "take out required = false: nobody can be asked in its place"
         raise StartError(what, plugin=plugin.name, phase="contribute", where=plugin.where, cure=cure)
-    check.own_tables(plugin, made.traces(member).tables)
+    one.contribution = contribution
 
 
-def configure(_: Assembly, member: Member, given: Assembling) -> None:
-    plugin, kind = member.plugin, member.contribution.settings
-    if kind is None:
-        if plugin.settings:
-            what = f"it has no settings, and {plugin.where} sets {', '.join(plugin.settings)}"
-            raise StartError(what, plugin=plugin.name, phase="settings", where=plugin.where, cure="take them out")
-        return
-    member.settings, member.origins = bounded(
-        plugin, "settings", given.settings.plugins.load_timeout, lambda: settings_of(plugin, kind, given)
-    )
-
-
-def settings_of(plugin: Plugin, kind: type[Settings], given: Assembling) -> tuple[Settings, list[Origin]]:
-    """A plugin's settings from all sources; raises StartError for bad ones, and for those that production forbids."""
-    prefix = plugin_prefix(plugin.name)
+@contextmanager
+def noting_tables(assembly: Assembly, one: AssembledPlugin) -> Iterator[None]:
+    """Note whose the new tables are: this plugin's, or another's whose models it has imported."""
+    before, members = set(Base.metadata.tables), {other.plugin.name: other for other in assembly.members}
     try:
-        made, origins = read_one(kind, given.sources, prefix=prefix, table=plugin.settings, table_name=plugin.where)
-        if given.settings.service.env == "prod":
-            refuse_for_production(made)
+        yield
+    finally:
+        for table in Base.metadata.tables.keys() - before:
+            named = members.get(table.partition("_")[0], one)
+            cls = None if named is one else table_class(table)
+            (named if cls and named.plugin.owns(cls.__module__) else one).tables.add(table)
+
+
+def configure(_: Assembly, one: AssembledPlugin, options: LoadOptions) -> None:
+    plugin, kind = one.plugin, one.contribution.settings
+    if kind is not None:
+        one.settings, one.origins = bounded(
+            plugin, "settings", options.seconds, lambda: settings_of(plugin, kind, options)
+        )
+    elif plugin.settings:
+        what = f"it has no settings, and {plugin.where} sets {', '.join(plugin.settings)}"
+        raise StartError(what, plugin=plugin.name, phase="settings", where=plugin.where, cure="take them out")
+
+
+def settings_of(plugin: Plugin, kind: type[Settings], options: LoadOptions) -> tuple[Settings, list[Origin]]:
+    """A plugin's settings from all sources; raises StartError for bad ones, and for those that production forbids."""
+    prefix, table = plugin_prefix(plugin.name), plugin.settings
+    try:
+        settings, origins = read_one(kind, options.sources, prefix=prefix, table=table, table_name=plugin.where)
+        if options.settings.service.env == "prod":
+            refuse_for_production(settings)
     except SettingsError as error:
-        what = "; ".join(error.lines)
-        cure = "mend the setting"
+        what, cure = "; ".join(error.lines), "mend the setting"
         raise StartError(what, plugin=plugin.name, phase="settings", where=plugin.where, cure=cure) from None
-    return made, origins
+    return settings, origins
 
 
-def place(made: Assembly, member: Member, given: Assembling) -> None:
-    plugin, contribution = member.plugin, member.contribution
+def read_history(_: Assembly, one: AssembledPlugin, __: LoadOptions) -> None:
+    """Read the revisions, so that broken ones are found without a database."""
+    try:
+        if history := history_of(one.plugin.name, one.plugin.package):
+            revisions(history)
+    except BrokenHistory as error:
+        what, where, cure = error.what, error.where, error.cure
+        raise StartError(what, plugin=one.plugin.name, phase="histories", where=where, cure=cure) from None
+
+
+def place(_: Assembly, one: AssembledPlugin, options: LoadOptions) -> None:
+    """Give the routes their final paths, and refuse names that cannot be the plugin's own."""
+    plugin, contribution = one.plugin, one.contribution
     location = RouteLocation(
         plugin=plugin.name,
-        prefix=given.settings.service.api_prefix,
+        prefix=options.settings.service.api_prefix,
         granted=plugin.prefixes,
-        overrides=given.overrides,
+        overrides=options.overrides,
         where=contribution.where,
     )
-    member.endpoints = list(make_endpoints(location, contribution.routers))
-    check.uncontributed(plugin, contribution, made.traces(member).tables)
+    refuse_tables(plugin, contribution, one.tables)
+    one.endpoints = list(make_endpoints(location, contribution.routers))
+    one.claims = list(claims_of(plugin, contribution, one.endpoints))
+
+
+def map_classes(assembly: Assembly, one: AssembledPlugin, options: LoadOptions) -> None:
+    """Configure the mappers before the first query does; after a failure all of them fail, whoever asks."""
+    if one.contribution.models and not assembly.failed:
+        bounded(one.plugin, "check", options.seconds, configure_mappers, one.contribution.where)
+
+
+STEPS = (
+    ("import", import_plugin),
+    ("contribute", collect),
+    ("settings", configure),
+    ("histories", read_history),
+    ("check", place),
+    ("check", map_classes),
+)
+
+
+def check_together(assembly: Assembly) -> None:
+    """Who owns which name, and whether everything that guards ask for is contributed by somebody who runs."""
+    errors = conflicts([(one.plugin, one.claims) for one in assembly.ready])
+    for one in assembly.ready:
+        one.error = errors.get(one.plugin.name)
+    before = -1
+    while len(assembly.ready) != before:  # who fails takes names along, which another may ask for
+        before = len(assembly.ready)
+        declared = Declared.of([one.contribution for one in assembly.ready])
+        for one in assembly.ready:
+            attempt(assembly, one, "check", partial(refuse_undeclared, one.plugin, one.endpoints, declared))

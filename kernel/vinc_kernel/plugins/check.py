@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ..context import MembershipDirectory, PrincipalDirectory, TenantDirectory
 from ..contracts import CommandGroup, Contribution
+from ..database.base import Base
 from ..endpoints import Endpoint, class_line, line_of
 from ..errors import StartError
 from .arrange import Plugin
-from .traces import managers
 
 DIRECTORIES = (TenantDirectory, PrincipalDirectory, MembershipDirectory)
 
@@ -26,13 +26,13 @@ class Claim:
     where: str
 
 
-def conflicts(claimed: Mapping[str, tuple[Plugin, Sequence[Claim]]]) -> dict[str, StartError]:
+def conflicts(claimed: Iterable[tuple[Plugin, Sequence[Claim]]]) -> dict[str, StartError]:
     """By plugin, the first name that it shares with another; a required one keeps its names against optional ones.
 
     Whatever the order of plugins, the outcome is the same: of two equals neither wins.
     """
     owners: dict[tuple[str, str], list[tuple[Plugin, Claim]]] = defaultdict(list)
-    for plugin, claims in claimed.values():
+    for plugin, claims in claimed:
         for claim in claims:
             owners[claim.kind, claim.name].append((plugin, claim))
     errors: dict[str, StartError] = {}
@@ -71,17 +71,32 @@ def claims_of(plugin: Plugin, made: Contribution, endpoints: Iterable[Endpoint])
         yield Claim("command", " ".join((plugin.name, *words)), line_of(command))
 
 
-def own_tables(plugin: Plugin, tables: Iterable[str]) -> None:
-    """Raise StartError for a table that an import declared and that is not named after the plugin."""
-    for table in sorted(tables):
-        own(plugin, "table", table, f"{plugin.name}_", table_line(table) or plugin.where)
+def refuse_tables(plugin: Plugin, made: Contribution, tables: set[str]) -> None:
+    """Raise StartError for a table that came with the plugin and is not named after it, or not contributed."""
+    beginning = f"{plugin.name}_"
+    if foreign := {table for table in tables if not table.startswith(beginning) or table == beginning}:
+        own(plugin, "table", min(foreign), beginning, table_line(min(foreign)) or plugin.where)
+    if forgotten := tables - {str(model.__table__) for model in made.models}:
+        what = f"the table {min(forgotten)!r} is declared and not contributed"
+        where = table_line(min(forgotten)) or made.where
+        raise refused(plugin, what, where, "add its model to Contribution(models=...)")
 
 
 def table_line(table: str) -> str:
-    """`file:line` of the class that a table belongs to; empty for a table without one."""
-    mapped = (manager.class_ for manager in managers())
-    found = next((one for one in mapped if str(getattr(one, "__table__", "")) == table), None)
-    return class_line(found) if found else ""
+    """`file:line` of the class that declares a table; empty for a table without one."""
+    cls = table_class(table)
+    return class_line(cls) if cls else ""
+
+
+def table_class(table: str) -> type | None:
+    """The class that declares a table; also one whose mapping failed, which no registry tells of."""
+    classes: list[type] = [Base]
+    while classes:
+        cls = classes.pop()
+        if str(vars(cls).get("__table__", "")) == table:
+            return cls
+        classes += cls.__subclasses__()
+    return None
 
 
 def commands_of(made: Contribution) -> Iterator[tuple[tuple[str, ...], Callable[..., Any]]]:
@@ -125,7 +140,7 @@ class Declared:
         )
 
 
-def undeclared(plugin: Plugin, endpoints: Iterable[Endpoint], declared: Declared) -> None:
+def refuse_undeclared(plugin: Plugin, endpoints: Iterable[Endpoint], declared: Declared) -> None:
     """Raise StartError for a route that asks for something that nobody contributes."""
     for endpoint in endpoints:
         needs = endpoint.requirement
@@ -141,14 +156,6 @@ def undeclared(plugin: Plugin, endpoints: Iterable[Endpoint], declared: Declared
         if unknown := frozenset().union(*needs.roles) - declared.roles:
             what = f"{endpoint.path} asks for the role {min(unknown)!r}, which nobody contributes"
             raise refused(plugin, what, endpoint.where, "add it to Contribution(roles=...), or install its plugin")
-
-
-def uncontributed(plugin: Plugin, made: Contribution, tables: set[str]) -> None:
-    """Raise StartError for a table that the plugin's modules declare and its contribution does not name."""
-    if forgotten := tables - {str(model.__table__) for model in made.models}:
-        what = f"the table {min(forgotten)!r} is declared and not contributed"
-        where = table_line(min(forgotten)) or made.where
-        raise refused(plugin, what, where, "add its model to Contribution(models=...)")
 
 
 def refused(plugin: Plugin, what: str, where: str, cure: str) -> StartError:

@@ -1,4 +1,4 @@
-"""Register a plugin's module with pluggy, and ask it for its contribution."""
+"""Import a plugin's module, register it with pluggy, and ask it for its contribution."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import inspect
 from collections.abc import Callable, Collection, Mapping
 from difflib import get_close_matches
 from functools import update_wrapper
-from types import ModuleType, SimpleNamespace
+from importlib import import_module
+from types import SimpleNamespace
 from typing import Any
 
 import pluggy
@@ -30,8 +31,12 @@ def new_manager() -> pluggy.PluginManager:
     return manager
 
 
-def register(plugin: Plugin, module: ModuleType, manager: pluggy.PluginManager) -> None:
-    """Raises StartError for a hook that does not exist, and for one that takes other arguments."""
+def register(plugin: Plugin, manager: pluggy.PluginManager) -> None:
+    """Import the plugin's module and register its hooks.
+
+    Raises StartError for a hook that does not exist, and for one that takes other arguments.
+    """
+    module = import_module(plugin.module)
     for name in dir(module):
         options = manager.parse_hookimpl_opts(module, name)
         if options is None:

@@ -17,32 +17,8 @@ LONGEST = 200  # characters of a foreign text that an error repeats
 well_formed = re.compile(r"[a-z][a-z0-9]*").fullmatch
 # The kernel's own commands, and the subjects of its settings: a plugin of such a name would answer to both.
 RESERVED = frozenset(
-    [
-        "api",
-        "check",
-        "cors",
-        "database",
-        "db",
-        "debug",
-        "docs",
-        "env",
-        "jwt",
-        "kernel",
-        "log",
-        "mongo",
-        "openapi",
-        "otel",
-        "plugin",
-        "plugins",
-        "public",
-        "redis",
-        "root",
-        "secret",
-        "serve",
-        "settings",
-        "tenant",
-        "vinc",
-    ]
+    "api check cors database db debug docs env "
+    "jwt kernel log mongo openapi otel plugin plugins public redis root secret serve settings tenant vinc".split()
 )
 
 

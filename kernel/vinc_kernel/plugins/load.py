@@ -7,14 +7,11 @@ whatever it raises is its own and a Ctrl-C in the main thread is the user's.
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import logging
 import sys
 import threading
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
-from importlib import import_module
-from types import ModuleType
 from typing import Any, TypeVar
 
 from ..endpoints import line_of as function_line
@@ -26,16 +23,13 @@ from .arrange import Plugin
 logger = logging.getLogger("vinc.plugins")
 T = TypeVar("T")
 LONGEST = 500  # characters of an error's text
-TO_END = 0.2  # seconds; code that runs ends at once, code that sleeps when it wakes up
 
 
-def load(plugin: Plugin, seconds: float) -> ModuleType:
-    """The plugin's module; raises StartError for whatever its import raises, or when it takes longer."""
-    return bounded(plugin, "import", seconds, lambda: import_module(plugin.module))
+def bounded(plugin: Plugin, phase: str, seconds: float, work: Callable[[], T], where: str = "") -> T:
+    """Run a plugin's code under the deadline; raises StartError for whatever it raises.
 
-
-def bounded(plugin: Plugin, phase: str, seconds: float, work: Callable[[], T]) -> T:
-    """Run a plugin's code under the deadline; raises StartError for whatever it raises."""
+    `where` is for an error that no line of the plugin raises.
+    """
     done: list[T] = []
     raised: list[tuple[BaseException, StartError]] = []
 
@@ -43,24 +37,26 @@ def bounded(plugin: Plugin, phase: str, seconds: float, work: Callable[[], T]) -
         try:
             done.append(work())
         except BaseException as error:  # noqa: BLE001  SystemExit and KeyboardInterrupt are the plugin's own here
-            raised.append((error, failure(plugin, phase, error)))  # told here: its text is the plugin's code too
+            raised.append((error, to_start_error(plugin, phase, error, where)))  # its text is the plugin's code too
 
     thread = threading.Thread(target=attempt, name=f"vinc-load-{plugin.name}", daemon=True)
     thread.start()
     thread.join(seconds)
     if thread.is_alive():
-        where = place_of(plugin, thread)
-        interrupt(thread)
-        what = f"it takes longer than {seconds:g} s"
-        cure = "move the work into a lifespan hook, or raise VINC_PLUGIN_LOAD_TIMEOUT"
-        raise StartError(what, plugin=plugin.name, phase=phase, where=where, cure=cure)
+        raise too_slow(plugin, phase, seconds, current_line(plugin, thread))
     if raised:
-        error, told = raised[0]
-        raise told from error
+        error, described = raised[0]
+        raise described from error
     return done[0]
 
 
-def place_of(plugin: Plugin, thread: threading.Thread) -> str:
+def too_slow(plugin: Plugin, phase: str, seconds: float, where: str) -> StartError:
+    what = f"it takes longer than {seconds:g} s"
+    cure = "move the work into a lifespan hook, or raise VINC_PLUGIN_LOAD_TIMEOUT"
+    return StartError(what, plugin=plugin.name, phase=phase, where=where, cure=cure)
+
+
+def current_line(plugin: Plugin, thread: threading.Thread) -> str:
     """The plugin's line that a thread is at."""
     frame = sys._current_frames().get(thread.ident or 0)  # noqa: SLF001  the only way to another thread's frame
     while frame is not None:
@@ -70,12 +66,6 @@ def place_of(plugin: Plugin, thread: threading.Thread) -> str:
     return plugin.where or plugin.module
 
 
-def interrupt(thread: threading.Thread) -> None:
-    """End the import at its next instruction, so that it adds nothing once the plugin is given up."""
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), ctypes.py_object(SystemExit))
-    thread.join(TO_END)
-
-
 async def enter(plugin: Plugin, hook: Callable[[App], Any], app: App, stack: AsyncExitStack, seconds: float) -> None:
     """Enter a plugin's lifespan under the deadline; raises StartError for whatever it raises."""
     deadline = asyncio.timeout(seconds)
@@ -83,11 +73,11 @@ async def enter(plugin: Plugin, hook: Callable[[App], Any], app: App, stack: Asy
         async with deadline:
             await stack.enter_async_context(hook(app))
     except (Exception, SystemExit) as error:
-        told = failure(plugin, "lifespan", error, function_line(hook))
+        described = to_start_error(plugin, "lifespan", error, function_line(hook))
         if deadline.expired():
             what, cure = f"it takes longer than {seconds:g} s", "mend the plugin, or raise VINC_PLUGIN_LOAD_TIMEOUT"
-            told = StartError(what, plugin=plugin.name, phase="lifespan", where=told.where, cure=cure)
-        raise told from error
+            described = StartError(what, plugin=plugin.name, phase="lifespan", where=described.where, cure=cure)
+        raise described from error
 
 
 async def give_up(plugin: Plugin, stack: AsyncExitStack) -> None:
@@ -95,7 +85,7 @@ async def give_up(plugin: Plugin, stack: AsyncExitStack) -> None:
     try:
         await stack.aclose()
     except (Exception, SystemExit) as error:  # noqa: BLE001  as its opening, its closing may raise anything
-        logger.warning("%s", failure(plugin, "lifespan", error))
+        logger.warning("%s", to_start_error(plugin, "lifespan", error))
 
 
 async def ask_health(plugin: Plugin, hook: Callable[[App], Awaitable[None]], app: App) -> None:
@@ -103,19 +93,22 @@ async def ask_health(plugin: Plugin, hook: Callable[[App], Awaitable[None]], app
     try:
         await hook(app)
     except SystemExit as error:
-        raise failure(plugin, "health", error, function_line(hook)) from error
+        raise to_start_error(plugin, "health", error, function_line(hook)) from error
 
 
-def failure(plugin: Plugin, phase: str, error: BaseException, otherwise: str = "") -> StartError:
+def to_start_error(plugin: Plugin, phase: str, error: BaseException, otherwise: str = "") -> StartError:
     """The one line about what a plugin raised: class and text of the error, and the plugin's innermost line."""
     if isinstance(error, StartError):
         return error
     name = type(error).__name__
     text = "" if phase == "settings" else text_of(error)  # a validator may tell the value, a secret
     what = f"{name}: {text}" if text else name
-    cure = "mend the plugin, or disable it with: vinc plugins disable " + plugin.name
-    where = place_in(plugin, error) or otherwise or plugin.where
-    return StartError(what, plugin=plugin.name, phase=phase, where=where, cure=cure)
+    where = line_in(plugin, error) or otherwise or plugin.where
+    return StartError(what, plugin=plugin.name, phase=phase, where=where, cure=mend_or_disable(plugin))
+
+
+def mend_or_disable(plugin: Plugin) -> str:
+    return f"mend the plugin, or disable it with: vinc plugins disable {plugin.name}"
 
 
 def text_of(error: BaseException) -> str:
@@ -128,15 +121,15 @@ def text_of(error: BaseException) -> str:
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
 
 
-def place_in(plugin: Plugin, error: BaseException) -> str:
+def line_in(plugin: Plugin, error: BaseException) -> str:
     """`file:line` of the innermost frame inside the plugin's package, of the error or of its cause; else empty."""
     if isinstance(error, SyntaxError) and error.filename:
         return f"{error.filename}:{error.lineno}"
-    at = innermost(plugin, error)
-    return at or (place_in(plugin, error.__cause__) if error.__cause__ else "")
+    at = innermost_line(plugin, error)
+    return at or (line_in(plugin, error.__cause__) if error.__cause__ else "")
 
 
-def innermost(plugin: Plugin, error: BaseException) -> str:
+def innermost_line(plugin: Plugin, error: BaseException) -> str:
     """`file:line` of the innermost frame inside the plugin's package; else empty."""
     at, trace = "", error.__traceback__
     while trace is not None:

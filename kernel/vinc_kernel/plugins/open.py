@@ -12,8 +12,8 @@ from ..errors import StartError
 from ..registry import HealthCheck, Registry
 from ..runtime import Runtime
 from .arrange import Plugin
-from .assemble import Assembly, Member
-from .load import ask_health, enter, failure, give_up
+from .assemble import AssembledPlugin, Assembly
+from .load import ask_health, enter, give_up, to_start_error
 from .tables import plugins_behind, refuse_old_tables
 
 logger = logging.getLogger("vinc.plugins")
@@ -28,7 +28,7 @@ async def open_plugins(assembly: Assembly, runtime: Runtime, stack: AsyncExitSta
 
 
 async def open_plugin(
-    assembly: Assembly, member: Member, runtime: Runtime, own: AsyncExitStack, old: RevisionState | None
+    assembly: Assembly, member: AssembledPlugin, runtime: Runtime, own: AsyncExitStack, old: RevisionState | None
 ) -> None:
     """Enter one plugin's lifespans; an optional one that cannot open keeps its routes, which answer 503."""
     plugin, app, registry = member.plugin, runtime.apps[member.plugin.name], runtime.registry
@@ -42,7 +42,7 @@ async def open_plugin(
             await enter(plugin, hook, app, own, runtime.settings.plugins.load_timeout)
         refuse_empty_promises(member, registry)
     except Exception as error:
-        told = failure(plugin, "lifespan", error)
+        told = to_start_error(plugin, "lifespan", error)
         if plugin.required:
             raise told from error
         await give_up(plugin, own)
@@ -64,7 +64,7 @@ def refuse_without_needs(plugin: Plugin, registry: Registry) -> None:
         raise StartError(what, plugin=plugin.name, phase="lifespan", where=plugin.where, cure=cure)
 
 
-def refuse_empty_promises(member: Member, registry: Registry) -> None:
+def refuse_empty_promises(member: AssembledPlugin, registry: Registry) -> None:
     for protocol in member.contribution.provides:
         if registry.providers.get(protocol) != member.plugin.name:
             raise StartError(

@@ -162,10 +162,10 @@ def histories(settings: KernelSettings, plugin: str | None = None) -> list[Histo
 
 def models(settings: KernelSettings, given: Sources) -> Models:
     """Return the models of each plugin that loads, by its name."""
-    from vinc_kernel.plugins.arrange import arrange
-    from vinc_kernel.plugins.assemble import Assembling, assemble
+    from vinc_kernel.plugins.assemble import LoadOptions, assemble
+    from vinc_kernel.plugins.trials import select_plugins
 
-    assembly = assemble(arrange(settings), Assembling(settings=settings, sources=given))
+    assembly = assemble(select_plugins(settings, given), LoadOptions(settings=settings, sources=given))
     return {one.plugin.name: one.contribution.models for one in assembly.ready}
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
@@ -47,7 +46,10 @@ async def test_an_import_that_raises_is_one_line(judge: Judge, code: str, what: 
     await judge(f"bad: import: {what} ({{here}}); {MEND}", code)
 
 
-@pytest.mark.parametrize("wait", ["import time; time.sleep(5)  # here", "while True: pass  # here"])
+LOOP = "import time; end = time.monotonic() + 3\nwhile time.monotonic() < end: pass  # here"
+
+
+@pytest.mark.parametrize("wait", ["import time; time.sleep(3)  # here", LOOP])
 async def test_an_import_that_hangs_is_given_up(judge: Judge, wait: str) -> None:
     await judge(f"bad: import: it takes longer than 0.5 s ({{here}}); {SLOW}", wait, environ=QUICK)
 
@@ -56,26 +58,6 @@ async def test_the_innermost_line_of_the_plugin_is_told(judge: Judge) -> None:
     files = {"deep.py": "import json\njson.loads('{')  # here"}
     what = "JSONDecodeError: Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"
     await judge(f"bad: import: {what} ({{here}}); {MEND}", "from . import deep", files=files)
-
-
-async def test_what_a_failed_import_left_behind_is_taken_back(judge: Judge) -> None:
-    code = """
-import logging
-from sqlalchemy.orm import Mapped, mapped_column, relationship
-from vinc_kernel import Base, hooks
-from . import helper
-logging.root.addHandler(logging.NullHandler())
-logging.root.setLevel(logging.DEBUG)
-class Thing(Base):
-    __tablename__ = "bad_thing"
-    id: Mapped[int] = mapped_column(primary_key=True)
-    other: Mapped["Nowhere"] = relationship()
-@hooks.health
-async def health(app):
-    pass
-raise ValueError  # here
-"""
-    await judge(f"bad: import: ValueError ({{here}}); {MEND}", code, files={"helper.py": ""})
 
 
 async def test_a_module_that_is_not_there_is_told_with_its_table(judge: Judge) -> None:
@@ -128,24 +110,7 @@ async def test_a_contribution_that_raises_is_one_line(judge: Judge, body: str, w
 
 async def test_a_contribution_that_hangs_is_given_up(judge: Judge) -> None:
     line = f"bad: contribute: it takes longer than 0.5 s ({{here}}); {SLOW}"
-    await judge(line, CONTRIBUTE + "import time; time.sleep(5)  # here", environ=QUICK)
-
-
-async def test_tables_that_come_with_a_failed_contribution_go_with_it(judge: Judge) -> None:
-    files = {
-        "models.py": """
-from sqlalchemy.orm import Mapped, mapped_column
-from vinc_kernel import Base
-class Thing(Base):
-    __tablename__ = "bad_thing"
-    id: Mapped[int] = mapped_column(primary_key=True)
-"""
-    }
-    await judge(
-        f"bad: contribute: ValueError ({{here}}); {MEND}",
-        CONTRIBUTE + "from . import models\n    raise ValueError  # here",
-        files=files,
-    )
+    await judge(line, CONTRIBUTE + "import time; time.sleep(3)  # here", environ=QUICK)
 
 
 @pytest.mark.parametrize(
@@ -192,14 +157,6 @@ def test_a_wrong_secret_from_the_environment_is_never_told(workshop: Workshop) -
     assert "VINC_BAD__DAYS (environment)" in line
 
 
-def test_the_ctrl_c_of_the_user_ends_the_start(workshop: Workshop) -> None:
-    code = "import os, signal, time\nos.kill(os.getpid(), signal.SIGINT)\ntime.sleep(1)"
-    workshop.plugin("bad", code, required=False)
-    done = workshop.vinc("check")
-
-    assert done.returncode == 130
-
-
 def test_all_errors_are_told_at_once(workshop: Workshop) -> None:
     workshop.plugin("one", "raise ValueError  # here")
     workshop.plugin("two", "raise KeyError  # here")
@@ -207,4 +164,3 @@ def test_all_errors_are_told_at_once(workshop: Workshop) -> None:
 
     assert first.startswith(f"one: import: ValueError ({workshop.here('one')})")
     assert second.startswith(f"two: import: KeyError ({workshop.here('two')})")
-    assert workshop.package("one") not in sys.modules

@@ -165,8 +165,7 @@ def test_dependents_of_a_quarantined_plugin_are_quarantined_too(workshop: Worksh
         "other": "ready",
     }
     assert app.runtime.registry.states["top"].why == (
-        f"top: import: it needs 'middle', which is quarantined ({workshop.manifest} [plugins.top]); "
-        "see the line about middle"
+        "top: order: it needs 'middle', which cannot run (tiny-top 1.0); see the line about middle"
     )
 
 
@@ -176,7 +175,7 @@ def test_what_a_required_plugin_needs_is_required(workshop: Workshop) -> None:
     first, second = workshop.errors()
 
     assert first.startswith(f"base: import: ValueError ({workshop.here('base')})")
-    assert second.startswith("top: import: it needs 'base', which is quarantined")
+    assert second.startswith("top: order: it needs 'base', which cannot run")
 
 
 def test_an_installed_plugin_that_is_not_listed_does_not_run(workshop: Workshop) -> None:

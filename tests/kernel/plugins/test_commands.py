@@ -129,21 +129,6 @@ def test_the_table_tells_why_a_plugin_does_not_run(workshop: Workshop) -> None:
     assert rows["old"]["why"].startswith("old: find: it needs vinc-kernel>=9, and 0.1.0 is installed")
 
 
-def test_check_survives_optional_plugins_that_misbehave(workshop: Workshop) -> None:
-    workshop.plugin("good")
-    for name in SURVIVED:
-        workshop.plugin(name, BAD[name], required=False)
-    workshop.environ["VINC_PLUGIN_LOAD_TIMEOUT"] = "1"
-    done = workshop.vinc("check")
-    *noise, last = done.stdout.splitlines()
-
-    assert (done.returncode, done.stderr) == (3, "")
-    assert [" ".join(line.split()[:3]) for line in noise if line != "noise"] == [
-        f"quarantined: {name}: import:" for name in SURVIVED
-    ]
-    assert last.startswith("1 of 6 plugins are ready")
-
-
 def test_check_tells_required_plugins_that_misbehave(workshop: Workshop) -> None:
     workshop.plugin("good")
     for name in SURVIVED:
@@ -199,27 +184,6 @@ def test_check_tells_metadata_and_code_at_once(workshop: Workshop) -> None:
 
     assert done.returncode == 1
     assert [line.split(":")[1:3] for line in done.stderr.splitlines()] == [[" old", " find"], [" wrong", " import"]]
-
-
-def test_loaded_adds_what_each_plugin_does_whatever_the_others_do(workshop: Workshop) -> None:
-    workshop.plugin("good")
-    for name in SURVIVED:
-        workshop.plugin(name, BAD[name], required=False)
-    workshop.environ["VINC_PLUGIN_LOAD_TIMEOUT"] = "1"
-    done = workshop.vinc("plugins", "--loaded", "--json", seconds=60)
-    rows = {one["name"]: one for one in json.loads(done.stdout)}
-
-    assert done.returncode == 0
-    assert (rows["good"]["state"], rows["good"]["routes"]) == ("ready", ["GET /api/v1/good"])
-    assert {rows[name]["state"] for name in SURVIVED} == {"quarantined"}
-
-
-def test_loaded_says_which_plugin_ended_the_process(workshop: Workshop) -> None:
-    workshop.plugin("dies", BAD["dies"], required=False)
-    done = workshop.vinc("plugins", "--loaded")
-
-    assert done.returncode == 1
-    assert done.stderr == "vinc: dies: import: it ended the process that loaded it, with exit code 7; disable it\n"
 
 
 def test_loaded_tells_what_stops_the_start(workshop: Workshop) -> None:

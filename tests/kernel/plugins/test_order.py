@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from vinc_kernel.app import create_app
 from vinc_kernel.manifest import read_manifest
 from vinc_kernel.plugins.arrange import enabled, survey
+from vinc_kernel.plugins.assemble import LoadOptions, load_plugins
 from vinc_kernel.plugins.find import find
 from vinc_kernel.registry import PluginState
 
@@ -72,9 +72,10 @@ def test_the_application_does_not_depend_on_the_order_of_plugins(workshop: Works
         workshop.plugin("g", asking("signed_in", boss.replace("boss", "chief")), required=False)
         workshop.plugin("h", asking("signed_in", boss.replace("boss", "chief")), required=False)
     plugins = enabled(workshop.settings)
-    app = create_app(workshop.settings, workshop.sources, plugins=random.sample(plugins, len(plugins)))
+    options = LoadOptions(settings=workshop.settings, sources=workshop.sources)
+    assembly = load_plugins(random.sample(plugins, len(plugins)), options)
 
-    assert {name: state_of(one) for name, one in app.runtime.registry.states.items()} == {
+    assert {one.plugin.name: state_of(one.state) for one in assembly.members} == {
         "a": "b.read",
         "b": "c.read",
         "c": "nobody.read",
@@ -84,7 +85,7 @@ def test_the_application_does_not_depend_on_the_order_of_plugins(workshop: Works
         "g": "chief",
         "h": "chief",
     }
-    assert {one.path for one in app.routes if one.plugin != "kernel"} == {"/api/v1/d", "/api/v1/e"}
+    assert {each.path for one in assembly.ready for each in one.endpoints} == {"/api/v1/d", "/api/v1/e"}
 
 
 def state_of(one: PluginState) -> str:

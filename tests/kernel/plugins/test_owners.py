@@ -41,7 +41,7 @@ def test_a_table_of_anothers_name_is_refused_whoever_is_loaded_first(
     workshop.plugin("mine", code)
     workshop.plugin(thief, code, required=required)
     if required:
-        (line,) = workshop.errors()
+        line = next(one for one in workshop.errors() if one.startswith(f"{thief}: "))
     else:
         app = workshop.app()
         line = app.runtime.registry.states[thief].why

@@ -1,0 +1,80 @@
+"""Load plugins in a process of its own, and report: `python -m vinc_kernel.plugins.trial`, which `trials` runs.
+
+It is told as JSON on stdin what to load, and reports in lines of JSON: `[plugin, phase]` before each step, and the
+outcome. Plugins may print while they are imported, so reports go to the file descriptor that this process began with.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from ..hookspecs import HOOKS, kind_of, on
+from ..settings import Sources, read_settings
+from .arrange import enabled
+from .assemble import AssembledPlugin, Assembly, LoadOptions, load_plugins
+from .check import commands_of
+from .trials import to_failure
+
+
+def contributed(assembly: Assembly, one: AssembledPlugin) -> dict[str, Any]:
+    """What a plugin adds, by name, for people who look."""
+    contribution = one.contribution
+    return {
+        "routes": sorted(f"{method} {each.path}" for each in one.endpoints for method in each.methods - {"HEAD"}),
+        "tables": sorted(str(model.__tablename__) for model in contribution.models),
+        "capabilities": sorted(map(str, contribution.capabilities)),
+        "roles": sorted(role.name for role in contribution.roles),
+        "provides": sorted(protocol.__name__ for protocol in contribution.provides),
+        "settings": sorted(contribution.settings.model_fields) if contribution.settings else [],
+        "tenant_settings": sorted(contribution.tenant_settings.model_fields) if contribution.tenant_settings else [],
+        "commands": sorted(" ".join(words) for words, _ in commands_of(contribution)),
+        "hooks": [name for name in HOOKS if assembly.hooks(name, one.plugin.name)],
+    }
+
+
+def event_kinds(assembly: Assembly, plugin: str) -> list[str]:
+    """The names of the event classes that a plugin listens to; none before its hooks are registered."""
+    kinds = map(kind_of, assembly.hooks(on.name, plugin))
+    return [f"{kind.__module__}.{kind.__qualname__}" for kind in kinds]
+
+
+def run_trial(request: dict[str, Any], report: Callable[[str, str], None]) -> dict[str, Any]:
+    """Load these of the enabled plugins; return the failures, and what each of the others contributes."""
+    sys.path[:] = request["path"]
+    sources = Sources(request["environ"], request["dotenv"])
+    settings, _ = read_settings(sources)
+    plugins = [one for one in enabled(settings) if one.name in request["plugins"]]
+    options = LoadOptions(settings=settings, sources=sources, is_trial=True, report=report)
+    assembly = load_plugins(plugins, options)
+    return {
+        "failures": [
+            to_failure(one.plugin, one.error, event_kinds(assembly, one.plugin.name))
+            for one in assembly.failed
+            if one.error
+        ],
+        "contributions": {one.plugin.name: contributed(assembly, one) for one in assembly.ready},
+    }
+
+
+def main() -> None:
+    reports = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    logging.disable()  # whoever started this tells of what fails
+
+    def write(message: object) -> None:
+        print(json.dumps(message), file=reports, flush=True)
+
+    try:
+        write(run_trial(json.load(sys.stdin), lambda plugin, phase: write([plugin, phase])))
+    except (KeyboardInterrupt, BrokenPipeError):  # whoever started this is gone, or going
+        os._exit(1)
+    os._exit(0)  # a plugin may have left threads that would not let this process end
+
+
+if __name__ == "__main__":
+    main()
