@@ -15,23 +15,23 @@ def page(name: str) -> str:
 
 
 def section(text: str, heading: str) -> str:
-    """What stands below a heading, up to the next one of its level."""
+    """Return the text below a heading, up to the next heading of its level."""
     level = heading.partition(" ")[0]
     _, _, after = text.partition(f"{heading}\n")
     return re.split(rf"^{level} ", after, maxsplit=1, flags=re.MULTILINE)[0]
 
 
 def rows(text: str) -> list[list[str]]:
-    """The cells of every row whose first cell is code, its back quotes taken off."""
+    """Return the cells of every table row whose first cell is code, without back quotes."""
     found = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in text.splitlines()]
     return [[cell.strip("`") for cell in cells] for cells in found if cells[0].startswith("`") and len(cells) > 1]
 
 
 def blocks(text: str, kind: str) -> list[str]:
-    """The contents of the fenced blocks of one kind."""
+    """Return the contents of the fenced blocks of one language."""
     return [found[2] for found in BLOCK.finditer(text) if found[1] == kind]
 
 
 def shown_files(text: str) -> dict[str, str]:
-    """The blocks that stand below a file's name."""
+    """Return the blocks below a file's name, by that name."""
     return {found[1]: found[2] for found in SHOWN.finditer(text)}

@@ -71,7 +71,7 @@ class Rows:
     def words(self) -> dict[str, sql.Composable]:
         names = {"table": self.table, "key": f"{self.table}_pkey", "plain": PLAIN}
         numbers = {"rows": self.tenants * self.each, "each": self.each, "page": PAGE, "places": PLACES}
-        made: dict[str, sql.Composable] = Roles().words()
+        made: dict[str, sql.Composable] = Roles().sql_names()
         made |= {key: sql.Identifier(name) for key, name in names.items()}
         return made | {key: sql.Literal(number) for key, number in numbers.items()}
 

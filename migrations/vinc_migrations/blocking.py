@@ -49,7 +49,7 @@ ACTIONS = (
 
 
 def blocking_changes(history: History) -> list[str]:
-    """One line for each change in this history that keeps readers or writers of a table waiting."""
+    """Return one line for each change in this history that keeps readers or writers of a table waiting."""
     return [
         f"{history.plugin}: {what} ({file}:{line}); {cure}"
         for file in sorted(history.versions.glob("*.py"))
@@ -83,7 +83,7 @@ class Reading:
         return any(EXCEPTION.search(line) for line in self.lines[call.lineno - 1 : end])
 
     def text(self, node: ast.expr | None) -> str:
-        """The text of an expression as far as it can be read; of a name, that of what it stands for."""
+        """Return the text of an expression as far as it can be read; of a name, that of what it stands for."""
         if isinstance(node, ast.Name):
             node = self.known.get(node.id)
         if isinstance(node, ast.Call) and node.args:
@@ -102,7 +102,7 @@ class Reading:
             yield from (one[1] for one in made if one)
 
     def blocks(self, call: ast.Call) -> Iterator[tuple[str, str, str]]:
-        """The table, what is done to it, and what to do instead."""
+        """Yield the table, what is done to it, and what to do instead."""
         name = last_name(call.func)
         if name in RUNS_SQL and call.args:
             for statement in statements(self.text(call.args[0])):
@@ -118,7 +118,7 @@ def is_downgrade(node: ast.stmt) -> bool:
 
 
 def calls_in(node: ast.AST) -> Iterator[ast.Call]:
-    """In the order of the source."""
+    """Yield them in the order of the source."""
     if isinstance(node, ast.Call):
         yield node
     for child in ast.iter_child_nodes(node):
@@ -131,7 +131,7 @@ def argument(call: ast.Call, position: int, name: str) -> ast.expr | None:
 
 
 def is_given(call: ast.Call, name: str) -> bool:
-    """Whether a keyword is given and not False or None."""
+    """Return whether a keyword is given and not False or None."""
     value = argument(call, len(call.args), name)
     return value is not None and not (isinstance(value, ast.Constant) and not value.value)
 
@@ -180,7 +180,7 @@ OPERATIONS: Mapping[str, Callable[[Reading, ast.Call], str]] = {
 
 
 def statements(text: str) -> list[str]:
-    """Each in small letters, with single spaces."""
+    """Return each in small letters, with single spaces."""
     return [" ".join(one.lower().split()) for one in text.split(";")]
 
 

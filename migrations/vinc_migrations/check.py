@@ -156,7 +156,7 @@ def describe_difference(difference: Any) -> str:
 def unrecorded_relations(db: MigrationConnection) -> Iterator[str]:
     """Yield tables of our owner that no revision made, and recorded ones that are gone or somebody else's."""
     existing, known = relations(db), owners(db)
-    for name, owner in existing.items():
+    for name, (owner, _) in existing.items():
         if name in known and owner != db.roles.owner:
             yield f"{name} belongs to the role {owner}, not to {db.roles.owner}; alter its owner"
         if name not in known and owner == db.roles.owner:

@@ -73,7 +73,7 @@ class MigrationConnection:
 
     def execute(self, statement: str, names: Mapping[str, sql.Composable] | None = None) -> list[tuple[Any, ...]]:
         """Run SQL with the roles' names, and more, filled in; return the rows if there are any."""
-        return self.execute_composed(sql.SQL(statement).format(**self.roles.words(), **(names or {})))
+        return self.execute_composed(sql.SQL(statement).format(**self.roles.sql_names(), **(names or {})))
 
     def execute_composed(self, statement: sql.Composed) -> list[tuple[Any, ...]]:
         """Run composed SQL; return the rows if there are any."""

@@ -88,10 +88,10 @@ def enable_append_only(table: str, *, blankable: Sequence[str] = ()) -> None:
     A statement that blanks one of these columns leaves all of them null. Called again, it replaces `blankable`.
     """
     db, names = current_connection(), table_names(table)
+    record_append_only(db, table, is_on=True, blankable=blankable)
     may_be_null = {name for (name,) in db.execute(NULLABLE, names)}
     if wrong := [column for column in blankable if column not in may_be_null]:
         raise DatabaseError(f"{table}.{wrong[0]} cannot be blanked: there is no such column, or it is not null")
-    record_append_only(db, table, is_on=True, blankable=blankable)
     if blankable:
         all_null = sql.SQL(" and ").join(sql.SQL("{} is null").format(sql.Identifier(column)) for column in blankable)
         db.execute(BLANK, {**names, "all_null": all_null})
@@ -211,10 +211,10 @@ def index_statement(name: str, table: str, columns: Sequence[str], *, unique: bo
 
 def make_index(connection: PsycopgConnection[Any], name: sql.Identifier, statement: sql.Composed, table: str) -> None:
     names = {"index": sql.Literal(name.as_string()), "table": sql.Literal(sql.Identifier("public", table).as_string())}
-    found = connection.execute(sql.SQL(INDEX).format(**names)).fetchone()
-    if found and not found[1]:
+    existing = connection.execute(sql.SQL(INDEX).format(**names)).fetchone()
+    if existing and not existing[1]:
         raise DatabaseError(f"index {name.as_string()}: there is one of that name on another table; rename it")
-    if found and found[0]:
+    if existing and existing[0]:
         return  # made by an attempt that was killed before it could say so
     drop = sql.SQL("drop index concurrently if exists {}").format(name)
     connection.execute(drop)
@@ -225,6 +225,6 @@ def make_index(connection: PsycopgConnection[Any], name: sql.Identifier, stateme
             connection.execute(drop)
             connection.autocommit = False
         raise
-    made = connection.execute(sql.SQL(INDEX).format(**names)).fetchone()
-    if not made or not made[0]:
+    created = connection.execute(sql.SQL(INDEX).format(**names)).fetchone()
+    if not created or not created[0]:
         raise DatabaseError(f"index {name.as_string()}: it is invalid; run the migration again")

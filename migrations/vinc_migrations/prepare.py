@@ -1,4 +1,4 @@
-"""Make a database and its roles, as far as the given user may: what `vinc db init` does."""
+"""Create a database and its roles, as far as the user may: what `vinc db init` does."""
 
 from __future__ import annotations
 
@@ -34,30 +34,30 @@ class Prepared:
 
 
 def prepare(admin_url: str, database: str, roles: Roles, passwords: Mapping[str, str]) -> Prepared:
-    """Make the database and its roles where they are missing, and grant what they need; again, it changes nothing.
+    """Create the database and its roles where they are missing, and grant what they need; again, it changes nothing.
 
     `passwords` by role are set where the role is new or cannot log in with it. Raises DatabaseError.
     """
     url = make_url(admin_url)
-    made = Prepared()
+    result = Prepared()
     try:
-        if not ensure_database(url, database, made):
-            made.left = [to_sql(sql.SQL("create database {}").format(sql.Identifier(database)))]
-            made.left += [f"\\connect {sql.Identifier(database).as_string()}"]
-            made.left += [to_sql(step.run) for step in steps(roles, database)]
-            made.left += [password_command(role) for role in passwords]
-            return made
+        if not ensure_database(url, database, result):
+            result.left = [to_sql(sql.SQL("create database {}").format(sql.Identifier(database)))]
+            result.left += [f"\\connect {sql.Identifier(database).as_string()}"]
+            result.left += [to_sql(step.run) for step in steps(roles, database)]
+            result.left += [password_command(role) for role in passwords]
+            return result
         with connect(url.set(database=database)) as connection:
-            DatabaseSetup(connection, url.set(database=database), roles, passwords, made).run()
+            DatabaseSetup(connection, url.set(database=database), roles, passwords, result).run()
     except psycopg.Error as error:
         what = str(error).strip().partition("\n")[0]
         raise DatabaseError(f"{describe_server(url)}: {what}; start the server, or correct the address") from error
-    return made
+    return result
 
 
 @contextmanager
 def connect(url: URL) -> Iterator[Connection[Any]]:
-    """A connection in autocommit that prepares nothing, so that it works behind a pooler too."""
+    """Open a connection in autocommit that prepares nothing, so that it works behind a pooler too."""
     parameters = {**url.query, **url.translate_connect_args(username="user", database="dbname")}
     with psycopg.connect(
         **parameters, connect_timeout=SECONDS_TO_CONNECT, autocommit=True, prepare_threshold=None
@@ -79,12 +79,12 @@ def to_sql(composed: sql.Composed) -> str:
 
 
 def password_command(role: str) -> str:
-    """A command of psql, which shows the password nowhere."""
+    """Return a command of psql, which shows the password nowhere."""
     return f"\\password {sql.Identifier(role).as_string()}"
 
 
-def ensure_database(url: URL, database: str, made: Prepared) -> bool:
-    """Whether the database is there in the end; False where this user may not make it."""
+def ensure_database(url: URL, database: str, result: Prepared) -> bool:
+    """Create the database where it is missing; return False where this user may not."""
     try:
         with connect(url.set(database=database)):
             return True
@@ -92,15 +92,15 @@ def ensure_database(url: URL, database: str, made: Prepared) -> bool:
         # libpq tells the reason of a refused connection as text alone
         if f'"{database}" does not exist' not in str(error) and error.sqlstate != NO_DATABASE:
             raise
-    there = url.database if url.database not in (None, database) else "postgres"
-    with connect(url.set(database=there)) as connection:
+    maintenance = url.database if url.database not in (None, database) else "postgres"
+    with connect(url.set(database=maintenance)) as connection:
         try:
             connection.execute(sql.SQL("create database {}").format(sql.Identifier(database)))
         except InsufficientPrivilege:
             return False
         except (DuplicateDatabase, UniqueViolation):  # somebody else was faster
             return True
-    made.done.append(f"made the database {database}")
+    result.done.append(f"made the database {database}")
     return True
 
 
@@ -112,7 +112,7 @@ class DatabaseSetup:
     url: URL
     roles: Roles
     passwords: Mapping[str, str]
-    made: Prepared
+    result: Prepared
 
     def run(self) -> None:
         with self.connection.transaction():
@@ -120,7 +120,7 @@ class DatabaseSetup:
             missing = undone(self.connection, self.roles, self.database)
             for step in missing:
                 if not is_done(self.connection, step) and self.attempt(step):
-                    self.made.done.append(to_sql(step.run))
+                    self.result.done.append(to_sql(step.run))
             left = undone(self.connection, self.roles, self.database)
             new = {role for role in self.passwords for step in missing if step.wrong == f"there is no role {role}"}
             unset = [
@@ -128,10 +128,10 @@ class DatabaseSetup:
                 for role in self.passwords
                 if (role in new or not self.can_log_in(role)) and not self.set_password(role)
             ]
-        self.made.notes += [step.wrong for step in left if step.optional]
+        self.result.notes += [step.wrong for step in left if step.optional]
         if needed := [step for step in left if not step.optional]:
-            self.made.left += [to_sql(step.run) for step in left if step.optional or step in needed]
-        self.made.left += [password_command(role) for role in unset]
+            self.result.left += [to_sql(step.run) for step in left if step.optional or step in needed]
+        self.result.left += [password_command(role) for role in unset]
 
     @property
     def database(self) -> str:
@@ -149,15 +149,15 @@ class DatabaseSetup:
     @contextmanager
     def as_owner(self, step: Step) -> Iterator[None]:
         """Who makes roles without being a superuser has the right to join them, and no other right of theirs."""
-        question = "select pg_has_role(to_regrole(%s)::oid, 'usage')"
-        row = self.connection.execute(question, (self.roles.owner,)).fetchone() if step.as_owner else (True,)
+        query = "select pg_has_role(to_regrole(%s)::oid, 'usage')"
+        row = self.connection.execute(query, (self.roles.owner,)).fetchone() if step.as_owner else (True,)
         if row and row[0]:
             yield
             return
-        words = self.roles.words()
-        self.connection.execute(sql.SQL("grant {owner} to current_user with inherit true").format(**words))
+        names = self.roles.sql_names()
+        self.connection.execute(sql.SQL("grant {owner} to current_user with inherit true").format(**names))
         yield
-        self.connection.execute(sql.SQL("revoke {owner} from current_user granted by current_user").format(**words))
+        self.connection.execute(sql.SQL("revoke {owner} from current_user granted by current_user").format(**names))
 
     def can_log_in(self, role: str) -> bool:
         url = self.url.set(username=role, password=self.passwords[role])
@@ -178,5 +178,5 @@ class DatabaseSetup:
                 self.connection.execute(change)
         except (InsufficientPrivilege, UndefinedObject):
             return False
-        self.made.done.append(f"set the password of {role}")
+        self.result.done.append(f"set the password of {role}")
         return True

@@ -6,13 +6,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from psycopg import sql
+from sqlalchemy import Table
 
 from vinc_kernel.database.base import Base
-from vinc_kernel.database.grants import NO_RECORD, RECORD
+from vinc_kernel.database.grants import RECORD
 from vinc_kernel.database.platform_owned import PlatformOwned
 
 from .connection import MigrationConnection
-from .grant_steps import is_recorded
+from .grant_steps import NO_RECORD, is_recorded
 
 TENANT = "tenant_id"
 PROTECTED = """
@@ -49,15 +50,15 @@ class ProtectionDifference:
 
 def protection_differences(db: MigrationConnection, models: Sequence[type[Base]]) -> Iterator[ProtectionDifference]:
     """Yield a difference for each operation that a revision needs; a table that is not there is not protected."""
-    names = [str(model.__tablename__) for model in models]
+    tables = {model.__table__.name: model for model in models if isinstance(model.__table__, Table)}
     record = RECORD if is_recorded(db.driver) else NO_RECORD
     found = {
         name: Protection(guarded, append_only, tuple(blankable))
         for name, guarded, append_only, blankable in db.execute(
-            PROTECTED, {"names": sql.Literal(names), "record": record}
+            PROTECTED, {"names": sql.Literal(list(tables)), "record": record}
         )
     }
-    for name, model in zip(names, models, strict=True):
+    for name, model in tables.items():
         yield from compare(name, Protection.of_model(model), found.get(name, Protection()))
 
 
@@ -91,6 +92,6 @@ def broken_promises(models: Sequence[type[Base]]) -> Iterator[str]:
     """Yield what a model promises and cannot keep."""
     for model in models:
         if issubclass(model, PlatformOwned) and TENANT in model.__table__.c:
-            yield f"{model.__tablename__}: the model is the platform's and has {TENANT}; call that column otherwise"
+            yield f"{model.__table__}: the model is the platform's and has {TENANT}; call that column otherwise"
         if model.__blankable__ and not model.__append_only__:
-            yield f"{model.__tablename__}: __blankable__ counts with `__append_only__ = True` only; add that"
+            yield f"{model.__table__}: __blankable__ counts with `__append_only__ = True` only; add that"

@@ -1,4 +1,4 @@
-"""Take a plugin's tables away for good. Whose a table is, the record of its revisions says: no name does."""
+"""Drop a plugin's tables for good. Which are its own is recorded when its revisions run; names do not tell."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TABLES = "rp"  # also partitioned ones
 def purge(
     url: str, plugin: str, options: MigrationOptions, *, needed_by: Collection[str], sure: bool
 ) -> dict[str, int]:
-    """Drop the plugin's tables and views, and forget its place; return the rows of each table.
+    """Drop the plugin's tables and views, and its version table; return the rows of each table.
 
     Without `sure` they are only counted. Raises DatabaseError, with nothing changed, while one of `needed_by` has
     tables in this database, or somebody's table or view is made upon one of these.
@@ -63,13 +63,13 @@ def refuse_needed(db: MigrationConnection, needed_by: Collection[str]) -> None:
 
 
 def kinds_of_relations(db: MigrationConnection) -> dict[str, str]:
-    """What this plugin's revisions have made and is still there."""
+    """Return what this plugin's revisions have made and still exists, with its kind."""
     names = sorted(name for name, plugin in owners(db).items() if plugin == db.plugin)
     return dict(db.execute(KINDS, {"names": sql.Literal(names)}))
 
 
 def count(db: MigrationConnection, tables: Collection[str]) -> dict[str, int]:
-    """The rows of every tenant together: the owner of the tables would see none."""
+    """Count the rows of every tenant together: the owner of the tables would see none."""
     if not tables:
         return {}
     one = sql.SQL("select {}, count(*) from {}")
@@ -79,7 +79,7 @@ def count(db: MigrationConnection, tables: Collection[str]) -> dict[str, int]:
 
 
 def drop(db: MigrationConnection, kinds: dict[str, str]) -> None:
-    """Views first, then all tables at once, as they may point at each other; never what somebody else made."""
+    """Drop views first, then all tables at once, as they may point at each other; never what somebody else made."""
     for those in ("v", "m", "f", TABLES):
         if names := [sql.Identifier("public", name) for name, kind in kinds.items() if kind in those]:
             db.execute(DROPS.get(those, "drop table {names}"), {"names": sql.SQL(", ").join(names)})

@@ -1,4 +1,4 @@
-"""The five database roles and what each may do: statements, each with the question whether it still has to run.
+"""The five database roles and what each may do: statements, each with a query whether it has run.
 
 `vinc db init` runs what is missing, or prints it for somebody who may; `vinc db check` reports it. Roles are shared by
 a whole cluster, hence the prefix. PostgreSQL 16 or newer: a grant without inheritance is not known before.
@@ -18,7 +18,7 @@ from vinc_kernel.database.roles import Roles
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One statement, what is wrong until it has run, and the question whether it has.
+    """One statement, what is wrong until it has run, and the query whether it has.
 
     `as_owner`: only a member of the owner may run it. `optional`: the installation works without it.
     """
@@ -40,11 +40,11 @@ class Template:
     as_owner: bool = False
     optional: bool = False
 
-    def filled(self, names: dict[str, str], words: dict[str, sql.Composable]) -> Step:
+    def fill(self, names: dict[str, str], identifiers: dict[str, sql.Composable]) -> Step:
         return Step(
             wrong=self.wrong.format(**names),
-            run=sql.SQL(self.run).format(**words),
-            done=sql.SQL(self.done).format(**words),
+            run=sql.SQL(self.run).format(**identifiers),
+            done=sql.SQL(self.done).format(**identifiers),
             as_owner=self.as_owner,
             optional=self.optional,
         )
@@ -188,18 +188,18 @@ OF_DATABASE = (
 
 
 def steps(roles: Roles, database: str) -> Iterator[Step]:
-    """Everything but the grants on tables, in the order in which it can run."""
+    """Yield everything but the grants on tables, in the order in which it can run."""
     for key, templates in OF_ROLES.items():
         name = roles.names[key]
         for template in templates:
-            yield template.filled({"role": name}, {"role": sql.Identifier(name), "role_": sql.Literal(name)})
-    words = roles.words() | {"database": sql.Identifier(database), "database_": sql.Literal(database)}
+            yield template.fill({"role": name}, {"role": sql.Identifier(name), "role_": sql.Literal(name)})
+    identifiers = roles.sql_names() | {"database": sql.Identifier(database), "database_": sql.Literal(database)}
     for template in OF_DATABASE:
-        yield template.filled(roles.names | {"database": database}, words)
+        yield template.fill(roles.names | {"database": database}, identifiers)
 
 
 def is_done(connection: Connection[Any], step: Step) -> bool:
-    """Whether it has run; it has not where its question names a role that is not there yet."""
+    """Return whether it has run; it has not where its query names a role that does not exist yet."""
     try:
         with connection.transaction():
             row = connection.execute(step.done).fetchone()

@@ -140,20 +140,20 @@ def run_next(db: MigrationConnection, plan: MigrationPlan) -> bool:
 
 def next_revision(state: RevisionState, plan: MigrationPlan) -> str:
     """Return the revision to run; empty at the target. Raises DatabaseError for a target in the other direction."""
-    line = state.revisions
+    order = state.revisions
     if not state.is_known:
         what = f"the database is at {state.at}, which is not in {plan.history.versions}"
         raise DatabaseError(f"{state.plugin}: {what}; install the version of the plugin that has migrated it")
-    aim = {HEADS: len(line) - 1, "head": len(line) - 1, BASE: -1}.get(plan.target)
+    aim = {HEADS: len(order) - 1, "head": len(order) - 1, BASE: -1}.get(plan.target)
     if aim is None:
-        fits = [index for index, revision in enumerate(line) if revision.startswith(plan.target)]
+        fits = [index for index, revision in enumerate(order) if revision.startswith(plan.target)]
         if len(fits) != 1:
             what = "more than one revision begins" if fits else "no revision begins"
             raise DatabaseError(
                 f"{state.plugin}: {what} with {plan.target!r}; see vinc db history --plugin {state.plugin}"
             )
         aim = fits[0]
-    at = line.index(state.at) if state.at else -1
+    at = order.index(state.at) if state.at else -1
     if at == aim:
         return ""
     if (at < aim) is not plan.is_upgrade:
@@ -161,7 +161,7 @@ def next_revision(state: RevisionState, plan: MigrationPlan) -> str:
         raise DatabaseError(
             f"{state.plugin}: {plan.target} is the other way from {state.at or BASE}; use vinc db {verb}"
         )
-    return line[at + 1] if plan.is_upgrade else line[at]
+    return order[at + 1] if plan.is_upgrade else order[at]
 
 
 def run_revision(db: MigrationConnection, plan: MigrationPlan, revision: str) -> str:

@@ -11,7 +11,9 @@ names = ("disable_append_only", "disable_row_level_security", "enable_append_onl
 used = [name for name in names if f"{name}(" in upgrades + downgrades]
 %>\
 % if used:
+% if "sa." in upgrades + downgrades or "op." in upgrades + downgrades:
 
+% endif
 from vinc_migrations import ${", ".join(used)}
 % endif
 

@@ -31,12 +31,12 @@ def write_revision(
     up, down = compare(url, history, models, options) if url else (NOTHING, NOTHING)
     history.versions.mkdir(parents=True, exist_ok=True)
     script = ScriptDirectory(str(TEMPLATES), version_locations=[str(history.versions)], messaging_opts={"quiet": True})
-    made = script.generate_revision(
+    revision = script.generate_revision(
         rev_id(), message, head="head", version_path=str(history.versions), upgrades=up, downgrades=down
     )
-    if made is None:
+    if revision is None:
         raise DatabaseError(f"{history.plugin}: the revision was written and is not found in {history.versions}")
-    return Path(made.path)
+    return Path(revision.path)
 
 
 def compare(url: str, history: History, models: Sequence[type[Base]], options: MigrationOptions) -> tuple[str, str]:
@@ -46,7 +46,7 @@ def compare(url: str, history: History, models: Sequence[type[Base]], options: M
         if state.at != state.head:
             raise DatabaseError(f"{history.plugin}: {state}; run vinc db upgrade first")
         db = MigrationConnection(connection, history.plugin, options)
-        mine = {str(model.__tablename__) for model in models} | {
+        mine = {str(model.__table__) for model in models} | {
             name for name, plugin in owners(db).items() if plugin == history.plugin
         }
         protection = list(protection_differences(db, models)) if models else []

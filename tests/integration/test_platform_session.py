@@ -176,7 +176,7 @@ async def test_an_app_opens_one_anywhere_in_one_tenant_if_told(app: Application)
 
 async def create(app: Application, tenant: Tenant) -> None:
     """Make a tenant as the plugin of tenants does."""
-    one = app.runtime.apps["tenants"]
+    one = app.runtime.apps["things"]
     async with one.platform_session("make a tenant", tenant=tenant.id) as db:
         await db.execute(ADD, {"topic": "made"})
         await one.call(hooks.tenant_created, one.context(db, tenant))
@@ -197,6 +197,6 @@ async def test_a_hook_that_swallows_an_error_of_the_database_fails_the_whole(
     assert topics(vinc_database) == []
 
 
-def test_a_session_is_where_a_hook_looks_for_it() -> None:
+def test_a_session_is_where_a_hook_looks_for_it(app: Application) -> None:
     with pytest.raises(LookupError, match="Session"):
-        _: DatabaseSession = Context().session
+        _: DatabaseSession = Context(app=app.runtime.apps["things"]).session

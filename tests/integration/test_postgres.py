@@ -144,8 +144,9 @@ async def test_fewer_connections_than_wanted_stop_the_start(
 
 
 async def test_without_an_address_the_setting_is_named() -> None:
+    runtime = create_app(KernelSettings(service=TEST), plugins=[]).runtime
     with pytest.raises(ConnectionAbsent, match="VINC_DATABASE_URL"):
-        await opened(DatabaseSettings())
+        await fail_inside(runtime)
 
 
 async def test_killed_connections_are_replaced_before_anybody_gets_them(

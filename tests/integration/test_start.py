@@ -17,7 +17,7 @@ from starlette.types import Message
 
 from vinc_kernel import OrmSession, Session, signed_in
 from vinc_kernel.app import create_app
-from vinc_kernel.context import Context, asking
+from vinc_kernel.context import Context, current
 from vinc_kernel.settings import Sources, read_settings
 from vinc_testing import Database, Servers
 from vinc_testing.databases import environment
@@ -112,7 +112,7 @@ def known() -> list[Context]:
     loop: Any = asyncio.get_running_loop()
     held = [context_of(task) for task in asyncio.all_tasks() - {asyncio.current_task()}]
     timers = [timer._context for timer in loop._scheduled if not timer.cancelled()]
-    return [found for one in [*held, *timers] if (found := one.get(asking)) is not None]
+    return [found for one in [*held, *timers] if (found := one.get(current)) is not None]
 
 
 def context_of(task: Any) -> contextvars.Context:

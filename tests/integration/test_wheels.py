@@ -88,7 +88,7 @@ def test_kernel_and_a_strangers_plugin_run_outside_of_the_repository(
     assert "acme-invoices" in said(made, away, "vinc", "plugins")
     assert "2 of 2 plugins are ready" in said(made, away, "vinc", "check")
     said(made, away, "vinc", "db", "init", "--admin-url", vinc_servers.postgres)
-    assert "2 histories are up to date" in said(made, away, "vinc", "db", "upgrade")
+    assert "3 histories are up to date" in said(made, away, "vinc", "db", "upgrade")
     assert said(made, away, "vinc", "db", "check") == "database, histories and models are equal\n"
     assert "added the tenant acme" in said(made, away, "vinc", "tenants", "demo")
     serves_invoices(made, away)

@@ -10,8 +10,8 @@ from vinc_kernel import TenantOwned
 from vinc_kernel.rest import AuditColumns
 
 
-class Invoice(AuditColumns, TenantOwned):  # who wrote it and when, its version; id, tenant_id, row level security
-    """What one tenant bills. Its keys begin with the tenant: a key sees every tenant's rows."""
+class Invoice(AuditColumns, TenantOwned):
+    """An invoice of a tenant. Unique constraints and indexes begin with tenant_id: they cover every tenant's rows."""
 
     __tablename__ = "invoices_invoice"
     __table_args__ = (UniqueConstraint("tenant_id", "number"), Index(None, "tenant_id", "due", "id"))

@@ -1,6 +1,6 @@
-"""What one may be allowed to do with invoices."""
+"""Capabilities of invoices, and the guards that require them."""
 
 from vinc_kernel import Capability, require_capabilities
 
-MANAGE = Capability("invoices.manage", title="Write and read invoices", roles=["wholesale_admin"])
+MANAGE = Capability("invoices.manage", title="Read and write invoices", roles=["wholesale_admin"])
 can_manage = require_capabilities(MANAGE)

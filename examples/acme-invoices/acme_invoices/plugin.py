@@ -11,7 +11,7 @@ from .settings import InvoiceSettings, InvoiceTerms
 
 @hooks.contribute
 def contribute() -> Contribution:
-    from .models import Invoice  # commands that need no routes don't pay for them
+    from .models import Invoice  # imported here, so that other commands start faster
     from .router import router
     from .service import remind
 
@@ -29,8 +29,10 @@ def contribute() -> Contribution:
 @hooks.lifespan
 @asynccontextmanager
 async def printer(app: App) -> AsyncGenerator[None]:
+    from httpx import AsyncClient
+
     from .printer import Printer
 
-    async with Printer(app.settings(InvoiceSettings).printer_url) as printer:
-        app.provide(printer)
+    async with AsyncClient(base_url=app.settings(InvoiceSettings).printer_url) as client:
+        app.provide(Printer(client))
         yield

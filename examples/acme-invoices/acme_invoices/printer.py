@@ -1,7 +1,4 @@
-"""The printer of the office, reached over HTTP."""
-
-from types import TracebackType
-from typing import Self
+"""The office printer, reached over HTTP."""
 
 from httpx import AsyncClient, HTTPError
 
@@ -9,26 +6,16 @@ from vinc_kernel import VincError
 
 
 class Printer:
-    """Prints lines of text. It connects with the first line: a printer that is off stops no start."""
+    """Prints lines of text. It connects when it prints, so that the service starts while the printer is off."""
 
-    def __init__(self, base_url: str) -> None:
-        self.base_url = base_url
-        self.client = AsyncClient(base_url=base_url, timeout=5)
-
-    async def __aenter__(self) -> Self:
-        await self.client.__aenter__()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.client.__aexit__(kind, error, trace)
+    def __init__(self, client: AsyncClient) -> None:
+        self.client = client
 
     async def send(self, line: str) -> None:
-        """Print one line; raises VincError when the printer does not take it."""
+        """Print one line; raises VincError when that fails."""
         try:
-            answer = await self.client.post("/", content=line)
-            answer.raise_for_status()
+            response = await self.client.post("/", content=line)
+            response.raise_for_status()
         except HTTPError as error:
-            what = f"{type(error).__name__}: switch it on, or set VINC_INVOICES__PRINTER_URL"
-            raise VincError(f"the printer at {self.base_url} refuses: {what}") from error
+            cure = "switch it on, or set VINC_INVOICES__PRINTER_URL"
+            raise VincError(f"the printer at {self.client.base_url} failed: {type(error).__name__}: {cure}") from error

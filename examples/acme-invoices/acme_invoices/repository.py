@@ -1,4 +1,4 @@
-"""Every query of invoices. None names a tenant: row level security does."""
+"""All queries of invoices. None filters by tenant: row level security does."""
 
 from datetime import date
 from uuid import UUID
@@ -11,14 +11,14 @@ from vinc_kernel.rest import IfMatch, Listing, ListQuery, Page, delete_one, upda
 from .models import Invoice
 from .schemas import InvoiceChange, InvoiceOut, NewInvoice
 
-# What a caller may filter and order by: each has an index, and nothing else is taken.
+# What clients may filter and order by. Each of these columns has an index.
 LISTING = Listing(
     Invoice,
     filters={"number": Invoice.number, "due": Invoice.due},
     orders={"number": Invoice.number, "due": Invoice.due},
     order="number",
 )
-ALL = select(Invoice)  # constants: each is compiled once
+ALL = select(Invoice)  # statements are constants, so that each is compiled once
 ONE = select(Invoice).where(Invoice.id == bindparam("id"))
 DUE = select(Invoice).where(Invoice.due <= bindparam("latest")).order_by(Invoice.due, Invoice.id)
 ADD = (
@@ -29,30 +29,30 @@ ADD = (
 
 
 async def page(db: Session, query: ListQuery) -> Page[InvoiceOut]:
-    """The invoices that were asked for."""
+    """Return the page of invoices that the query asks for."""
     return await db.page(ALL, InvoiceOut, query)
 
 
 async def one(db: Session, invoice_id: UUID) -> InvoiceOut | None:
-    """The invoice with this id, if the tenant has it."""
+    """Return the invoice with this id; None when the tenant has none."""
     return await db.one_or_none(ONE, InvoiceOut, {"id": invoice_id})
 
 
 async def due_until(db: Session, latest: date) -> list[InvoiceOut]:
-    """What is due on this day or before, the oldest first."""
+    """Return the invoices that are due on this day or before, the oldest first."""
     return await db.all(DUE, InvoiceOut, {"latest": latest})
 
 
 async def add(db: Session, new: NewInvoice, due: date) -> InvoiceOut:
-    """Store an invoice; a number that the tenant has used already is a Conflict."""
+    """Insert an invoice; raises Conflict for a number that the tenant has used already."""
     return await db.one(ADD, InvoiceOut, {**new.model_dump(), "due": due})
 
 
 async def change(db: Session, invoice_id: UUID, expected: IfMatch, change: InvoiceChange) -> InvoiceOut:
-    """Change what was sent of this invoice, if it is still as the caller has seen it."""
+    """Update the fields that were sent; raises PreconditionFailed when the client has not seen the latest version."""
     return await update_one(db, Invoice, invoice_id, expected, change.sent_fields(), InvoiceOut)
 
 
 async def remove(db: Session, invoice_id: UUID, expected: IfMatch) -> None:
-    """Delete this invoice, if it is still as the caller has seen it."""
+    """Delete an invoice; raises PreconditionFailed when the client has not seen the latest version."""
     await delete_one(db, Invoice, invoice_id, expected)

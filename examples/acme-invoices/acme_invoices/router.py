@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter
 
-from vinc_kernel import Session
+from vinc_kernel import CurrentApp, Session
 from vinc_kernel.rest import IfMatch, ListQuery, Page, WithETag
 
 from . import repository, service
@@ -18,19 +18,21 @@ router = APIRouter(prefix="/invoices", tags=["invoices"], dependencies=[can_mana
 
 @router.get("")
 async def list_invoices(db: Session, query: Annotated[ListQuery, repository.LISTING.query]) -> Page[InvoiceOut]:
-    """The tenant's invoices, page by page."""
+    """Return a page of the tenant's invoices."""
     return await repository.page(db, query)
 
 
 @router.post("", status_code=201)
-async def create_invoice(new: NewInvoice, db: Session, terms: Terms, with_etag: WithETag) -> InvoiceOut:
-    """Write an invoice; it is due when the tenant's terms say."""
-    return with_etag.created(await service.create(db, new, terms))
+async def create_invoice(
+    new: NewInvoice, app: CurrentApp, db: Session, terms: Terms, with_etag: WithETag
+) -> InvoiceOut:
+    """Create an invoice; its due date follows from the tenant's terms."""
+    return with_etag.created(await service.create(app, db, new, terms))
 
 
 @router.get("/{invoice_id}")
 async def read_invoice(invoice_id: UUID, db: Session, with_etag: WithETag) -> InvoiceOut:
-    """One invoice."""
+    """Return an invoice."""
     return with_etag(await repository.one(db, invoice_id))
 
 
@@ -38,7 +40,7 @@ async def read_invoice(invoice_id: UUID, db: Session, with_etag: WithETag) -> In
 async def change_invoice(
     invoice_id: UUID, change: InvoiceChange, expected: IfMatch, db: Session, with_etag: WithETag
 ) -> InvoiceOut:
-    """Change an invoice; what is not sent stays as it is."""
+    """Change an invoice; fields that are not sent stay as they are."""
     return with_etag(await repository.change(db, invoice_id, expected, change))
 
 

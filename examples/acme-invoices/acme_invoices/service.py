@@ -1,6 +1,6 @@
 """The rules of invoices."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from vinc_kernel import App, Session, TenantDirectory, VincError
 
@@ -10,18 +10,19 @@ from .schemas import InvoiceOut, NewInvoice
 from .settings import InvoiceTerms
 
 
-async def create(db: Session, new: NewInvoice, terms: InvoiceTerms) -> InvoiceOut:
-    """Write an invoice that is due when the terms say; the request commits it."""
-    return await repository.add(db, new, datetime.now(UTC).date() + timedelta(days=terms.days))
+async def create(app: App, db: Session, new: NewInvoice, terms: InvoiceTerms) -> InvoiceOut:
+    """Add an invoice with the due date that the tenant's terms give it; the request commits it."""
+    return await repository.add(db, new, app.now().date() + timedelta(days=terms.days))
 
 
 async def remind(app: App, tenant: str, days: int = 7) -> None:
     """Print a reminder of each invoice that is due soon: `vinc invoices remind acme --days 7`."""
     found = await app.get(TenantDirectory).find(tenant)
     if found is None:
-        raise VincError(f"there is no tenant {tenant!r}; name one by its id or slug")
+        raise VincError(f"there is no tenant {tenant!r}: name one by its id or slug")
     async with app.session(found.id) as db:
-        due = await repository.due_until(db, datetime.now(UTC).date() + timedelta(days=days))
-    for one in due:
-        await app.get(Printer).send(f"{found.name}: invoice {one.number} over {one.amount} is due {one.due}")
-    print(f"{len(due)} reminders printed")  # noqa: T201  it is a command
+        invoices = await repository.due_until(db, app.now().date() + timedelta(days=days))
+    for invoice in invoices:
+        line = f"{found.name}: invoice {invoice.number} over {invoice.amount} is due {invoice.due}"
+        await app.get(Printer).send(line)
+    print(f"{len(invoices)} reminders printed")  # noqa: T201  it is a command

@@ -1,4 +1,4 @@
-"""What an operator sets for the installation, and what each tenant sets for itself."""
+"""Settings of the installation, and settings of each tenant."""
 
 from typing import Annotated
 
@@ -8,13 +8,13 @@ from vinc_kernel import Settings, TenantSettings, inject
 
 
 class InvoiceSettings(Settings):
-    """VINC_INVOICES__PRINTER_URL in the environment, or `printer_url` in plugins.toml: where reminders are printed."""
+    """Where reminders are printed: VINC_INVOICES__PRINTER_URL, or `printer_url` in plugins.toml."""
 
     printer_url: str = "http://localhost:9100"
 
 
 class InvoiceTerms(TenantSettings):
-    """How many days a customer of the tenant has to pay."""
+    """How many days the tenant's customers have to pay."""
 
     days: Annotated[int, Field(ge=0, le=3650)] = 30
 

@@ -101,16 +101,15 @@ ROWS = (
           and not exists (select from policy where polrelid = guarded.oid and kind = wanted)""",
     ),
     CatalogCheck(
-        "nothing keeps {platform} from writing more than null; call enable_row_level_security() and"
-        ' enable_append_only("{}") in a revision',
+        'nothing keeps {platform} from writing more than null; call enable_append_only("{}", ...) in a revision',
         r"""select relname::text, relname::text from public.vinc_table
         join pg_class c on relname = name and relnamespace = 'public'::regnamespace
-        where append_only and blankable <> '{{}}' and not (relrowsecurity and exists (
+        where append_only and blankable <> '{{}}' and not exists (
           select from pg_policy where polrelid = c.oid and polname = 'vinc_blank' and not polpermissive
             and polcmd = 'w' and polroles = array[to_regrole({platform_})::oid] and pg_get_expr(polqual, c.oid) = 'true'
             and lower(regexp_replace(pg_get_expr(polwithcheck, c.oid), '\s|[()]', '', 'g')) = (
               select string_agg(lower(quote_ident(col)) || 'isnull', 'and' order by number)
-              from unnest(blankable) with ordinality as columns (col, number))))""",
+              from unnest(blankable) with ordinality as columns (col, number)))""",
     ),
     CatalogCheck(
         "the application may use it, and nobody looks at what stands outside of the schema public; revoke that on {}",
@@ -200,7 +199,7 @@ USER = (
 def catalog_query(checks: Sequence[CatalogCheck], roles: Roles) -> sql.Composed:
     """Return all of these checks as one query; its rows are a check's number, the table and the culprit."""
     words = {
-        **roles.words(),
+        **roles.sql_names(),
         "tenant": sql.Literal(TENANT),
         "exception": sql.Literal(EXCEPTION),
         "any_right": sql.Literal(ANY_RIGHT),

@@ -31,9 +31,7 @@ where relnamespace = 'public'::regnamespace and relkind in ('r', 'p', 'v', 'm', 
   and relowner = to_regrole({owner_})::oid
 order by relname
 """
-# Which tables are append-only; before the kernel's tables are up to date, none can be.
-RECORD = sql.SQL("public.vinc_table").format()
-NO_RECORD = sql.SQL("(select '' as name, false as append_only, null::text[] as blankable where false)").format()
+RECORD = sql.SQL("public.vinc_table").format()  # which tables are append-only
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +51,7 @@ class GrantDifference:
 
 def grants_query(roles: Roles, record: sql.Composable = RECORD) -> sql.Composed:
     """Return the query for `grant_differences`."""
-    return sql.SQL(RELATIONS).format(**roles.words(), record=record)
+    return sql.SQL(RELATIONS).format(**roles.sql_names(), record=record)
 
 
 def grant_differences(rows: Iterable[Sequence[Any]], roles: Roles) -> Iterator[GrantDifference]:

@@ -48,7 +48,7 @@ class Roles:
             "backup": self.backup,
         }
 
-    def words(self) -> dict[str, sql.Composable]:
+    def sql_names(self) -> dict[str, sql.Composable]:
         """What SQL is composed of: `{owner}` is the identifier, `{owner_}` the same as a text."""
         made: dict[str, sql.Composable] = {}
         for key, name in self.names.items():

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 
 def add(commands: Commands) -> None:
-    made = commands.add_parser("db", help="make the database and its roles, and run every plugin's migrations")
-    added = made.add_subparsers(dest="action", metavar="ACTION", required=True)
+    parser = commands.add_parser("db", help="make the database and its roles, and run every plugin's migrations")
+    added = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
 
     def action(name: str, run: Command, text: str) -> ArgumentParser:
         parser = added.add_parser(name, help=text, description=text)
@@ -66,14 +66,14 @@ def run_init(args: Namespace, settings: KernelSettings, _: Sources) -> int:
             "VINC_DATABASE_URL names no database; write it as postgresql+psycopg://user:password@host/name"
         )
     roles = Roles(database.role_prefix)
-    made = prepare(admin, named, roles, passwords(database, roles))
-    if made.left:
+    result = prepare(admin, named, roles, passwords(database, roles))
+    if result.left:
         say(f"-- {make_url(admin).username or 'this user'} may not do the following; run it in psql as one who may:")
-        say_whole("\n".join(made.left))
+        say_whole("\n".join(result.left))
         return REFUSED
-    for line in made.notes:
+    for line in result.notes:
         say(f"note: {line}")
-    changes = f"{len(made.done)} changes made" if made.done else "nothing to do"
+    changes = f"{len(result.done)} changes made" if result.done else "nothing to do"
     say(f"{changes} in {named}: roles {roles.prefix}_*")
     return 0
 

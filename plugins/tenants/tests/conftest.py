@@ -42,6 +42,13 @@ grant select, insert, update, delete on {table} to {app}, {platform};
 """
 PROTECTED = ("billing_invoice", "billing_line", "retired_note")
 DROP = "drop table if exists billing_invoice, billing_line, retired_note cascade"
+LOG = """
+create table billing_log (tenant_id uuid not null, id uuid not null default gen_random_uuid(), words text,
+  primary key (tenant_id, id));
+insert into vinc_table (name, plugin, append_only) values ('billing_log', 'billing', true);
+"""
+APPEND_ONLY = "revoke update, delete on billing_log from {app}, {platform}"
+DROP_LOG = "drop table billing_log; delete from vinc_table where name = 'billing_log'"
 SET_UP = text(
     "insert into billing_invoice (tenant_id, id, number)"
     " values (nullif(current_setting('vinc.tenant_id', true), '')::uuid, gen_random_uuid(), 'first')"
@@ -119,6 +126,17 @@ def tables(vinc_servers: Servers, vinc_database: Database) -> Generator[Database
         vinc_database.admin.execute(sql.SQL(PROTECT).format(table=sql.Identifier(table), **roles))
     yield vinc_database
     vinc_database.admin.execute(DROP)
+
+
+@pytest.fixture
+def log(vinc_servers: Servers, tables: Database) -> Generator[Database]:
+    """An append-only table besides."""
+    roles = {key: sql.Identifier(f"{vinc_servers.prefix}_{key}") for key in ("owner", "app", "platform")}
+    tables.admin.execute(LOG)
+    for statement in (PROTECT, APPEND_ONLY):
+        tables.admin.execute(sql.SQL(statement).format(table=sql.Identifier("billing_log"), **roles))
+    yield tables
+    tables.admin.execute(DROP_LOG)
 
 
 @pytest.fixture

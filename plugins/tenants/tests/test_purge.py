@@ -10,9 +10,10 @@ from uuid import UUID
 import pytest
 
 from vinc_kernel import App, TenantDirectory
+from vinc_kernel.rest import uuid7
+from vinc_tenants import commands, service
 from vinc_tenants import purge as purging
-from vinc_tenants import service
-from vinc_tenants.errors import PurgeFailed
+from vinc_tenants.errors import PurgeFailed, Refused
 from vinc_testing import Database, VincApp
 
 from .conftest import SET_UP, Billing, Step, fail, plant, rows_of, swallow, within_a_second
@@ -78,6 +79,25 @@ async def test_the_slug_and_a_receipt_stay_and_nothing_personal(vinc_app: VincAp
     assert (receipt["tenant"], receipt["slug"]) == (str(ours), "acme")
     assert receipt["rows_before"] == {"billing_invoice": 1, "billing_line": 1, "retired_note": 1}
     assert receipt["rows_after"] == {"billing_invoice": 0, "billing_line": 0, "retired_note": 0}
+
+
+async def test_rows_of_append_only_tables_stay_and_are_named_in_the_receipt(
+    vinc_app: VincApp, log: Database, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ours = closed(log, "acme")
+    plant(log, ours)
+    log.admin.execute("insert into billing_log (tenant_id) values (%s), (%s), (%s)", [ours, ours, uuid7()])
+    with pytest.raises(Refused):
+        await commands.purge(app_of(vinc_app), "acme")
+    shown = capsys.readouterr().out
+    await commands.purge(app_of(vinc_app), "acme", yes=True)
+    ((before, after),) = log.admin.execute("select rows_before, rows_after from tenants_receipt").fetchall()
+
+    assert "2 rows of billing_log would stay: it is append-only\n" in shown
+    assert capsys.readouterr().out == "purged acme: 3 rows of 3 tables; 2 rows of billing_log stay\n"
+    assert before == {"billing_invoice": 1, "billing_line": 1, "billing_log": 2, "retired_note": 1}
+    assert after == {"billing_invoice": 0, "billing_line": 0, "billing_log": 2, "retired_note": 0}
+    assert log.admin.execute("select count(*) from billing_log").fetchall() == [(3,)]
 
 
 @pytest.mark.parametrize(

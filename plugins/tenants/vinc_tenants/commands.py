@@ -86,7 +86,9 @@ async def purge_one(app: App, tenant: str, *, yes: bool, now: bool) -> int:
     found = await purging.closing(app, tenant, at_once=now)
     if not yes:
         rows = await purging.rows_of(app, found.id)
-        print_table([(table, str(number)) for table, number in rows.items()])
+        print_table([(table, str(number)) for table, number in rows.deletable.items()])
+        for table, number in rows.kept.items():
+            print(f"{number} rows of {table} would stay: it is append-only")
         raise Refused(f"{found.slug}: all these rows would go, and never come back: add --yes")
     done = await purging.purge(app, found, at_once=now)
     if done is None:
@@ -96,7 +98,8 @@ async def purge_one(app: App, tenant: str, *, yes: bool, now: bool) -> int:
 
 
 def print_purged(done: purging.Purged) -> None:
-    print(f"purged {done.slug}: {sum(done.rows.values())} rows of {len(done.rows)} tables")
+    kept = "".join(f"; {rows} rows of {table} stay" for table, rows in done.kept.items() if rows)
+    print(f"purged {done.slug}: {sum(done.rows.values())} rows of {len(done.rows)} tables{kept}")
 
 
 async def demo(app: App) -> None:

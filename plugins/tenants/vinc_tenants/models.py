@@ -51,7 +51,10 @@ class Tenant(AuditColumns, Base):
 
 
 class Receipt(Base):
-    """What one purge took away. Its column is not called `tenant_id`: the receipt is the platform's, and stays."""
+    """What one purge deleted; `rows_after` is not 0 for the append-only tables, whose rows stay.
+
+    Its column is not called `tenant_id`: the receipt is the platform's, and stays.
+    """
 
     __tablename__ = "tenants_receipt"
 

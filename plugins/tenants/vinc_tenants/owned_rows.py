@@ -1,7 +1,7 @@
 """Every query over the rows of one tenant, whichever plugin's they are; for a session above all tenants."""
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from time import monotonic
 from uuid import UUID
@@ -27,12 +27,14 @@ from vinc_kernel import Session
 THE_TENANT = bindparam("tenant", type_=Uuid())
 # Partitions are left out: their rows are their parents', and nobody may read them directly.
 TABLES = text("""
-select relname as name from pg_class join pg_attribute on attrelid = pg_class.oid
+select relname as name,
+  exists (select from public.vinc_table t where t.name = relname and append_only) as is_append_only
+from pg_class join pg_attribute on attrelid = pg_class.oid
 where relnamespace = 'public'::regnamespace and relkind in ('r', 'p') and not relispartition
   and attname = 'tenant_id' and not attisdropped
 order by relname
 """)
-# Whether nobody writes any more who began before this transaction; the first question gives it its number.
+# Whether nobody still writes who began before this transaction; the first time this gives it its number.
 ALONE = text("select pg_current_xact_id() = pg_snapshot_xmin(pg_current_snapshot()) as answer")
 SECONDS_BETWEEN_LOOKS = 0.05
 
@@ -45,10 +47,11 @@ class Answered:
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
-    """A table with a `tenant_id`."""
+class Owned:
+    """A table with a `tenant_id`; rows of an append-only one cannot be deleted."""
 
     name: str
+    is_append_only: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,18 @@ class Counted:
 
     name: str
     rows: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnedRows:
+    """A tenant's rows by table: those that a purge deletes, and those of append-only tables, which stay."""
+
+    deletable: Mapping[str, int]
+    kept: Mapping[str, int]
+
+    @property
+    def by_table(self) -> dict[str, int]:
+        return {**self.deletable, **self.kept}
 
 
 async def others_are_done(db: Session, seconds: float) -> bool:
@@ -69,13 +84,15 @@ async def others_are_done(db: Session, seconds: float) -> bool:
     return True
 
 
-async def rows_by_table(db: Session, tenant: UUID) -> dict[str, int]:
-    """How many rows the tenant has in each table that knows tenants, those of disabled plugins too."""
-    names = [found.name for found in await db.all(TABLES, Named)]
-    if not names:
-        return {}
-    counted = await db.all(union_all(*map(counting, names)), Counted, {"tenant": tenant})
-    return {one.name: one.rows for one in sorted(counted, key=lambda one: one.name)}
+async def count_rows(db: Session, tenant: UUID) -> OwnedRows:
+    """Count the tenant's rows in each table that knows tenants, those of disabled plugins too."""
+    append_only = {table.name: table.is_append_only for table in await db.all(TABLES, Owned)}
+    rows = await db.all(union_all(*map(counting, append_only)), Counted, {"tenant": tenant}) if append_only else []
+    rows.sort(key=lambda one: one.name)
+    return OwnedRows(
+        deletable={one.name: one.rows for one in rows if not append_only[one.name]},
+        kept={one.name: one.rows for one in rows if append_only[one.name]},
+    )
 
 
 async def delete_rows(db: Session, tenant: UUID, tables: Collection[str]) -> None:

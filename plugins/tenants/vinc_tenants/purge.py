@@ -1,7 +1,7 @@
-"""Take away all that a closing tenant has, in one transaction: all of it goes, or nothing does."""
+"""Delete all that a closing tenant has, in one transaction; what stands in append-only tables stays, and is counted."""
 
 from collections.abc import AsyncGenerator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -18,10 +18,11 @@ SECONDS_TO_WAIT = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Purged:
-    """What a purge did: how many rows of which table are gone."""
+    """What a purge did: how many rows of which table are gone, and how many of append-only tables stay."""
 
     slug: str
     rows: Mapping[str, int]
+    kept: Mapping[str, int] = field(default_factory=dict)
 
 
 async def closing(app: App, text: str, *, at_once: bool) -> TenantOut:
@@ -36,10 +37,10 @@ async def closing(app: App, text: str, *, at_once: bool) -> TenantOut:
     return found
 
 
-async def rows_of(app: App, tenant_id: UUID) -> dict[str, int]:
-    """How many rows the tenant has in each table, those of disabled plugins too."""
+async def rows_of(app: App, tenant_id: UUID) -> owned_rows.OwnedRows:
+    """Count the rows that the tenant has in each table, those of disabled plugins too."""
     async with app.platform_session("count what a purge would take", tenant=tenant_id) as db:
-        return await owned_rows.rows_by_table(db, tenant_id)
+        return await owned_rows.count_rows(db, tenant_id)
 
 
 async def purge(app: App, tenant: Named, *, at_once: bool = False) -> Purged | None:
@@ -59,16 +60,16 @@ async def purge(app: App, tenant: Named, *, at_once: bool = False) -> Purged | N
 async def take_away(app: App, db: Session, tenant: Tenant) -> Purged:
     if not await owned_rows.others_are_done(db, SECONDS_TO_WAIT):
         raise PurgeFailed("somebody has been writing for a while, perhaps rows of this tenant; run it again later")
-    before = await owned_rows.rows_by_table(db, tenant.id)
+    before = await owned_rows.count_rows(db, tenant.id)
     await app.call(hooks.tenant_purge, app.context(db, tenant))
-    await owned_rows.delete_rows(db, tenant.id, before)
-    after = await owned_rows.rows_by_table(db, tenant.id)
-    if left := ", ".join(f"{rows} rows of {table}" for table, rows in after.items() if rows):
+    await owned_rows.delete_rows(db, tenant.id, before.deletable)
+    after = await owned_rows.count_rows(db, tenant.id)
+    if left := ", ".join(f"{rows} rows of {table}" for table, rows in after.deletable.items() if rows):
         raise PurgeFailed(f"{left} came meanwhile, or cannot be deleted; run it again")
     await repository.bury(db, tenant.id)
-    await repository.add_receipt(db, tenant, before, after)
+    await repository.add_receipt(db, tenant, before.by_table, after.by_table)
     app.get(StoredTenants).invalidate(db, tenant)
-    return Purged(slug=tenant.slug, rows=before)
+    return Purged(slug=tenant.slug, rows=before.deletable, kept=after.kept)
 
 
 async def purge_due(app: App) -> AsyncGenerator[Purged | PurgeFailed]:

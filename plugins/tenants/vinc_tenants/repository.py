@@ -163,6 +163,6 @@ async def bury(db: Session, tenant_id: UUID) -> None:
 
 
 async def add_receipt(db: Session, tenant: Tenant, before: Mapping[str, int], after: Mapping[str, int]) -> None:
-    """Note what was purged."""
+    """Record how many rows there were by table, and how many there are."""
     values = {"tenant": tenant.id, "slug": tenant.slug, "rows_before": dict(before), "rows_after": dict(after)}
     await db.execute(ADD_RECEIPT, values)

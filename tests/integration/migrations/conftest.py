@@ -17,9 +17,10 @@ from uuid import UUID
 
 import psycopg
 import pytest
-from psycopg import Connection, sql
+from psycopg import AsyncConnection, Connection, sql
 
 from vinc_kernel.database.roles import Roles
+from vinc_kernel.database.startup_checks import refuse_unsafe_database
 from vinc_kernel.database.tenant_owned import TENANT
 from vinc_kernel.database.versions import History, RevisionState
 from vinc_migrations.connection import MigrationOptions
@@ -36,7 +37,9 @@ from vinc_migrations import (
     bypass_row_level_security,
     create_index_concurrently,
     data_migration,
+    disable_append_only,
     disable_row_level_security,
+    enable_append_only,
     enable_row_level_security,
 )
 
@@ -122,6 +125,12 @@ class Ground:
     def current(self, *histories: History) -> dict[str, str | None]:
         found: Sequence[RevisionState] = current(self.url(self.roles.app), histories)
         return {state.plugin: state.at for state in found}
+
+    async def start(self, role: str | None = None, *, production: bool = True) -> None:
+        """Check what a start checks, as the application's role or another one."""
+        url = conninfo(self.url(role or self.roles.app))
+        async with await AsyncConnection.connect(url, autocommit=True) as connection:
+            await refuse_unsafe_database(connection, self.roles, production=production)
 
     def start_upgrade(self, history: History, url: str | None = None) -> ForkServerProcess:
         """The same in a process of its own."""

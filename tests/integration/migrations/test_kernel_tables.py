@@ -1,16 +1,14 @@
 """The kernel's own tables have a history like a plugin's, run first; the application may do what is named."""
 
 import pytest
-from psycopg import AsyncConnection, sql
+from psycopg import sql
 from psycopg.errors import InsufficientPrivilege
 
-from vinc_kernel.database.startup_checks import refuse_unsafe_database
 from vinc_kernel.database.versions import KERNEL_REVISIONS
 from vinc_kernel.errors import DatabaseError
 from vinc_migrations.check import check
 from vinc_migrations.find import KERNEL_HISTORY
 from vinc_migrations.prepare import prepare
-from vinc_testing.servers import conninfo
 
 from .conftest import Ground, tenant_table
 
@@ -62,15 +60,13 @@ def test_a_database_of_an_older_version_keeps_its_rows(ground: Ground) -> None:
 async def test_production_refuses_to_start_on_older_ones_and_elsewhere_it_is_a_warning(
     ground: Ground, caplog: pytest.LogCaptureFixture
 ) -> None:
-    url = conninfo(ground.url(ground.roles.app))
-    async with await AsyncConnection.connect(url, autocommit=True) as connection:
-        with pytest.raises(DatabaseError) as refused:
-            await refuse_unsafe_database(connection, ground.roles, production=True)
-        await refuse_unsafe_database(connection, ground.roles, production=False)
-        ground.up()
-        await refuse_unsafe_database(connection, ground.roles, production=True)
-        ground.do("update vinc_version_kernel set version_num = 'newer'")
-        await refuse_unsafe_database(connection, ground.roles, production=True)
+    with pytest.raises(DatabaseError) as refused:
+        await ground.start()
+    await ground.start(production=False)
+    ground.up()
+    await ground.start()
+    ground.do("update vinc_version_kernel set version_num = 'newer'")
+    await ground.start()
 
     assert str(refused.value) == BEHIND
     assert caplog.messages == [BEHIND]
@@ -79,11 +75,9 @@ async def test_production_refuses_to_start_on_older_ones_and_elsewhere_it_is_a_w
 async def test_a_start_without_the_record_of_tables_is_refused_in_one_line(ground: Ground) -> None:
     ground.up()
     ground.do("drop table vinc_table")
-    async with await AsyncConnection.connect(conninfo(ground.url(ground.roles.app)), autocommit=True) as connection:
-        with pytest.raises(
-            DatabaseError, match=r'^relation "public.vinc_table" does not exist: the kernel\'s table is'
-        ):
-            await refuse_unsafe_database(connection, ground.roles, production=False)
+
+    with pytest.raises(DatabaseError, match=r'^relation "public.vinc_table" does not exist: the kernel\'s table is'):
+        await ground.start(production=False)
 
 
 @pytest.mark.parametrize("role", ["app", "platform"])

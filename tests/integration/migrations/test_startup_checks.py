@@ -5,12 +5,9 @@ import re
 from collections.abc import Generator
 
 import pytest
-from psycopg import AsyncConnection
 
 from vinc_kernel.database import minimum_version
-from vinc_kernel.database.startup_checks import refuse_unsafe_database
 from vinc_kernel.errors import DatabaseError
-from vinc_testing.servers import conninfo
 
 from .conftest import Ground, tenant_table
 
@@ -37,16 +34,9 @@ def guarded(ground: Ground) -> Generator[Ground]:
     )
 
 
-async def start(ground: Ground, role: str | None = None, *, production: bool = True) -> None:
-    """What a start asks, as the application's role or another one."""
-    url = ground.url(role or ground.roles.app)
-    async with await AsyncConnection.connect(conninfo(url), autocommit=True) as connection:
-        await refuse_unsafe_database(connection, ground.roles, production=production)
-
-
 async def test_a_database_as_it_should_be_starts_in_silence(guarded: Ground, caplog: pytest.LogCaptureFixture) -> None:
-    await start(guarded)
-    await start(guarded, production=False)
+    await guarded.start()
+    await guarded.start(production=False)
 
     assert caplog.messages == []
 
@@ -134,8 +124,8 @@ async def test_what_endangers_a_tenants_rows_stops_production_and_is_told_of_els
     guarded.do(change.format(guarded.roles, guarded.name, condition=CONDITION))
 
     with pytest.raises(DatabaseError) as refused:
-        await start(guarded)
-    await start(guarded, production=False)
+        await guarded.start()
+    await guarded.start(production=False)
 
     lines = str(refused.value).split("\n")
     assert line.format(guarded.roles) in lines
@@ -147,7 +137,7 @@ async def test_a_policy_that_uses_an_immutable_function_is_told_of(guarded: Grou
     guarded.do("create policy narrow on a_t as restrictive using (a_one())")
 
     with pytest.raises(DatabaseError, match=r"^a_one\(\): the policy narrow uses this immutable function: plans keep"):
-        await start(guarded)
+        await guarded.start()
 
 
 @pytest.mark.parametrize(
@@ -161,14 +151,14 @@ async def test_an_exception_that_somebody_has_written_down_starts(guarded: Groun
     kind = made.partition(" a_all")[0]
     guarded.do(f"create {made}; comment on {kind} a_all is 'vinc: the operator''s monthly report'")
 
-    await start(guarded)
+    await guarded.start()
 
 
 async def test_every_danger_is_a_line_of_its_own(guarded: Ground) -> None:
     guarded.do("alter table a_t disable row level security; drop policy vinc_platform on a_log")
 
     with pytest.raises(DatabaseError) as refused:
-        await start(guarded)
+        await guarded.start()
 
     assert str(refused.value).split("\n") == [
         'a_t: row level security is not enabled; call enable_row_level_security("a_t") in its revision',
@@ -178,7 +168,7 @@ async def test_every_danger_is_a_line_of_its_own(guarded: Ground) -> None:
 
 async def test_another_role_than_the_applications_is_told_to_be_that(guarded: Ground) -> None:
     with pytest.raises(DatabaseError) as refused:
-        await start(guarded, guarded.roles.migrator)
+        await guarded.start(guarded.roles.migrator)
 
     name, app = guarded.roles.migrator, guarded.roles.app
     assert str(refused.value).split("\n") == [
@@ -191,4 +181,4 @@ async def test_a_server_with_known_holes_stops_production(guarded: Ground, monke
     monkeypatch.setattr(minimum_version, "MINIMUM_VERSIONS", {18: 189_999, 17: 179_999, 16: 169_999})
 
     with pytest.raises(DatabaseError, match=r"^PostgreSQL 1\d\.\d+ has known holes in row level security; bring it to"):
-        await start(guarded)
+        await guarded.start()

@@ -1,4 +1,4 @@
-"""The index for lists by `due`; it is made beside the traffic, and so in a revision of its own."""
+"""The index for lists by `due`, created concurrently and so in a revision of its own."""
 
 from alembic import op
 

@@ -1,4 +1,4 @@
-"""Who wrote an invoice and when, and its version."""
+"""The audit columns of invoices."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,8 +12,8 @@ ACTOR = "(NULLIF(current_setting('vinc.actor_id'::text, true), ''::text))::uuid"
 
 def upgrade() -> None:
     for name in ("created_at", "updated_at"):
-        moment = sa.DateTime(timezone=True)
-        op.add_column(TABLE, sa.Column(name, moment, server_default=sa.text("now()"), nullable=False))
+        kind = sa.DateTime(timezone=True)
+        op.add_column(TABLE, sa.Column(name, kind, server_default=sa.text("now()"), nullable=False))
     for name in ("created_by", "updated_by"):
         op.add_column(TABLE, sa.Column(name, sa.Uuid(), server_default=sa.text(ACTOR), nullable=True))
     op.add_column(TABLE, sa.Column("version", sa.Integer(), server_default=sa.text("1"), nullable=False))
