@@ -157,9 +157,13 @@ def checkout() -> Iterator[Checkout]:
 
 @pytest.fixture(scope="module")
 def served() -> Iterator[tuple[Checkout, Up]]:
-    """A checkout in which `./dev up` runs, for tests that only look."""
+    """A checkout in which `./dev up` runs, for tests that only look; SIGTERM ends all of it."""
     with copied() as checkout:
-        yield checkout, checkout.up("--host", "0.0.0.0")
+        up = checkout.up("--host", "0.0.0.0")
+        pids = checkout.pids
+        yield checkout, up
+        assert up.end(signal.SIGTERM) == 0
+        assert all(map(is_gone, pids))
 
 
 @pytest.mark.parametrize(("words", "code"), [([], 2), (["nonsense"], 2), (["--help"], 0)])
@@ -262,29 +266,24 @@ def test_psql_finds_the_data_while_up_runs_and_after_ctrl_c_has_ended_everything
     assert not (checkout.path / ".vinc" / "postgres" / "server.pid").exists()
 
 
-def test_up_after_kill_9_takes_over_the_servers_and_ends_the_old_service(checkout: Checkout) -> None:
+def test_up_after_kill_9_takes_over_the_servers_and_ends_the_old_service_and_says_when_the_new_one_has_ended(
+    checkout: Checkout,
+) -> None:
     first = checkout.up()
     postgres, valkey, service = checkout.pids
     first.end(signal.SIGKILL)
     second = checkout.up()
     now = checkout.pids
-    code = second.end(signal.SIGTERM)
 
     assert now[:2] == [postgres, valkey]
     assert now[2] != service
     assert is_gone(service)
-    assert code == 0
+
+    os.kill(now[2], signal.SIGKILL)
+
+    assert second.child.wait(SECONDS) == 1
+    assert "the service has ended by itself" in second.said
     assert all(map(is_gone, now))
-
-
-def test_up_says_when_the_service_has_ended_and_stops_the_rest(checkout: Checkout) -> None:
-    up = checkout.up()
-    pids = checkout.pids
-    os.kill(pids[2], signal.SIGKILL)
-
-    assert up.child.wait(SECONDS) == 1
-    assert "the service has ended by itself" in up.said
-    assert all(map(is_gone, pids))
 
 
 @pytest.mark.parametrize(("number", "name", "log"), [(0, "PostgreSQL", "postgres"), (1, "Valkey", "valkey")])

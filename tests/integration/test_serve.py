@@ -167,17 +167,17 @@ def test_readiness_goes_and_comes_back_with_the_database(
         server.stop()
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
 @pytest.mark.parametrize(
-    ("wrong", "line"),
+    ("wrong", "line", "workers"),
     [
-        ({"VINC_DATABASE_URL": "postgresql://canary-user:canary-word@127.0.0.1:1/x"}, "PostgreSQL at 127.0.0.1:1"),
-        ({"VINC_DB_POOL_SIZE": "canary"}, "vinc: VINC_DB_POOL_SIZE (environment)"),
-        ({"VINC_ENV": "production"}, "vinc: VINC_ENV (environment)"),
-        ({"VINC_PLUGINS_FILE": "nowhere.toml"}, "vinc: nowhere.toml: there is no such file"),
-        ({"VINC_DATABASE_URL": ""}, "VINC_DATABASE_URL"),
+        ({"VINC_DATABASE_URL": "postgresql://canary-user:canary-word@127.0.0.1:1/x"}, "PostgreSQL at 127.0.0.1:1", "1"),
+        ({"VINC_DATABASE_URL": "postgresql://canary-user:canary-word@127.0.0.1:1/x"}, "PostgreSQL at 127.0.0.1:1", "2"),
+        ({"VINC_DB_POOL_SIZE": "canary"}, "vinc: VINC_DB_POOL_SIZE (environment)", "2"),
+        ({"VINC_ENV": "production"}, "vinc: VINC_ENV (environment)", "1"),
+        ({"VINC_PLUGINS_FILE": "nowhere.toml"}, "vinc: nowhere.toml: there is no such file", "1"),
+        ({"VINC_DATABASE_URL": ""}, "VINC_DATABASE_URL", "1"),
     ],
-    ids=["no server", "wrong setting", "wrong environment", "no manifest", "no database"],
+    ids=["no server", "no server, two workers", "wrong setting", "wrong environment", "no manifest", "no database"],
 )
 def test_what_stops_the_start_is_one_line_and_exit_code_1(
     settings: Mapping[str, str], wrong: dict[str, str], line: str, workers: str
