@@ -126,8 +126,9 @@ def copied() -> Iterator[Checkout]:
         ):
             shutil.copy(ROOT / name, path)
         shutil.copytree(ROOT / "development", path / "development")
-        (path / "kernel").mkdir()
-        shutil.copy(ROOT / "kernel" / "pyproject.toml", path / "kernel")
+        for name in ("kernel", "migrations", "testing"):
+            (path / name).mkdir()
+            shutil.copy(ROOT / name / "pyproject.toml", path / name)
         environ = {
             name: value for name, value in os.environ.items() if not name.startswith(("VINC_", "PYTEST_", "PYTHON"))
         }
