@@ -69,6 +69,7 @@ def theirs(tmp_path: Path) -> Path:
     """A directory with tests of a stranger's, as another company would write them."""
     (tmp_path / "test_theirs.py").write_text(THEIRS)
     (tmp_path / "pytest.ini").write_text(CONFIGURATION)
+    (tmp_path / "plugins.toml").write_text("[plugins.tenants]\n")
     return tmp_path
 
 
