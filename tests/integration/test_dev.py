@@ -8,8 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +16,8 @@ from tempfile import TemporaryDirectory
 from urllib.request import Request, urlopen
 
 import pytest
+
+from vinc_testing.embedded.process import wait_until
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 120  # a machine that does other things as well
@@ -49,7 +50,7 @@ class Checkout:
             )
         self.started.append(child)
         up = Up(child, output)
-        assert wait_for(lambda: child.poll() is not None or "Stop " in up.said), up.said
+        assert wait_until(lambda: child.poll() is not None or "Stop " in up.said, SECONDS), up.said
         assert child.poll() is None, up.said
         return up
 
@@ -82,13 +83,6 @@ class Up:
     def end(self, number: signal.Signals) -> int:
         self.child.send_signal(number)
         return self.child.wait(SECONDS)
-
-
-def wait_for(happened: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + SECONDS
-    while not happened() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return happened()
 
 
 def is_gone(pid: int) -> bool:

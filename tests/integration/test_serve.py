@@ -12,7 +12,7 @@ from collections.abc import Callable, Generator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from time import monotonic, sleep
+from time import sleep
 
 import httpx
 import pytest
@@ -20,8 +20,10 @@ import pytest
 from vinc_testing import Database, Servers
 from vinc_testing.databases import environment
 from vinc_testing.embedded.postgres import start_postgres
+from vinc_testing.embedded.process import wait_until
 
 from ..credentials import credentials
+from .serving import free_port
 
 ROOT = Path(__file__).parents[2]
 VINC = str(Path(sys.executable).with_name("vinc"))
@@ -30,25 +32,9 @@ UVICORN = str(Path(sys.executable).with_name("uvicorn"))
 Serving = Callable[..., AbstractContextManager[httpx.Client]]
 
 
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
-
-
 def run(*command: str, **environ: str) -> subprocess.CompletedProcess[str]:
     environ = {key: value for key, value in os.environ.items() if not key.startswith("VINC_")} | environ
     return subprocess.run(command, env=environ, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
-
-
-def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
-    deadline = monotonic() + seconds
-    while monotonic() < deadline:
-        if condition():
-            return True
-        sleep(0.05)
-    return False
 
 
 def answers(client: httpx.Client, path: str, status: int) -> bool:
