@@ -113,3 +113,14 @@ async def test_every_route_of_a_plugin_is_walked(walked: Walked) -> None:
     assert {route.partition(" ")[0] for route in routes} == {
         "GET", "POST", "PATCH", "DELETE", "PUT", "WEBSOCKET", "MOUNT"
     }  # fmt: skip
+
+
+async def test_rows_are_seeded_anew_after_a_walk_that_has_changed_some_and_only_then(walked: Walked) -> None:
+    reads, deletes = walked(f"GET {AT}"), walked(f"DELETE {AT}/{{id}}")
+    seedings = []
+    for one in (reads, reads, deletes, reads):
+        await one.assert_isolated()
+        seedings.append(one.harness.seedings)
+    first = seedings[0]
+
+    assert seedings == [first, first, first, first + 1]

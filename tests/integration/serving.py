@@ -5,13 +5,14 @@ from __future__ import annotations
 import signal
 import socket
 import subprocess
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from http import HTTPStatus
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import urlopen
+
+from vinc_testing.embedded.process import wait_until
 
 SECONDS = 60
 
@@ -31,18 +32,12 @@ def serving(words: Sequence[str | Path], port: int, *, cwd: Path, environ: Mappi
             list(map(str, words)), cwd=cwd, env=dict(environ), stdout=written, stderr=subprocess.STDOUT
         )
     try:
-        wait_for(lambda: child.poll() is not None or answers(port))
+        wait_until(lambda: child.poll() is not None or answers(port), SECONDS)
         assert answers(port), output.read_text()
         yield output
     finally:
         child.send_signal(signal.SIGTERM)
         child.wait(SECONDS)
-
-
-def wait_for(happened: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + SECONDS
-    while not happened() and time.monotonic() < deadline:
-        time.sleep(0.05)
 
 
 def answers(port: int) -> bool:

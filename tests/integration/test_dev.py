@@ -8,8 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +16,8 @@ from tempfile import TemporaryDirectory
 from urllib.request import Request, urlopen
 
 import pytest
+
+from vinc_testing.embedded.process import wait_until
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 120  # a machine that does other things as well
@@ -49,7 +50,7 @@ class Checkout:
             )
         self.started.append(child)
         up = Up(child, output)
-        assert wait_for(lambda: child.poll() is not None or "Stop " in up.said), up.said
+        assert wait_until(lambda: child.poll() is not None or "Stop " in up.said, SECONDS), up.said
         assert child.poll() is None, up.said
         return up
 
@@ -82,13 +83,6 @@ class Up:
     def end(self, number: signal.Signals) -> int:
         self.child.send_signal(number)
         return self.child.wait(SECONDS)
-
-
-def wait_for(happened: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + SECONDS
-    while not happened() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return happened()
 
 
 def is_gone(pid: int) -> bool:
@@ -126,8 +120,9 @@ def copied() -> Iterator[Checkout]:
         ):
             shutil.copy(ROOT / name, path)
         shutil.copytree(ROOT / "development", path / "development")
-        (path / "kernel").mkdir()
-        shutil.copy(ROOT / "kernel" / "pyproject.toml", path / "kernel")
+        for name in ("kernel", "migrations", "testing"):
+            (path / name).mkdir()
+            shutil.copy(ROOT / name / "pyproject.toml", path / name)
         environ = {
             name: value for name, value in os.environ.items() if not name.startswith(("VINC_", "PYTEST_", "PYTHON"))
         }
@@ -157,9 +152,13 @@ def checkout() -> Iterator[Checkout]:
 
 @pytest.fixture(scope="module")
 def served() -> Iterator[tuple[Checkout, Up]]:
-    """A checkout in which `./dev up` runs, for tests that only look."""
+    """A checkout in which `./dev up` runs, for tests that only look; SIGTERM ends all of it."""
     with copied() as checkout:
-        yield checkout, checkout.up("--host", "0.0.0.0")
+        up = checkout.up("--host", "0.0.0.0")
+        pids = checkout.pids
+        yield checkout, up
+        assert up.end(signal.SIGTERM) == 0
+        assert all(map(is_gone, pids))
 
 
 @pytest.mark.parametrize(("words", "code"), [([], 2), (["nonsense"], 2), (["--help"], 0)])
@@ -262,29 +261,24 @@ def test_psql_finds_the_data_while_up_runs_and_after_ctrl_c_has_ended_everything
     assert not (checkout.path / ".vinc" / "postgres" / "server.pid").exists()
 
 
-def test_up_after_kill_9_takes_over_the_servers_and_ends_the_old_service(checkout: Checkout) -> None:
+def test_up_after_kill_9_takes_over_the_servers_and_ends_the_old_service_and_says_when_the_new_one_has_ended(
+    checkout: Checkout,
+) -> None:
     first = checkout.up()
     postgres, valkey, service = checkout.pids
     first.end(signal.SIGKILL)
     second = checkout.up()
     now = checkout.pids
-    code = second.end(signal.SIGTERM)
 
     assert now[:2] == [postgres, valkey]
     assert now[2] != service
     assert is_gone(service)
-    assert code == 0
+
+    os.kill(now[2], signal.SIGKILL)
+
+    assert second.child.wait(SECONDS) == 1
+    assert "the service has ended by itself" in second.said
     assert all(map(is_gone, now))
-
-
-def test_up_says_when_the_service_has_ended_and_stops_the_rest(checkout: Checkout) -> None:
-    up = checkout.up()
-    pids = checkout.pids
-    os.kill(pids[2], signal.SIGKILL)
-
-    assert up.child.wait(SECONDS) == 1
-    assert "the service has ended by itself" in up.said
-    assert all(map(is_gone, pids))
 
 
 @pytest.mark.parametrize(("number", "name", "log"), [(0, "PostgreSQL", "postgres"), (1, "Valkey", "valkey")])

@@ -12,7 +12,7 @@ from collections.abc import Callable, Generator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from time import monotonic, sleep
+from time import sleep
 
 import httpx
 import pytest
@@ -20,8 +20,10 @@ import pytest
 from vinc_testing import Database, Servers
 from vinc_testing.databases import environment
 from vinc_testing.embedded.postgres import start_postgres
+from vinc_testing.embedded.process import wait_until
 
 from ..credentials import credentials
+from .serving import free_port
 
 ROOT = Path(__file__).parents[2]
 VINC = str(Path(sys.executable).with_name("vinc"))
@@ -30,25 +32,9 @@ UVICORN = str(Path(sys.executable).with_name("uvicorn"))
 Serving = Callable[..., AbstractContextManager[httpx.Client]]
 
 
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
-
-
 def run(*command: str, **environ: str) -> subprocess.CompletedProcess[str]:
     environ = {key: value for key, value in os.environ.items() if not key.startswith("VINC_")} | environ
     return subprocess.run(command, env=environ, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
-
-
-def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
-    deadline = monotonic() + seconds
-    while monotonic() < deadline:
-        if condition():
-            return True
-        sleep(0.05)
-    return False
 
 
 def answers(client: httpx.Client, path: str, status: int) -> bool:
@@ -103,8 +89,8 @@ def serving(log: Path, command: list[str], environ: Mapping[str, str]) -> Genera
 
 @pytest.mark.parametrize(
     "command",
-    [[VINC, "serve"], [VINC, "serve", "--workers", "2"], [UVICORN, "vinc_kernel.main:app", "--workers", "2"]],
-    ids=["one worker", "two workers", "uvicorn"],
+    [[VINC, "serve", "--workers", "2"], [UVICORN, "vinc_kernel.main:app", "--workers", "2"]],
+    ids=["vinc", "uvicorn"],
 )
 def test_it_serves_a_tenant_out_of_the_database(
     command: list[str], settings: Mapping[str, str], tmp_path: Path
@@ -162,11 +148,12 @@ def test_one_structured_line_a_request_with_nothing_that_the_caller_sent(
 ) -> None:
     sent = credentials("canary-subject;viewer;acme") | {"X-Request-ID": "trace-1", "X-Other": "canary-header"}
     with serving(tmp_path / "log", [VINC, "serve"], settings) as client:
-        client.get("/api/v1/tenants/me?canary=query", headers=sent)
+        answer = client.get("/api/v1/tenants/me?canary=query", headers=sent)
         client.get("/canary-path%0d%0aforged", headers={"X-Request-ID": "trace-2"})
     lines = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
     known, unknown = (next(one for one in lines if one.get("request_id") == f"trace-{i}") for i in (1, 2))
 
+    assert answer.json()["slug"] == "acme"
     assert (known["method"], known["route"], known["status"]) == ("GET", "/api/v1/tenants/me", 200)
     assert (known["plugin"], unknown["plugin"]) == ("tenants", "kernel")
     assert (unknown["route"], unknown["tenant"]) == ("(none)", "vinc")
@@ -200,17 +187,17 @@ def test_readiness_goes_and_comes_back_with_the_database(
         server.stop()
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
 @pytest.mark.parametrize(
-    ("wrong", "line"),
+    ("wrong", "line", "workers"),
     [
-        ({"VINC_DATABASE_URL": "postgresql://canary-user:canary-word@127.0.0.1:1/x"}, "PostgreSQL at 127.0.0.1:1"),
-        ({"VINC_DB_POOL_SIZE": "canary"}, "vinc: VINC_DB_POOL_SIZE (environment)"),
-        ({"VINC_ENV": "production"}, "vinc: VINC_ENV (environment)"),
-        ({"VINC_PLUGINS_FILE": "nowhere.toml"}, "vinc: nowhere.toml: there is no such file"),
-        ({"VINC_DATABASE_URL": ""}, "VINC_DATABASE_URL"),
+        ({"VINC_DATABASE_URL": "postgresql://canary-user:canary-word@127.0.0.1:1/x"}, "PostgreSQL at 127.0.0.1:1", "1"),
+        ({"VINC_DATABASE_URL": "postgresql://canary-user:canary-word@127.0.0.1:1/x"}, "PostgreSQL at 127.0.0.1:1", "2"),
+        ({"VINC_DB_POOL_SIZE": "canary"}, "vinc: VINC_DB_POOL_SIZE (environment)", "2"),
+        ({"VINC_ENV": "production"}, "vinc: VINC_ENV (environment)", "1"),
+        ({"VINC_PLUGINS_FILE": "nowhere.toml"}, "vinc: nowhere.toml: there is no such file", "1"),
+        ({"VINC_DATABASE_URL": ""}, "VINC_DATABASE_URL", "1"),
     ],
-    ids=["no server", "wrong setting", "wrong environment", "no manifest", "no database"],
+    ids=["no server", "no server, two workers", "wrong setting", "wrong environment", "no manifest", "no database"],
 )
 def test_what_stops_the_start_is_one_line_and_exit_code_1(
     settings: Mapping[str, str], wrong: dict[str, str], line: str, workers: str

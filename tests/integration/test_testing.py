@@ -4,15 +4,16 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from time import monotonic, perf_counter, sleep
+from time import perf_counter
 
 import psycopg
 import pytest
 from httpx import AsyncClient
 
 from vinc_testing import ClientAs, Database, Servers
+from vinc_testing.embedded.process import wait_until
 from vinc_testing.servers import conninfo
 
 # What a plugin's author writes, in a directory of their own.
@@ -69,6 +70,7 @@ def theirs(tmp_path: Path) -> Path:
     """A directory with tests of a stranger's, as another company would write them."""
     (tmp_path / "test_theirs.py").write_text(THEIRS)
     (tmp_path / "pytest.ini").write_text(CONFIGURATION)
+    (tmp_path / "plugins.toml").write_text("[plugins.tenants]\n")
     return tmp_path
 
 
@@ -84,20 +86,20 @@ def test_workers_share_a_server_that_was_lent_and_leave_nothing_on_it(theirs: Pa
     )
 
     assert "4 passed" in run.stdout, run.stdout
-    assert wait_for(lambda: databases_and_roles(vinc_servers) <= before)
+    assert wait_until(lambda: databases_and_roles(vinc_servers) <= before, SECONDS_TO_END)
 
 
 def test_servers_are_gone_when_a_run_is_killed(theirs: Path) -> None:
     environ = without_xdist({**os.environ, "LINGER": "60"})
     with subprocess.Popen(command(0), cwd=theirs, env=environ, stdout=subprocess.DEVNULL) as run:
         try:
-            assert wait_for(lambda: any(theirs.glob("server-*")), SECONDS_TO_START)
+            assert wait_until(lambda: any(theirs.glob("server-*")), SECONDS_TO_START)
             addresses = {file.read_text() for file in theirs.glob("server-*")}
         finally:
             run.send_signal(signal.SIGKILL)
 
     assert len(addresses) == 1
-    assert wait_for(lambda: not any(map(answers, addresses)))
+    assert wait_until(lambda: not any(map(answers, addresses)), SECONDS_TO_END)
 
 
 def without_xdist(environ: Mapping[str, str]) -> dict[str, str]:
@@ -119,10 +121,3 @@ def answers(address: str) -> bool:
     except psycopg.OperationalError:
         return False
     return True
-
-
-def wait_for(happened: Callable[[], bool], seconds: float = SECONDS_TO_END) -> bool:
-    deadline = monotonic() + seconds
-    while not happened() and monotonic() < deadline:
-        sleep(0.1)
-    return happened()

@@ -167,10 +167,16 @@ def callers_of_both(port: int, count: int) -> Iterator[list[Caller]]:
         yield made
 
 
-def test_both_workers_serve_both_tenants_their_own_rows_and_prepare_nothing(installation: Installation) -> None:
+@pytest.fixture(scope="module")
+def pooler_alone(installation: Installation) -> Iterator[Running]:
+    with installation.serving() as running:
+        yield running
+
+
+def test_both_workers_serve_both_tenants_their_own_rows_and_prepare_nothing(pooler_alone: Running) -> None:
+    running = pooler_alone
     written = {tenant: {f"{tenant}-{number}" for number in range(5)} for tenant in TENANTS}
     with (
-        installation.serving() as running,
         callers_of_both(running.port, CALLERS) as callers,
         ThreadPoolExecutor(CALLERS) as threads,
     ):
@@ -191,15 +197,19 @@ def test_both_workers_serve_both_tenants_their_own_rows_and_prepare_nothing(inst
     assert set(prepared.values()) == {0}
 
 
-@pytest.mark.parametrize("with_redis", [True, False], ids=["redis", "poll alone"])
-def test_a_suspended_tenant_is_refused_by_both_workers_soon(
-    installation: Installation, vinc_servers: Servers, *, with_redis: bool
-) -> None:
-    acme = f"/tenants/{installation.ids['acme']}"
-    with (
-        installation.serving(**({"VINC_REDIS_URL": vinc_servers.redis} if with_redis else {})) as running,
-        callers_of_both(running.port, 2) as callers,
-    ):
+# How a worker hears of another's change: by Redis, or by polling PostgreSQL through the pooler.
+def test_a_suspended_tenant_is_refused_by_both_workers_soon(pooler_alone: Running, installation: Installation) -> None:
+    suspends(pooler_alone.port, installation.ids["acme"])
+
+
+def test_with_redis_too(installation: Installation, vinc_servers: Servers) -> None:
+    with installation.serving(VINC_REDIS_URL=vinc_servers.redis) as running:
+        suspends(running.port, installation.ids["acme"])
+
+
+def suspends(port: int, tenant: str) -> None:
+    acme = f"/tenants/{tenant}"
+    with callers_of_both(port, 2) as callers:
         members = {one.worker: one for one in callers}.values()
         assert callers[0].ask("POST", f"{acme}/suspend", "acme", role="super_admin")[0] == 200
         suspended = until_all(members, 403)

@@ -22,20 +22,29 @@ from .serving import free_port, serving
 
 SHIPPED = {
     "kernel": "vinc_kernel",
+    "migrations": "vinc_migrations",
+    "testing": "vinc_testing",
     "plugins/health": "vinc_health",
     "plugins/tenants": "vinc_tenants",
     "examples/acme-invoices": "acme_invoices",
 }
-MIGRATIONS = {
-    "vinc_kernel": {"env.py", "script.py.mako"},
-    "vinc_health": set[str](),
-    "vinc_tenants": {"versions/4d1f0c6a9b27_tenants.py"},
+OTHERS = ("vinc_migrations", "vinc_testing", "vinc_tenants", "acme_invoices")
+CARRIED = {
+    "vinc_migrations": {"env.py", "script.py.mako"},
+    "vinc_tenants": {"migrations/versions/4d1f0c6a9b27_tenants.py"},
     "acme_invoices": {
-        "versions/8c2d5e71a0f4_invoices.py",
-        "versions/f3a9b60c7d18_recorded.py",
-        "versions/1be47d95c2a6_due.py",
+        "migrations/versions/8c2d5e71a0f4_invoices.py",
+        "migrations/versions/f3a9b60c7d18_recorded.py",
+        "migrations/versions/1be47d95c2a6_due.py",
     },
 }
+# What a project that has nothing to do with Vinc says, beside a kernel that is installed by chance.
+STRANGERS = """
+import sys
+
+def test_there_is_no_vinc():
+    assert [name for name in sys.modules if "vinc" in name] == []
+"""
 ADMIN = credentials("alice;wholesale_admin;acme") | {"Content-Type": "application/json"}
 
 
@@ -68,43 +77,53 @@ def away() -> Iterator[Path]:
 def test_a_wheel_carries_its_types_and_migrations_and_no_tests(wheels: dict[str, Path], package: str) -> None:
     with ZipFile(wheels[package]) as wheel:
         files = {name for name in wheel.namelist() if ".dist-info/" not in name}
-    migrations = {name.partition("/migrations/")[2] for name in files if f"{package}/migrations/" in name}
 
     assert {name.partition("/")[0] for name in files} == {package}
     assert f"{package}/py.typed" in files
-    assert migrations >= MIGRATIONS[package]
+    assert {f"{package}/{name}" for name in CARRIED.get(package, ())} <= files
     assert [name for name in files if "tests/" in name or "test_" in name or "conftest" in name] == []
 
 
 def test_kernel_and_a_strangers_plugin_run_outside_of_the_repository(
     wheels: dict[str, Path], away: Path, vinc_servers: Servers
 ) -> None:
-    made = new_environment(away / "v", "testing")
-    ours = [f"{wheels['vinc_kernel']}[testing]", str(wheels["vinc_tenants"]), str(wheels["acme_invoices"])]
-    installed(made, away, ours)
+    made = new_environment(away / "v")
+    install(made, away, wheels["vinc_kernel"])
+    pytest_knows_nothing_of_it(made, away)
+    install(made, away, *(wheels[name] for name in OTHERS))
+    nothing_comes_from_anywhere_else(made, away)
     made.variables |= settings(vinc_servers, "wheels")
     (away / "plugins.toml").write_text("[plugins.tenants]\n[plugins.invoices]\n")
 
-    assert "acme-invoices" in said(made, away, "vinc", "plugins")
     assert "2 of 2 plugins are ready" in said(made, away, "vinc", "check")
     said(made, away, "vinc", "db", "init", "--admin-url", vinc_servers.postgres)
     assert "3 histories are up to date" in said(made, away, "vinc", "db", "upgrade")
     assert said(made, away, "vinc", "db", "check") == "database, histories and models are equal\n"
     assert "added the tenant acme" in said(made, away, "vinc", "tenants", "demo")
     serves_invoices(made, away)
-    assert said(made, away, "vinc", "invoices", "remind", "acme", "--days", "29") == "0 reminders printed\n"
     its_own_tests_pass(made, away)
 
 
-def installed(made: Environment, away: Path, ours: list[str]) -> None:
-    """Install the wheels, and see that nothing comes from anywhere else."""
+def install(made: Environment, away: Path, *ours: Path) -> None:
     said(made, away, "pip", "install", "--quiet", "--constraint", str(ROOT / "constraints.txt"), *ours)
+
+
+def pytest_knows_nothing_of_it(made: Environment, away: Path) -> None:
+    """The kernel alone changes no run of pytest."""
+    folder = away / "strangers"
+    folder.mkdir()
+    (folder / "test_strangers.py").write_text(STRANGERS)
+
+    assert "1 passed" in said(made, folder, "pytest", "-q")
+
+
+def nothing_comes_from_anywhere_else(made: Environment, away: Path) -> None:
     said(made, away, "pip", "check")
-    packages = "acme_invoices", "vinc_kernel", "vinc_tenants"
+    packages = "vinc_kernel", *OTHERS
     where = f"import {', '.join(packages)}; print({', '.join(f'{name}.__file__' for name in packages)})"
     files = said(made, away, made.python, "-c", where).split()
 
-    assert [Path(file).parents[1] for file in files] == [made.packages] * 3
+    assert [Path(file).parents[1] for file in files] == [made.packages] * len(packages)
 
 
 def settings(servers: Servers, name: str) -> dict[str, str]:

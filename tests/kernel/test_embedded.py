@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,7 +13,7 @@ import pytest
 from redis import Redis
 
 from vinc_testing.embedded.postgres import PostgresServer, start_postgres
-from vinc_testing.embedded.process import ServerNotStarted, cure_of, last_line
+from vinc_testing.embedded.process import ServerNotStarted, cure_of, last_line, wait_until
 from vinc_testing.embedded.valkey import ValkeyServer, start_valkey
 
 IS_ROOT = os.geteuid() == 0
@@ -63,13 +62,6 @@ def is_gone(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     except FileNotFoundError:
         return True
-
-
-def wait_for(happened: Callable[[], bool], seconds: float = 10) -> bool:
-    deadline = time.monotonic() + seconds
-    while not happened() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return happened()
 
 
 def modes(*paths: Path) -> dict[Path, tuple[int, int, int]]:
@@ -169,7 +161,7 @@ def test_an_adopted_postgres_is_found_by_its_own_lock_too(place: Path, stopping:
 def test_throw_away_servers_die_with_a_killed_starter(place: Path) -> None:
     pids = killed_starter(place, "dies")
 
-    assert wait_for(lambda: all(map(is_gone, pids)))
+    assert wait_until(lambda: all(map(is_gone, pids)), 10)
 
 
 def test_a_pid_that_is_a_strangers_by_now_is_forgotten_and_the_stranger_lives(place: Path, stopping: Stopping) -> None:
@@ -193,7 +185,7 @@ def test_a_killed_server_starts_again(place: Path, stopping: Stopping) -> None:
     stopping(first)
     ask(first, "create table kept as select 42 as answer")
     os.kill(first.pid, signal.SIGKILL)
-    assert wait_for(lambda: not first.is_alive())
+    assert wait_until(lambda: not first.is_alive(), 10)
     second = start_postgres(place / "postgres")
     stopping(second)
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from anyio.from_thread import BlockingPortal
 from fastapi.routing import APIRoute
 from starlette.routing import Mount
 
@@ -54,14 +54,14 @@ def route_name(method: str, endpoint: Endpoint) -> str:
 class Harness:
     """One started application on one database. Both, and the two tenants, are shared by the walks of many routes.
 
-    The application lives on the loop of `runner`, which outlasts the loop of a single test.
+    The application lives on the event loop of `portal`, in a thread of its own: it outlasts the loop of a single test,
+    and never stops within a transaction.
     """
 
-    runner: asyncio.Runner
+    portal: BlockingPortal
     app: Application
     database: Database
     log: StatementLog
-    stack: AsyncExitStack
     clients: dict[tuple[str, str], Client] = field(default_factory=dict)
     seeded: tuple[Tenants, Rows] | None = None
     seedings: int = 0
@@ -81,7 +81,8 @@ class Harness:
         the same, whatever was walked before it.
         """
         if self.seeded is None or self.seeded[1] != all_rows(self.database):
-            self.database.clear()
+            # In a thread: it waits for transactions of the application, which go on meanwhile.
+            await asyncio.to_thread(self.database.clear)
             # Other names each time: what the application caches of the tenants before does not apply to these.
             self.seedings += 1
             tenants = await self.seed(OURS), await self.seed(THEIRS)
@@ -93,8 +94,16 @@ class Harness:
     async def seed(self, whose: str) -> TenantData:
         slug = f"walk-{whose}-{self.seedings}"
         tenant = TenantData(id=(await self.add_tenant(slug)).id, slug=slug, mark=f"{whose.removesuffix('s')}mark7c1e")
+        await self.sign_in(tenant)
         await self.seeder.seed(tenant, self.send)
         return tenant
+
+    async def sign_in(self, tenant: TenantData) -> None:
+        """Send any request: whoever stores who has been here does so now, and not in the middle of a walk."""
+        for one in self.operations.values():
+            if one.method == "GET" and not one.endpoint.requirement.public and not one.template.parameters:
+                await self.send(tenant, one, Request(method="GET", path=one.template.path))
+                break
 
     async def add_tenant(self, slug: str) -> Tenant:
         directory = self.app.runtime.registry.find(TenantDirectory)
@@ -134,7 +143,6 @@ class Harness:
             if tenant:
                 headers[self.tenant_header] = tenant
             http = client_of(self.app, self.prefix, headers)
-            self.stack.push_async_callback(http.aclose)
             self.clients[role, tenant] = Client(http, self.log)
         return self.clients[role, tenant]
 

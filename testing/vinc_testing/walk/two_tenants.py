@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Generator, Mapping
-from contextlib import AsyncExitStack, ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
+
+from anyio.from_thread import start_blocking_portal
 
 from ..running import started
 from .checks import IsolationCheck
@@ -55,20 +57,14 @@ class SharedHarness:
 @contextmanager
 def running(create_app: CreateApp, database: Database, url: str) -> Generator[Harness]:
     """Start the application, and stop it at the end of the block; it reaches `url` through the proxy."""
-    with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
-        stack = AsyncExitStack()
-
-        async def start() -> Harness:
-            log = await stack.enter_async_context(log_statements(url))
-            # The direct URL is for what is polled twice a second, whoever sends requests or not.
-            app = create_app({"VINC_DATABASE_URL": log.url, "VINC_DATABASE_DIRECT_URL": url})
-            await stack.enter_async_context(started(app))
-            return Harness(runner=runner, app=app, database=database, log=log, stack=stack)
-
-        try:
-            yield runner.run(start())
-        finally:
-            runner.run(stack.aclose())
+    with start_blocking_portal() as portal, portal.wrap_async_context_manager(log_statements(url)) as log:
+        # The direct URL is for what is polled twice a second, whoever sends requests or not.
+        app = create_app({"VINC_DATABASE_URL": log.url, "VINC_DATABASE_DIRECT_URL": url})
+        with portal.wrap_async_context_manager(started(app)):
+            harness = Harness(portal=portal, app=app, database=database, log=log)
+            yield harness
+            for client in harness.clients.values():
+                portal.call(client.http.aclose)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +79,7 @@ class TwoTenants:
 
         Raises NotDescribed, or NotExercised, for a route that cannot be called: each says how to describe it.
         """
-        findings = await asyncio.to_thread(self.harness.runner.run, self.findings())
+        findings = await asyncio.to_thread(self.harness.portal.call, self.findings)
         if findings:
             raise AssertionError("\n".join(f"{self.route}: {finding}" for finding in dict.fromkeys(findings)))
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Generator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
+import pytest_asyncio
 from httpx import AsyncClient
 from psycopg import sql
 
@@ -66,24 +68,33 @@ def default_of(column: Any) -> Any:
     return getattr(value, "name", value)
 
 
-@pytest.fixture
-def environ(vinc_servers: Servers, vinc_database: Database, vinc_worker: str) -> dict[str, str]:
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The tests of a module run on one event loop: the application, which they share, lives on it."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents and pytest_asyncio.is_async_test(item):
+            item.add_marker(pytest.mark.asyncio(loop_scope="module"), append=False)
+
+
+@pytest.fixture(scope="module")
+def environ(vinc_servers: Servers, vinc_worker_database: Database, vinc_worker: str) -> dict[str, str]:
     """The settings of an application on this worker's database."""
-    return pointing_at(vinc_servers, vinc_database.name, vinc_worker)
+    return pointing_at(vinc_servers, vinc_worker_database.name, vinc_worker)
 
 
-@pytest.fixture
-def items(vinc_servers: Servers, vinc_database: Database) -> Generator[Database]:
-    """The database with the plugin's table in it, empty."""
-    with shelf.tables(vinc_database, vinc_servers.prefix):
-        yield vinc_database
-
-
-@pytest.fixture
-async def shop(environ: dict[str, str], items: Database) -> AsyncGenerator[Shop]:
-    """The application, started."""
-    with shelf.installed() as plugin:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared_shop(
+    environ: dict[str, str], vinc_servers: Servers, vinc_worker_database: Database
+) -> AsyncGenerator[Shop]:
+    """The application, started, on the database with the plugin's table in it."""
+    with shelf.tables(vinc_worker_database, vinc_servers.prefix), shelf.installed() as plugin:
         settings, _ = read_settings(Sources(environ))
         app = create_app(settings, Sources(environ), plugins=[plugin_of(TENANTS, tenants), plugin])
         async with started(app):
-            yield Shop(app, items, app.runtime.registry.services[TenantDirectory])  # type: ignore[arg-type]  # the stand-in's
+            yield Shop(app, vinc_worker_database, app.runtime.registry.services[TenantDirectory])  # type: ignore[arg-type]  # the stand-in's
+
+
+@pytest.fixture
+def shop(shared_shop: Shop, vinc_database: Database) -> Shop:
+    """The application, and nothing in its tables."""
+    vinc_database.admin.execute("truncate shelf_item")
+    return shared_shop
