@@ -10,11 +10,11 @@ import pytest
 from vinc_identity.commands import people as commands
 from vinc_identity.contracts import Profile, ProviderUnavailable, ProviderUser
 from vinc_identity.errors import Refused
-from vinc_identity.service import telling
+from vinc_identity.service import provider_sync
 from vinc_kernel import App
 from vinc_testing import Database
 
-from .conftest import ISSUER, FakeProvider, SignIn, due_again, row_of
+from .conftest import ISSUER, FakeProvider, SignIn, expire_leases, row_of
 
 EMAIL = "root@vinc.example"
 Printed = pytest.CaptureFixture[str]
@@ -55,7 +55,7 @@ async def test_a_super_admin_is_made_and_gets_a_link_once(
 
 
 async def test_where_the_provider_sends_mails_it_says_so(app: App, provider: FakeProvider, capsys: Printed) -> None:
-    provider.mails = True
+    provider.sends_mail = True
 
     assert "a mail was sent" in await create(app, capsys)
 
@@ -129,32 +129,32 @@ async def test_one_who_was_at_work_is_out_before_becoming_a_super_admin_who_is_n
     await working.id()
     await create(app, capsys, email=alice.profile.email, activate=False)
 
-    assert (await working.me()).status_code == 401
+    assert await working.status() == 401
     assert [call[0] for call in provider.calls] == ["disable", "end", "update"]
 
 
 async def test_without_the_provider_nothing_is_half_done_that_a_second_run_does_not_end(
     app: App, provider: FakeProvider, vinc_database: Database, capsys: Printed
 ) -> None:
-    provider.away = True
+    provider.down = True
     with pytest.raises(ProviderUnavailable):
         await create(app, capsys, activate=False)
-    provider.away = False
+    provider.down = False
     asked = 0
 
     async def fail_later() -> None:
         nonlocal asked
         asked += 1
-        provider.away = asked > 3  # find and create answer, and then nothing does
+        provider.down = asked > 3  # find and create answer, and then nothing does
 
     provider.before = fail_later
     with pytest.raises(Refused, match="try again later"):
         await create(app, capsys, activate=False)
     assert {one.profile.role for one in provider.users.values()} == {""}
-    provider.before, provider.away = None, False
-    due_again(vinc_database)
+    provider.before, provider.down = None, False
+    expire_leases(vinc_database)
     await create(app, capsys, activate=False)
-    await telling.tell_all(app)
+    await provider_sync.sync_due(app)
     (made,) = provider.users.values()
 
     assert (made.profile.role, made.enabled) == ("super_admin", False)
@@ -178,8 +178,8 @@ async def test_what_is_wrong_is_said_in_one_line_before_anything_is_done(
     assert provider.users == {}
 
 
-async def test_without_any_provider_the_line_says_what_to_enable(app: App, sign_in: SignIn, capsys: Printed) -> None:
-    app._runtime.registry.withdraw("provider")
+@pytest.mark.parametrize("override_provider", [None])
+async def test_without_any_provider_the_line_says_what_to_enable(app: App, capsys: Printed) -> None:
     with pytest.raises(Refused, match="vinc plugins enable keycloak"):
         await create(app, capsys)
     with pytest.raises(Refused, match="neither here nor"):
@@ -199,7 +199,7 @@ async def test_people_are_named_by_id_and_by_address_and_listed(
         (commands.end_sessions, "alice@acme.example"),
     ):
         await command(app, person)
-        seen += [(await one.me()).status_code for one in (alice, sign_in())]
+        seen += [await one.status() for one in (alice, sign_in())]
     told = capsys.readouterr().out.splitlines()
     await commands.list(app)
     (head, row) = capsys.readouterr().out.splitlines()
@@ -208,7 +208,7 @@ async def test_people_are_named_by_id_and_by_address_and_listed(
     assert [line.partition(f"{principal} ")[2] for line in told] == [
         "is disabled",
         "is enabled",
-        "has no session any more",
+        "is signed out everywhere",
     ]
     assert head.split() == ["kind", "principal", "id", "role", "tenant", "state", "last", "seen", "issuer"]
     assert row.split() == ["person", "alice@acme.example", str(principal), "active", "never", ISSUER]
@@ -218,7 +218,7 @@ async def test_what_the_provider_does_not_know_yet_is_said(
     app: App, sign_in: SignIn, provider: FakeProvider, capsys: Printed
 ) -> None:
     principal = await sign_in().id()
-    provider.away = True
+    provider.down = True
     await commands.disable(app, str(principal))
 
     assert "could not be told yet" in capsys.readouterr().out
@@ -228,7 +228,7 @@ async def test_a_list_says_of_whom_the_provider_has_still_to_be_told(
     app: App, sign_in: SignIn, provider: FakeProvider, capsys: Printed
 ) -> None:
     people = [str(await sign_in(one).id()) for one in ("alice", "bob")]
-    provider.away = True
+    provider.down = True
     await commands.disable(app, people[0])
     await commands.end_sessions(app, people[1])
     capsys.readouterr()
@@ -247,7 +247,7 @@ async def test_somebody_who_never_came_can_be_disabled_by_address(
     await commands.disable(app, alice.profile.email)
 
     assert not provider.users["alice"].enabled
-    assert (await sign_in().me()).status_code == 401
+    assert await sign_in().status() == 401
 
 
 async def test_an_address_that_only_tokens_claim_names_nobody(
@@ -267,12 +267,12 @@ async def test_while_the_provider_is_away_an_address_is_refused_with_the_ids_tha
 ) -> None:
     alice = sign_in(email="alice@acme.example")
     principal = await alice.id()
-    provider.away = True
+    provider.down = True
     with pytest.raises(Refused, match=f"nothing has changed.*without the provider: {principal}"):
         await commands.disable(app, "alice@acme.example")
     await commands.disable(app, str(principal))
 
-    assert (await alice.me()).status_code == 401
+    assert await alice.status() == 401
     assert row_of(vinc_database, "alice", "disabled") == (True,)
 
 

@@ -1,4 +1,4 @@
-"""What goes wrong with principals, and how it is answered."""
+"""The errors of this plugin."""
 
 from vinc_kernel import Conflict, VincError
 
@@ -8,7 +8,7 @@ class SessionsNotEndable(Conflict):
 
 
 class DisablesItself(Conflict):
-    """Nobody disables themselves: let somebody else do it."""
+    """Nobody can disable themselves: ask somebody else to do it."""
 
 
 class Refused(VincError):
