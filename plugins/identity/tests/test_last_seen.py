@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from time import time
 
 import pytest
 
@@ -84,11 +83,11 @@ async def test_what_cannot_be_written_is_written_with_the_next(
             await last_seen.write(app)
     finally:
         vinc_database.admin.execute("alter table identity_away rename to identity_principal")
-    later = time() + 100
+    later = app.now() + timedelta(seconds=100)
     stored.last_seen[alice] = later
     await last_seen.write(app)
 
-    assert seen_at(vinc_database) == datetime.fromtimestamp(later, UTC)
+    assert seen_at(vinc_database) == later
     assert seen_at(vinc_database, "bob") is not None
     assert row_of(vinc_database, "bob", "email") == ("robert@acme.example",)
 

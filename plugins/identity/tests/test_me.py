@@ -72,12 +72,8 @@ async def test_somebody_who_comes_for_the_first_time_many_times_at_once_is_remem
 
     assert len({one.id for one in principals if one}) == 1
     assert None not in principals
-    assert row_of(vinc_database, "alice", "kind, email, generation, provider_generation") == (
-        "person",
-        "a@b.example",
-        4,
-        4,
-    )
+    columns = "kind, email, generation, provider_generation"
+    assert row_of(vinc_database, "alice", columns) == ("person", "a@b.example", 4, 4)
 
 
 async def test_one_subject_of_two_issuers_is_two_principals(stored: StoredPrincipals) -> None:
@@ -93,9 +89,9 @@ async def test_one_subject_of_two_issuers_is_two_principals(stored: StoredPrinci
 async def test_the_same_token_is_answered_with_the_same_principal_and_another_with_its_own(
     stored: StoredPrincipals,
 ) -> None:
-    viewer, other = (Principal(subject="alice", role=role, issuer=ISSUER) for role in ("viewer", "agent"))
+    viewer, agent = (Principal(subject="alice", role=role, issuer=ISSUER) for role in ("viewer", "agent"))
     await stored.resolve(viewer)
-    first, again, third = [await stored.resolve(one) for one in (viewer, viewer, other)]
+    first, again, third = [await stored.resolve(one) for one in (viewer, viewer, agent)]
 
     assert first is again
     assert third is not None
@@ -115,9 +111,7 @@ async def test_a_token_without_a_subject_is_401_and_remembered_of_nobody(
     sign_in: SignIn, vinc_database: Database
 ) -> None:
     """Threats T13."""
-    answer = await sign_in(sub=None).me()
-
-    assert answer.status_code == 401
+    assert await sign_in(sub=None).status() == 401
     assert vinc_database.admin.execute("select count(*) from identity_principal").fetchall() == [(0,)]
 
 

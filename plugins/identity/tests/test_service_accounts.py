@@ -37,8 +37,8 @@ WRONG: dict[str, list[object]] = {
 
 
 async def create(app: App, **more: object) -> None:
-    given = {"name": "billing", "tenant": "acme", "role": "supplier_admin", "expires": NEXT_YEAR, **more}
-    await commands.create(app, **given)  # type: ignore[arg-type]  # each of its type, or wrong on purpose
+    values = {"name": "billing", "tenant": "acme", "role": "supplier_admin", "expires": NEXT_YEAR, **more}
+    await commands.create(app, **values)  # type: ignore[arg-type]  # each of its type, or wrong on purpose
 
 
 @pytest.fixture(autouse=True)
@@ -61,12 +61,12 @@ async def test_a_registered_machine_comes_in_with_its_role_and_tenant(
     app: App, sign_in: SignIn, provider: FakeProvider, vinc_database: Database, capsys: Printed
 ) -> None:
     await create(app)
-    told = capsys.readouterr().out
+    output = capsys.readouterr().out
     profile = provider.users["billing"].profile
     me = (await sign_in("billing", profile.role, tuple(profile.tenants), **machine("billing")).me()).json()
 
-    assert told.count("secret of billing") == 1
-    assert "client id: billing\n" in told
+    assert output.count("secret of billing") == 1
+    assert "client id: billing\n" in output
     assert (me["kind"], me["role"], me["tenant"]["slug"]) == ("service", "wholesale_admin", "acme")
     assert row_of(vinc_database, "billing", "kind, name, role, expires_at") == (
         *("service", "billing", "wholesale_admin"),
@@ -78,7 +78,7 @@ async def test_an_expired_machine_is_refused_although_its_token_is_not(
     app: App, sign_in: SignIn, vinc_app: VincApp
 ) -> None:
     await create(app)
-    billing = sign_in("billing", **machine("billing", exp=2**53 - 1))
+    billing = sign_in("billing", **machine("billing"))
     before = await billing.status()
     vinc_app.clock.advance(days=365)
 
@@ -175,13 +175,13 @@ async def test_one_whose_registration_failed_is_deleted_by_name_and_made_anew(
     with pytest.raises(VincError):
         await create(app)
     vinc_database.admin.execute("alter table away rename to identity_principal")
-    with pytest.raises(Refused, match="vinc identity service-account delete billing removes it"):
+    with pytest.raises(Refused, match="vinc identity service-account delete billing deletes it"):
         await create(app)
     await commands.delete(app, "billing")
-    told = capsys.readouterr().out
+    output = capsys.readouterr().out
     await create(app)
 
-    assert "billing was not registered here" in told
+    assert "billing was not registered here" in output
     assert provider.calls == [("delete", "billing")]
     assert await sign_in("billing", **machine("billing")).status() == 200
 
@@ -205,12 +205,12 @@ async def test_a_new_secret_is_printed_once_and_ends_what_the_old_one_began(
     principal = await billing.id()
     capsys.readouterr()
     await commands.new_secret(app, "billing")
-    told = capsys.readouterr().out
+    output = capsys.readouterr().out
 
-    assert told.splitlines() == [
+    assert output.splitlines() == [
         "client id: billing",
         "secret: new secret of billing",
-        "nobody can show this secret again",
+        "this secret cannot be shown again",
         f"billing {principal} is signed out everywhere",
     ]
     assert provider.calls == [("secret", "billing"), ("end", "billing", 1)]
@@ -284,7 +284,7 @@ async def test_of_an_issuer_that_nobody_administers_it_is_deleted_here_alone(
     provider.issuer = ELSEWHERE
     await commands.delete(app, "billing")
 
-    assert f"{ISSUER}, which made it, is not looked after from here" in capsys.readouterr().out
+    assert f"{ISSUER}, which created it, is not managed from here" in capsys.readouterr().out
     assert provider.calls == []
     assert vinc_database.admin.execute("select count(*) from identity_principal").fetchall() == [(0,)]
 

@@ -92,9 +92,9 @@ async def test_while_the_provider_is_away_old_tokens_are_refused_and_new_ones_ar
     provider.down = False
     expire_leases(vinc_database)
     await provider_sync.sync_due(app)
-    shown = await boss.ask("GET", f"/identity/principals/{principal}")
+    principal_now = await boss.ask("GET", f"/identity/principals/{principal}")
     assert provider.calls == [("end", "alice", 2), ("enable", "alice")]
-    assert shown.json()["provider"] == "confirmed"
+    assert principal_now.json()["provider"] == "confirmed"
     assert [await one.status() for one in (alice, sign_in(), sign_in(vinc_generation=1))] == [401, 200, 401]
 
 
@@ -128,12 +128,8 @@ async def test_what_is_changed_while_the_provider_is_told_is_told_as_well(
 
     assert provider.calls == [("disable", "alice"), ("end", "alice", 1), ("enable", "alice")]
     assert (answer.json()["disabled"], answer.json()["provider"]) == (False, "confirmed")
-    assert row_of(
-        vinc_database, "alice", "disabled, provider_synced, generation, provider_generation, lease_expires_at"
-    ) == (
-        *(False, True, 1, 1),
-        None,
-    )
+    columns = "disabled, provider_synced, generation, provider_generation, lease_expires_at"
+    assert row_of(vinc_database, "alice", columns) == (False, True, 1, 1, None)
 
 
 async def test_while_the_provider_is_told_no_connection_is_held(
@@ -144,8 +140,8 @@ async def test_while_the_provider_is_told_no_connection_is_held(
     query = "select count(*) from pg_stat_activity where datname = current_database() and state like 'idle in %'"
 
     async def look() -> None:
-        ((found,),) = vinc_database.admin.execute(query).fetchall()
-        held.append(found)
+        ((count,),) = vinc_database.admin.execute(query).fetchall()
+        held.append(count)
 
     provider.before = look
     await change(boss, principal, "end-sessions")
@@ -259,13 +255,13 @@ async def test_somebody_unknown_is_404(boss: Caller, verb: str) -> None:
 async def test_all_but_the_platform_are_403(sign_in: SignIn, role: str, provider: FakeProvider) -> None:
     alice = sign_in(role=role)
     principal = await alice.id()
-    asked = [
+    responses = [
         *[await change(alice, one, verb) for one in (principal, uuid4()) for verb in VERBS],
         await alice.ask("GET", "/identity/principals"),
         await alice.ask("GET", f"/identity/principals/{principal}"),
     ]
 
-    assert {one.status_code for one in asked} == {403}
+    assert {one.status_code for one in responses} == {403}
     assert provider.calls == []
     assert await alice.status() == 200
 
@@ -311,11 +307,11 @@ async def test_of_an_issuer_that_nobody_administers_the_highest_number_counts(
 ) -> None:
     """Somebody else ends sessions there, and stamps what we have not counted."""
     provider.issuer = "urn:another"
-    numbers = (3, 4, 3, 4, 9, 4)
-    seen = [
-        await stored.resolve(Principal(subject="alice", role="", issuer=ELSEWHERE, claims={"vinc_generation": one}))
-        for one in numbers
+    tokens = [
+        Principal(subject="alice", role="", issuer=ELSEWHERE, claims={"vinc_generation": generation})
+        for generation in (3, 4, 3, 4, 9, 4)
     ]
+    seen = [await stored.resolve(one) for one in tokens]
 
     assert [one is not None for one in seen] == [True, True, False, True, True, False]
 
