@@ -64,7 +64,7 @@ def print_no_invite(result: people.SuperAdminResult, email: str) -> None:
 
 
 def print_invite(link: str | None) -> None:
-    echo("a mail with a link to choose a password was sent" if link is None else f"choose a password, once: {link}")
+    echo("a mail was sent with a link to choose a password" if link is None else f"choose a password, once: {link}")
 
 
 async def invite(app: App, email: Annotated[str, Doc("their e-mail address")]) -> None:
