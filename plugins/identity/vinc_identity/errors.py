@@ -8,7 +8,7 @@ class SessionsNotEndable(Conflict):
 
 
 class DisablesItself(Conflict):
-    """Nobody can disable themselves: ask somebody else to do it."""
+    """Nobody disables themselves: let somebody else do it."""
 
 
 class Refused(VincError):
