@@ -1,4 +1,4 @@
-"""Health: liveness touches nothing, readiness asks what is required."""
+"""Liveness uses no connection, readiness runs the health checks."""
 
 from __future__ import annotations
 
