@@ -135,7 +135,7 @@ async def test_http_where_https_was_meant() -> None:
         ([(200, TOKEN), (503, "canary")], "it fails by itself with status 503: its log says more"),
     ],
 )
-async def test_what_is_answered(answers: list[tuple[int, str]], told: str) -> None:
+async def test_what_is_answered(answers: list[tuple[int, str]], expected: str) -> None:
     async with server(answering(*answers)) as url:
         assert expected in await line_of(**{URL: url})
 

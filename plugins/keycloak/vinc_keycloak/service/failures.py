@@ -102,12 +102,13 @@ def sign_in_refused(status: int, settings: KeycloakSettings) -> ProviderUnavaila
         )
     if status in REFUSED_SIGN_IN:
         return ProviderUnavailable(
-            f"{server(settings)} does not accept the admin that is named for the realm {realm!r}: set {named_by(settings)}"
+            f"{server(settings)} does not accept the admin that is named for the realm {realm!r}:"
+            f" set {admin_settings(settings)}"
         )
     return refused(status, settings, "let its admin sign in")
 
 
-def named_by(settings: KeycloakSettings) -> str:
+def admin_settings(settings: KeycloakSettings) -> str:
     """Return the settings that name the admin."""
     if settings.admin_username:
         return "VINC_KEYCLOAK__ADMIN_USERNAME and VINC_KEYCLOAK__ADMIN_PASSWORD"
@@ -119,7 +120,8 @@ def refused(status: int, settings: KeycloakSettings, what: str) -> Refused:
     realm = settings.realm
     match status:
         case 401 | 403:
-            why = f"its admin may not in the realm {realm!r}: give them that realm's roles, or change {named_by(settings)}"
+            cure = f"give them that realm's roles, or change {admin_settings(settings)}"
+            why = f"its admin may not in the realm {realm!r}: {cure}"
         case 404:
             why = f"it is not there, or there is no realm {realm!r}: `vinc keycloak bootstrap` makes the realm"
         case 409:
