@@ -10,8 +10,8 @@ from vinc_kernel import TenantOwned
 from vinc_kernel.rest import AuditColumns
 
 
-class Invoice(AuditColumns, TenantOwned):  # who wrote it and when, its version; id, tenant_id, row level security
-    """What one tenant bills. Its keys begin with the tenant: a key sees every tenant's rows."""
+class Invoice(AuditColumns, TenantOwned):  # adds created_by and the like, a version; id, tenant_id, row level security
+    """An invoice of a tenant. Unique keys start with the tenant, as they apply to the rows of all tenants."""
 
     __tablename__ = "invoices_invoice"
     __table_args__ = (UniqueConstraint("tenant_id", "number"), Index(None, "tenant_id", "due", "id"))

@@ -1,4 +1,4 @@
-"""What one may be allowed to do with invoices."""
+"""The capabilities of this plugin, and their guards."""
 
 from vinc_kernel import Capability, require_capabilities
 

@@ -1,4 +1,4 @@
-"""The printer of the office, reached over HTTP."""
+"""The office printer, an HTTP server."""
 
 from types import TracebackType
 from typing import Self
@@ -9,7 +9,7 @@ from vinc_kernel import VincError
 
 
 class Printer:
-    """Prints lines of text. It connects with the first line: a printer that is off stops no start."""
+    """Prints lines of text. It connects with the first line, so that a printer that is off does not stop the start."""
 
     def __init__(self, base_url: str) -> None:
         self.base_url = base_url
@@ -25,10 +25,10 @@ class Printer:
         await self.client.__aexit__(kind, error, trace)
 
     async def send(self, line: str) -> None:
-        """Print one line; raises VincError when the printer does not take it."""
+        """Print one line; raises VincError when the printer refuses it."""
         try:
-            answer = await self.client.post("/", content=line)
-            answer.raise_for_status()
+            response = await self.client.post("/", content=line)
+            response.raise_for_status()
         except HTTPError as error:
             what = f"{type(error).__name__}: switch it on, or set VINC_INVOICES__PRINTER_URL"
             raise VincError(f"the printer at {self.base_url} refuses: {what}") from error

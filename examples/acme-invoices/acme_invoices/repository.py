@@ -1,4 +1,4 @@
-"""Every query of invoices. None names a tenant: row level security does."""
+"""The queries of invoices. None filters by tenant: row level security does."""
 
 from datetime import date
 from uuid import UUID
@@ -11,7 +11,7 @@ from vinc_kernel.rest import IfMatch, Listing, ListQuery, Page, delete_one, upda
 from .models import Invoice
 from .schemas import InvoiceChange, InvoiceOut, NewInvoice
 
-# What a caller may filter and order by: each has an index, and nothing else is taken.
+# What a caller may filter and order by; each has an index.
 LISTING = Listing(
     Invoice,
     filters={"number": Invoice.number, "due": Invoice.due},
@@ -29,30 +29,30 @@ ADD = (
 
 
 async def page(db: Session, query: ListQuery) -> Page[InvoiceOut]:
-    """The invoices that were asked for."""
+    """Return a page of invoices."""
     return await db.page(ALL, InvoiceOut, query)
 
 
-async def one(db: Session, invoice_id: UUID) -> InvoiceOut | None:
-    """The invoice with this id, if the tenant has it."""
+async def get(db: Session, invoice_id: UUID) -> InvoiceOut | None:
+    """Return the tenant's invoice with this id, or None."""
     return await db.one_or_none(ONE, InvoiceOut, {"id": invoice_id})
 
 
-async def due_until(db: Session, latest: date) -> list[InvoiceOut]:
-    """What is due on this day or before, the oldest first."""
+async def list_due(db: Session, latest: date) -> list[InvoiceOut]:
+    """Return the invoices that are due on this day or before, the oldest first."""
     return await db.all(DUE, InvoiceOut, {"latest": latest})
 
 
 async def add(db: Session, new: NewInvoice, due: date) -> InvoiceOut:
-    """Store an invoice; a number that the tenant has used already is a Conflict."""
+    """Add an invoice; raises Conflict for a number that the tenant has used already."""
     return await db.one(ADD, InvoiceOut, {**new.model_dump(), "due": due})
 
 
 async def change(db: Session, invoice_id: UUID, expected: IfMatch, change: InvoiceChange) -> InvoiceOut:
-    """Change what was sent of this invoice, if it is still as the caller has seen it."""
+    """Change the fields that were sent; raises PreconditionFailed after a change that the caller has not seen."""
     return await update_one(db, Invoice, invoice_id, expected, change.sent_fields(), InvoiceOut)
 
 
 async def remove(db: Session, invoice_id: UUID, expected: IfMatch) -> None:
-    """Delete this invoice, if it is still as the caller has seen it."""
+    """Delete an invoice; raises PreconditionFailed after a change that the caller has not seen."""
     await delete_one(db, Invoice, invoice_id, expected)

@@ -1,11 +1,11 @@
-"""Invoices over HTTP."""
+"""The routes of invoices."""
 
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter
 
-from vinc_kernel import Session
+from vinc_kernel import CurrentApp, Session
 from vinc_kernel.rest import IfMatch, ListQuery, Page, WithETag
 
 from . import repository, service
@@ -18,27 +18,29 @@ router = APIRouter(prefix="/invoices", tags=["invoices"], dependencies=[can_mana
 
 @router.get("")
 async def list_invoices(db: Session, query: Annotated[ListQuery, repository.LISTING.query]) -> Page[InvoiceOut]:
-    """The tenant's invoices, page by page."""
+    """List the tenant's invoices."""
     return await repository.page(db, query)
 
 
 @router.post("", status_code=201)
-async def create_invoice(new: NewInvoice, db: Session, terms: Terms, with_etag: WithETag) -> InvoiceOut:
-    """Write an invoice; it is due when the tenant's terms say."""
-    return with_etag.created(await service.create(db, new, terms))
+async def create_invoice(
+    new: NewInvoice, app: CurrentApp, db: Session, terms: Terms, with_etag: WithETag
+) -> InvoiceOut:
+    """Create an invoice; it is due as the tenant's terms say."""
+    return with_etag.created(await service.create(db, new, terms, app.now().date()))
 
 
 @router.get("/{invoice_id}")
 async def read_invoice(invoice_id: UUID, db: Session, with_etag: WithETag) -> InvoiceOut:
-    """One invoice."""
-    return with_etag(await repository.one(db, invoice_id))
+    """Return one invoice."""
+    return with_etag(await repository.get(db, invoice_id))
 
 
 @router.patch("/{invoice_id}")
 async def change_invoice(
     invoice_id: UUID, change: InvoiceChange, expected: IfMatch, db: Session, with_etag: WithETag
 ) -> InvoiceOut:
-    """Change an invoice; what is not sent stays as it is."""
+    """Change an invoice; an omitted field is unchanged."""
     return with_etag(await repository.change(db, invoice_id, expected, change))
 
 

@@ -1,4 +1,4 @@
-"""What is sent and answered. The types refuse what the database could not keep."""
+"""The requests and responses. Their types refuse what the database cannot store."""
 
 from typing import Annotated
 
@@ -10,7 +10,7 @@ Number = Annotated[Text, Field(min_length=1, max_length=40)]
 
 
 class NewInvoice(RequestModel):
-    """What a caller says of a new invoice; the rest is ours to say."""
+    """A new invoice; the service sets the other fields."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"number": "2026-1", "amount": "12.50"}]})
 
@@ -19,7 +19,7 @@ class NewInvoice(RequestModel):
 
 
 class InvoiceChange(RequestModel):
-    """What changes of an invoice; what is not sent stays as it is."""
+    """A change of an invoice; an omitted field is unchanged."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"amount": "13.50", "due": "2026-12-24"}]})
 
@@ -29,7 +29,7 @@ class InvoiceChange(RequestModel):
 
 
 class InvoiceOut(ResourceModel):
-    """An invoice as it is stored, with its id, and who wrote it and when."""
+    """An invoice, with its id, and who wrote it and when."""
 
     number: Text
     amount: Money

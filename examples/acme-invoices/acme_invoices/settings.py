@@ -1,4 +1,4 @@
-"""What an operator sets for the installation, and what each tenant sets for itself."""
+"""The settings of the installation, and those of each tenant."""
 
 from typing import Annotated
 

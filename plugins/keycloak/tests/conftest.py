@@ -53,7 +53,7 @@ def answering(*answers: tuple[int, str]) -> Answer:
             response = (
                 f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}"
             )
-            writer.write(f"{head}{body}".encode())
+            writer.write(response.encode())
             await writer.drain()
 
     async def until_closed(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
