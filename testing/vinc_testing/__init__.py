@@ -17,6 +17,7 @@ from .clock import Clock
 from .databases import Database
 from .servers import Servers
 from .settings import plugin_settings
+from .waiting import eventually
 
 if TYPE_CHECKING:
     from .clients import Client, ClientAs
@@ -33,6 +34,7 @@ __all__ = [
     "Servers",
     "TwoTenants",
     "VincApp",
+    "eventually",
     "plugin_settings",
 ]
 LATE = {

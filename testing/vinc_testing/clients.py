@@ -50,8 +50,11 @@ class ClientAs(Protocol):
         """Return the client; `settings` become the tenant's, by plugin: `{"invoices": {"days": 3}}`."""
 
 
-def client_of(app: ASGIApp, prefix: str, headers: Mapping[str, str], auth: Auth | None = None) -> Client:
-    return Client(transport=ASGITransport(app), base_url=f"{ORIGIN}{prefix}", headers=headers, auth=auth)
+def client_of(
+    app: ASGIApp, prefix: str, headers: Mapping[str, str], auth: Auth | None = None, host: str = "127.0.0.1"
+) -> Client:
+    transport = ASGITransport(app, client=(host, 123))
+    return Client(transport=transport, base_url=f"{ORIGIN}{prefix}", headers=headers, auth=auth)
 
 
 @asynccontextmanager

@@ -165,20 +165,16 @@ def vinc_token() -> MakeToken:
 @pytest_asyncio.fixture
 async def client(vinc_app: VincApp) -> AsyncGenerator[Client]:
     """A client that nobody is signed in with."""
-    from .clients import client_of
-
-    async with client_of(vinc_app, vinc_app.plugin("kernel").api_prefix, {}) as made:
-        yield made
+    async with vinc_app.client() as client:
+        yield client
 
 
 @pytest_asyncio.fixture
 async def client_as(vinc_app: VincApp, vinc_database: Database) -> AsyncGenerator[ClientAs]:
     """Make clients by role and tenant: `client_as("wholesale_admin", "acme")`."""
-    from .clients import client_of
     from .tokens import TokenAuth
 
     runtime = vinc_app.application.runtime
-    service = runtime.settings.service
     async with AsyncExitStack() as stack:
 
         def client_as(
@@ -187,10 +183,10 @@ async def client_as(vinc_app: VincApp, vinc_database: Database) -> AsyncGenerato
             if tenant:
                 add_tenant(runtime, vinc_database, tenant, settings)
             auth = TokenAuth(subject, role, tenant, vinc_app.clock)
-            headers = {service.tenant_header: tenant} if tenant else {}
-            made = client_of(vinc_app, service.api_prefix, headers, auth)
-            stack.push_async_callback(made.aclose)
-            return made
+            headers = {runtime.settings.service.tenant_header: tenant} if tenant else {}
+            client = vinc_app.client(headers, auth=auth)
+            stack.push_async_callback(client.aclose)
+            return client
 
         yield client_as
 

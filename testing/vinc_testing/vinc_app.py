@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, TypeVar, cast
 
@@ -11,11 +11,13 @@ from starlette.types import Receive, Scope, Send
 from vinc_kernel.events import Event
 from vinc_kernel.runtime import App
 
-from .clients import in_one_task
+from .clients import Client, client_of, in_one_task
 from .clock import Clock
 from .recorder import EmittedEvents
 
 if TYPE_CHECKING:
+    from httpx import Auth
+
     from vinc_kernel.app import Application
 
 T = TypeVar("T")
@@ -37,6 +39,12 @@ class VincApp:
             message = f"there is no plugin {name!r} here; there are: {', '.join(apps)}"
             raise LookupError(message)
         return apps[name]
+
+    def client(
+        self, headers: Mapping[str, str] | None = None, *, auth: Auth | None = None, host: str = "127.0.0.1"
+    ) -> Client:
+        """Return a client of this application; `host` is the address that it calls from."""
+        return client_of(self, self.plugin("kernel").api_prefix, headers or {}, auth, host)
 
     # `type[T]` would not do: type checkers refuse a protocol there, as nobody can make one.
     def override(self, kind: Callable[..., T], service: T) -> None:

@@ -32,7 +32,7 @@ PROMISED = {
         bypass_row_level_security create_index_concurrently data_migration disable_append_only
         disable_row_level_security enable_append_only enable_row_level_security
     """,
-    "vinc_testing": "Client ClientAs Clock Database MakeToken Servers TwoTenants VincApp plugin_settings",
+    "vinc_testing": "Client ClientAs Clock Database MakeToken Servers TwoTenants VincApp eventually plugin_settings",
 }
 FACES: dict[str, ModuleType] = {
     face.__name__: face for face in (vinc_kernel, vinc_kernel.rest, vinc_migrations, vinc_testing)

@@ -26,7 +26,7 @@ from httpx import AsyncClient
 from redis.asyncio import Redis
 
 from vinc_identity.contracts import IdentityProvider, Profile, ServiceCredentials
-from vinc_identity.service import machines
+from vinc_identity.service import service_accounts
 from vinc_kernel import App
 from vinc_kernel.app import Application
 from vinc_testing import Database, Servers
@@ -208,8 +208,8 @@ async def test_a_service_account_comes_in_when_it_is_registered_and_is_ended_lik
     profile = Profile(email="", name="crawler", role="viewer", tenants=["acme"])
     crawler = await two.app.get(IdentityProvider).create_service("crawler", profile)
     expires_at = datetime.now(UTC) + timedelta(days=1)
-    wanted = machines.WantedAccount(name="billing", tenant="acme", role="viewer", expires_at=expires_at)
-    billing = await machines.create(two.app, wanted)
+    wanted = service_accounts.NewServiceAccount(name="billing", tenant="acme", role="viewer", expires_at=expires_at)
+    billing = await service_accounts.create(two.app, wanted)
 
     async def token(of: ServiceCredentials) -> dict[str, str]:
         return await two.token(grant_type="client_credentials", client_id=of.client_id, client_secret=of.secret)

@@ -13,7 +13,7 @@ import pytest
 from vinc_kernel.app import Application
 from vinc_kernel.cli import main
 from vinc_kernel.settings import Sources, read_one
-from vinc_keycloak.service.bootstrap import differing
+from vinc_keycloak.service.bootstrap import reconcile
 from vinc_keycloak.service.connection import admin
 from vinc_keycloak.service.drift import Difference
 from vinc_keycloak.service.provider import KeycloakProvider
@@ -97,7 +97,7 @@ def settings_of(realm: Realm, **environ: str) -> KeycloakSettings:
 async def bootstrapped(realm: Realm, *, write: bool = True, **environ: str) -> list[Difference]:
     """What bootstrap finds."""
     async with admin(settings_of(realm, **environ)) as line:
-        return [one async for one in differing(line, AUDIENCE, write=write)]
+        return [one async for one in reconcile(line, AUDIENCE, write=write)]
 
 
 @pytest.fixture

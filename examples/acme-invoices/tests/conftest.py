@@ -1,4 +1,4 @@
-"""A printer that is really there, and the application that prints on it."""
+"""A real HTTP server as the printer, and the application that prints on it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest_asyncio
 
 @dataclass
 class FakePrinter:
-    """Takes what is sent to it over HTTP and keeps the last line of each."""
+    """Accepts requests over HTTP and keeps their bodies."""
 
     url: str = ""
     printed: list[str] = field(default_factory=list)
@@ -29,12 +29,12 @@ class FakePrinter:
 @pytest_asyncio.fixture
 async def printer() -> AsyncGenerator[FakePrinter]:
     """A printer on a free port."""
-    made = FakePrinter()
-    server = await asyncio.start_server(made.answer, "127.0.0.1", 0)
+    printer = FakePrinter()
+    server = await asyncio.start_server(printer.answer, "127.0.0.1", 0)
     host, port = server.sockets[0].getsockname()
-    made.url = f"http://{host}:{port}"
+    printer.url = f"http://{host}:{port}"
     async with server:
-        yield made
+        yield printer
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""An issuer whose hashes are cheap and counted, and people with passwords."""
+"""An issuer with cheap hashes, which are counted, and a person with a password."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from vinc_kernel import App
 from vinc_testing import Database, VincApp
 
 ALICE, PASSWORD = "alice@acme.example", "correct horse battery"
-INTERVAL = 0.1  # seconds between two looks at an issuer's keys
+INTERVAL = 0.1  # seconds between two fetches of an issuer's keys
 
 
 class CountingHasher(PasswordHasher):
-    """It costs next to nothing, and counts."""
+    """Cheap hashes, and how many were verified."""
 
     def __init__(self) -> None:
         super().__init__(time_cost=1, memory_cost=8, parallelism=1)
         self.verified = 0
 
-    def verify(self, *given: Any) -> Any:
+    def verify(self, *args: Any) -> Any:
         self.verified += 1
-        return super().verify(*given)
+        return super().verify(*args)
 
 
 @pytest.fixture
@@ -49,24 +49,24 @@ def hasher() -> CountingHasher:
 
 @pytest.fixture
 def issuer(app: App, hasher: CountingHasher) -> DevIssuer:
-    found = app.get(DevIssuer)
-    found.passwords.hasher = hasher
-    return found
+    issuer = app.get(DevIssuer)
+    issuer.passwords.hasher = hasher
+    return issuer
 
 
 @pytest.fixture
 def users(app: App, issuer: DevIssuer) -> IdentityProvider:
-    found: IdentityProvider = app.get(IdentityProvider)
-    return found
+    users: IdentityProvider = app.get(IdentityProvider)
+    return users
 
 
 @pytest_asyncio.fixture
 async def alice(users: IdentityProvider, vinc_database: Database) -> ProviderUser:
-    """A viewer in the tenant acme, which is there, with a password."""
+    """A viewer in the tenant acme, with a password."""
     vinc_database.add_tenant("acme")
-    made = await users.create(Profile(email="Alice@ACME.example ", name="Alice", role="viewer", tenants=["acme"]))
-    await users.set_password(made.subject, PASSWORD)
-    return made
+    user = await users.create(Profile(email="Alice@ACME.example ", name="Alice", role="viewer", tenants=["acme"]))
+    await users.set_password(user.subject, PASSWORD)
+    return user
 
 
 async def ask(client: AsyncClient, grant: str, **fields: str) -> Response:
@@ -82,5 +82,5 @@ def bearer(token: str) -> dict[str, str]:
 
 
 async def me(client: AsyncClient, token: str) -> int:
-    """How a route that needs a tenant answers to this token."""
+    """Return the status of a tenant's route with this token."""
     return (await client.get("/tenants/me", headers=bearer(token))).status_code

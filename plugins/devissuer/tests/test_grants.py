@@ -12,7 +12,7 @@ from joserfc.jwk import KeySet
 
 from vinc_devissuer.service import grants
 from vinc_identity.contracts import IdentityProvider, Profile, ProviderUser
-from vinc_testing import Database
+from vinc_testing import VincApp
 
 from .conftest import ALICE, PASSWORD, ask, bearer, me, sign_in
 
@@ -37,14 +37,14 @@ async def test_a_password_gives_an_access_token_that_opens_the_tenant(client: As
 
 async def test_the_claims_are_those_of_the_account(client: AsyncClient, alice: ProviderUser) -> None:
     token = (await sign_in(client, scope="profile unknown email")).json()["access_token"]
-    said = await claims_of(client, token)
+    claims = await claims_of(client, token)
     header = jws.extract_compact(token.encode()).headers()
 
     assert (header["typ"], header["alg"]) == ("JWT", "RS256")
-    assert (said.pop("iss"), said.pop("aud"), said.pop("sub")) == (ISSUER, ["vinc-api"], alice.subject)
-    assert said.pop("exp") - said.pop("iat") == 300  # type: ignore[operator]  both are numbers
-    assert len(str(said.pop("jti"))) == len(str(said.pop("sid"))) == 36
-    assert said == {
+    assert (claims.pop("iss"), claims.pop("aud"), claims.pop("sub")) == (ISSUER, ["vinc-api"], alice.subject)
+    assert claims.pop("exp") - claims.pop("iat") == 300  # type: ignore[operator]  both are numbers
+    assert len(str(claims.pop("jti"))) == len(str(claims.pop("sid"))) == 36
+    assert claims == {
         "typ": "Bearer",
         "azp": "vinc-docs",
         "scope": "profile email",
@@ -61,19 +61,19 @@ async def test_the_claims_are_those_of_the_account(client: AsyncClient, alice: P
 async def test_somebody_with_several_tenants_says_so(client: AsyncClient, users: IdentityProvider) -> None:
     both = Profile(email=ALICE, tenants=["acme", "globex"], customers=["c1"], addresses=["a1", "a,2"])
     await users.set_password((await users.create(both)).subject, PASSWORD)
-    said = await claims_of(client, (await sign_in(client)).json()["access_token"])
+    claims = await claims_of(client, (await sign_in(client)).json()["access_token"])
 
-    assert (said["multi_tenant"], said["allowed_wholesalers"]) == ("true", ["acme", "globex"])
-    assert (said["allowed_customers"], said["allowed_addresses"]) == (["c1"], ["a1", "a,2"])
+    assert (claims["multi_tenant"], claims["allowed_wholesalers"]) == ("true", ["acme", "globex"])
+    assert (claims["allowed_customers"], claims["allowed_addresses"]) == (["c1"], ["a1", "a,2"])
 
 
 async def test_neither_an_id_token_nor_a_refresh_token_is_an_access_token(
     client: AsyncClient, alice: ProviderUser
 ) -> None:
     given = (await sign_in(client, scope="openid")).json()
-    said = await claims_of(client, given["id_token"])
+    claims = await claims_of(client, given["id_token"])
 
-    assert (said["typ"], said["aud"], said["sub"]) == ("ID", "vinc-docs", alice.subject)
+    assert (claims["typ"], claims["aud"], claims["sub"]) == ("ID", "vinc-docs", alice.subject)
     assert [await me(client, given[name]) for name in ("access_token", "id_token", "refresh_token")] == [200, 401, 401]
 
 
@@ -81,11 +81,11 @@ async def test_a_refresh_token_gives_new_tokens_of_the_same_session(client: Asyn
     first = (await sign_in(client, scope="openid")).json()
     second = (await ask(client, "refresh_token", refresh_token=first["refresh_token"])).json()
     third = (await ask(client, "refresh_token", refresh_token=second["refresh_token"])).json()
-    told = [await claims_of(client, one["access_token"]) for one in (first, second, third)]
+    claims = [await claims_of(client, one["access_token"]) for one in (first, second, third)]
 
     assert await me(client, third["access_token"]) == 200
-    assert len({one["sid"] for one in told}) == 1
-    assert len({one["jti"] for one in told}) == 3
+    assert len({one["sid"] for one in claims}) == 1
+    assert len({one["jti"] for one in claims}) == 3
     assert third["scope"] == "openid"
 
 
@@ -111,13 +111,12 @@ async def test_of_two_that_use_a_refresh_token_at_once_one_gets_tokens(
 
 
 async def test_a_session_ends_with_its_time_and_with_its_account(
-    client: AsyncClient, alice: ProviderUser, users: IdentityProvider, vinc_database: Database
+    client: AsyncClient, alice: ProviderUser, users: IdentityProvider, vinc_app: VincApp
 ) -> None:
-    late, disabled = [(await sign_in(client)).json()["refresh_token"] for _ in range(2)]
-    vinc_database.admin.execute(
-        "update devissuer_session set expires_at = now() where id = (select min(id::text)::uuid from devissuer_session)"
-    )
+    late = (await sign_in(client)).json()["refresh_token"]
+    vinc_app.clock.advance(hours=12)
     expired = await ask(client, "refresh_token", refresh_token=late)
+    disabled = (await sign_in(client)).json()["refresh_token"]
     await users.disable(alice.subject)
     answers = [await ask(client, "refresh_token", refresh_token=disabled), await sign_in(client)]
     await users.disable(alice.subject, disabled=False)
@@ -135,15 +134,15 @@ async def test_what_is_no_refresh_token_is_refused_like_an_old_one(client: Async
 
 
 async def test_a_service_account_gets_a_token_for_its_secret(client: AsyncClient, users: IdentityProvider) -> None:
-    made = await users.create_service("billing", Profile(email="", role="viewer", tenants=["acme"]))
-    answer = await ask(client, "client_credentials", client_id="billing", client_secret=made.secret)
-    said = await claims_of(client, answer.json()["access_token"])
+    credentials = await users.create_service("billing", Profile(email="", role="viewer", tenants=["acme"]))
+    answer = await ask(client, "client_credentials", client_id="billing", client_secret=credentials.secret)
+    claims = await claims_of(client, answer.json()["access_token"])
 
-    assert (said["sub"], said["azp"], said["client_id"]) == (made.subject, "billing", "billing")
-    assert (said["preferred_username"], said["typ"]) == ("service-account-billing", "Bearer")
-    assert not {"sid", "email"} & said.keys()
+    assert (claims["sub"], claims["azp"], claims["client_id"]) == (credentials.subject, "billing", "billing")
+    assert (claims["preferred_username"], claims["typ"]) == ("service-account-billing", "Bearer")
+    assert not {"sid", "email"} & claims.keys()
     assert "refresh_token" not in answer.json()
-    assert made.secret not in repr(made)
+    assert credentials.secret not in repr(credentials)
 
 
 @pytest.mark.parametrize(("client_id", "secret"), [("billing", "wrong"), ("nobody", "wrong"), ("vinc-docs", "x")])
@@ -164,17 +163,17 @@ async def test_a_wrong_secret_and_an_unknown_client_are_one(
 async def test_a_client_may_use_basic_as_swagger_ui_does(
     client: AsyncClient, users: IdentityProvider, alice: ProviderUser
 ) -> None:
-    made = await users.create_service("billing", Profile(email=""))
+    credentials = await users.create_service("billing", Profile(email=""))
     person = {"grant_type": "password", "username": ALICE, "password": PASSWORD}
     machine = {"grant_type": "client_credentials"}
     answers = [
         await client.post("/devissuer/token", data=form, auth=auth)
         for form, auth in (
             (person, ("vinc-docs", "")),
-            (machine, ("b%69lling", made.secret)),
+            (machine, ("b%69lling", credentials.secret)),
             (machine, ("billing", "wrong")),
-            (person, ("billing", made.secret)),
-            (machine | {"client_id": "billing"}, ("billing", made.secret)),
+            (person, ("billing", credentials.secret)),
+            (machine | {"client_id": "billing"}, ("billing", credentials.secret)),
         )
     ]
 
@@ -213,12 +212,12 @@ async def test_what_is_wrong_is_told_as_rfc_6749_has_it(client: AsyncClient, for
 
 
 async def test_the_discovery_document_says_where_everything_is(client: AsyncClient) -> None:
-    told = (await client.get("/devissuer/.well-known/openid-configuration", headers={"Host": "evil.example"})).json()
+    claims = (await client.get("/devissuer/.well-known/openid-configuration", headers={"Host": "evil.example"})).json()
 
-    assert told["issuer"] == ISSUER
-    assert (told["token_endpoint"], told["jwks_uri"]) == (f"{ISSUER}/token", f"{ISSUER}/jwks")
-    assert told["grant_types_supported"] == ["password", "refresh_token", "client_credentials"]
-    assert told["token_endpoint_auth_methods_supported"] == ["client_secret_basic", "client_secret_post", "none"]
+    assert claims["issuer"] == ISSUER
+    assert (claims["token_endpoint"], claims["jwks_uri"]) == (f"{ISSUER}/token", f"{ISSUER}/jwks")
+    assert claims["grant_types_supported"] == ["password", "refresh_token", "client_credentials"]
+    assert claims["token_endpoint_auth_methods_supported"] == ["client_secret_basic", "client_secret_post", "none"]
 
 
 async def test_the_keys_are_told_without_their_private_parts(client: AsyncClient) -> None:
@@ -234,24 +233,24 @@ async def test_a_changed_role_is_in_the_next_token(
     token = (await sign_in(client)).json()["refresh_token"]
     await users.update(alice.subject, Profile(email=ALICE, name="Alice", tenants=["globex"]))
     renewed = (await ask(client, "refresh_token", refresh_token=token)).json()["access_token"]
-    said = await claims_of(client, renewed)
+    claims = await claims_of(client, renewed)
 
-    assert said["allowed_wholesalers"] == ["globex"]
-    assert "role" not in said
+    assert claims["allowed_wholesalers"] == ["globex"]
+    assert "role" not in claims
     assert (await client.get("/tenants", headers=bearer(renewed))).status_code == 200
 
 
 async def test_a_new_password_ends_a_sign_in_that_is_under_way_with_the_old_one(
     client: AsyncClient, users: IdentityProvider, alice: ProviderUser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    signed = grants.answered
+    issue_tokens = grants.issue_tokens
 
-    async def serialization_failed(*given: Any) -> Any:
-        answer = await signed(*given)
+    async def change_password_meanwhile(*args: Any) -> Any:
+        response = await issue_tokens(*args)
         await users.set_password(alice.subject, "another long password")
-        return answer
+        return response
 
-    monkeypatch.setattr(grants, "answered", serialization_failed)
+    monkeypatch.setattr(grants, "issue_tokens", change_password_meanwhile)
     refused = await sign_in(client)
 
     assert (refused.status_code, refused.json()["error"]) == (400, "invalid_grant")

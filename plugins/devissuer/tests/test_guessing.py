@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from httpx import ASGITransport, AsyncClient
+from httpx import AsyncClient
 
 from vinc_identity.contracts import IdentityProvider, Profile, ProviderUser
 from vinc_testing import Database, VincApp
@@ -15,24 +15,19 @@ from .conftest import ALICE, PASSWORD, CountingHasher, ask, sign_in
 REFUSED = (400, b'{"error":"invalid_grant","error_description":"Invalid user credentials"}')
 
 
-def age(database: Database, minutes: int) -> None:
-    """Let this time pass for what is counted."""
-    database.admin.execute("update devissuer_failure set since = since - make_interval(mins => %s)", [minutes])
-
-
 async def guess(client: AsyncClient, times: int, email: str = ALICE) -> list[tuple[int, bytes]]:
     answers = [await sign_in(client, password=f"guess {number}", email=email) for number in range(times)]
     return [(one.status_code, one.content) for one in answers]
 
 
 async def test_twenty_wrong_passwords_lock_the_account_for_a_quarter_of_an_hour(
-    client: AsyncClient, alice: ProviderUser, vinc_database: Database
+    client: AsyncClient, alice: ProviderUser, vinc_app: VincApp
 ) -> None:
     guesses = await guess(client, 20)
     locked = await sign_in(client)
-    age(vinc_database, 14)
+    vinc_app.clock.advance(minutes=14)
     still = await sign_in(client)
-    age(vinc_database, 2)
+    vinc_app.clock.advance(minutes=2)
     free = await sign_in(client)
 
     assert guesses == [REFUSED] * 20
@@ -48,17 +43,15 @@ async def test_nine_wrong_passwords_lock_nobody_and_the_right_one_clears_them(
         assert (await sign_in(client)).status_code == 200
 
 
-async def test_old_failures_do_not_count(client: AsyncClient, alice: ProviderUser, vinc_database: Database) -> None:
+async def test_old_failures_do_not_count(client: AsyncClient, alice: ProviderUser, vinc_app: VincApp) -> None:
     await guess(client, 9)
-    age(vinc_database, 16)
+    vinc_app.clock.advance(minutes=16)
     await guess(client, 9)
 
     assert (await sign_in(client)).status_code == 200
 
 
-async def test_guesses_at_once_do_not_slip_past_the_count(
-    client: AsyncClient, alice: ProviderUser, vinc_database: Database
-) -> None:
+async def test_guesses_at_once_do_not_slip_past_the_count(client: AsyncClient, alice: ProviderUser) -> None:
     guesses = [sign_in(client, password=f"guess {number}") for number in range(12)]
     answers = await asyncio.gather(*guesses, sign_in(client))
 
@@ -100,8 +93,7 @@ async def test_fifty_guesses_lock_the_address_and_no_other(
 ) -> None:
     for number in range(10):
         await guess(client, 5, f"somebody{number}@acme.example")
-    elsewhere = ASGITransport(vinc_app, client=("192.0.2.7", 1))
-    async with AsyncClient(transport=elsewhere, base_url=str(client.base_url)) as other:
+    async with vinc_app.client(host="192.0.2.7") as other:
         answers = [await sign_in(one) for one in (client, other)]
 
     assert [one.status_code for one in answers] == [400, 200]

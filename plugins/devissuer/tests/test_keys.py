@@ -1,11 +1,11 @@
-"""Keys: made once, rotated without a failed request, and withdrawn."""
+"""Keys are created once, rotated without a failed request, and deleted."""
 
 from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
 
-from httpx import ASGITransport, AsyncClient
+from httpx import AsyncClient
 from joserfc import jws
 
 from vinc_devissuer.commands import rotate_keys
@@ -21,21 +21,12 @@ def kid_of(token: str) -> str:
     return str(jws.extract_compact(token.encode()).headers()["kid"])
 
 
-def age(database: Database, seconds: int) -> None:
-    """Let this time pass for the keys."""
-    database.admin.execute("update devissuer_key set created_at = created_at - make_interval(secs => %s)", [seconds])
-
-
 async def published(client: AsyncClient) -> list[str]:
     return [key["kid"] for key in (await client.get("/devissuer/jwks")).json()["keys"]]
 
 
-def second_client(client: AsyncClient, other: VincApp) -> AsyncClient:
-    return AsyncClient(transport=ASGITransport(other), base_url=str(client.base_url))
-
-
 async def test_two_workers_that_need_a_key_at_once_make_one(client: AsyncClient, vinc_second_app: VincApp) -> None:
-    async with second_client(client, vinc_second_app) as other:
+    async with vinc_second_app.client() as other:
         found = await asyncio.gather(*(published(one) for one in (client, other, client, other)))
 
     assert len(found[0]) == 1
@@ -43,7 +34,7 @@ async def test_two_workers_that_need_a_key_at_once_make_one(client: AsyncClient,
 
 
 async def test_a_rotation_fails_no_request_on_any_worker(
-    client: AsyncClient, alice: ProviderUser, vinc_second_app: VincApp, vinc_database: Database
+    client: AsyncClient, alice: ProviderUser, vinc_app: VincApp, vinc_second_app: VincApp
 ) -> None:
     seen: list[tuple[str, int]] = []
 
@@ -56,13 +47,13 @@ async def test_a_rotation_fails_no_request_on_any_worker(
             await call(client)
             await call(other)
 
-    async with second_client(client, vinc_second_app) as other:
+    async with vinc_second_app.client() as other:
         calling = asyncio.create_task(keep_calling())
         await call(client)
         for _ in range(2):  # by a worker that neither of those is told of
             await rotate_keys(vinc_second_app.plugin("devissuer"))
             await asyncio.sleep(3 * INTERVAL)
-            age(vinc_database, 61)
+            vinc_app.clock.advance(seconds=61)
             await asyncio.sleep(3 * INTERVAL)
         calling.cancel()
         with suppress(asyncio.CancelledError):
@@ -75,31 +66,33 @@ async def test_a_rotation_fails_no_request_on_any_worker(
 
 
 async def test_a_key_is_told_for_a_minute_before_it_signs(
-    client: AsyncClient, alice: ProviderUser, app: App, vinc_database: Database
+    client: AsyncClient, alice: ProviderUser, app: App, vinc_app: VincApp
 ) -> None:
     await sign_in(client)
     await rotate_keys(app)
     first, second = await published(client)
     before = kid_of((await sign_in(client)).json()["access_token"])
-    age(vinc_database, 61)
+    vinc_app.clock.advance(seconds=61)
     after = kid_of((await sign_in(client)).json()["access_token"])
 
     assert (before, after) == (first, second)
 
 
 async def test_keys_are_dropped_when_all_that_they_signed_has_expired(
-    client: AsyncClient, app: App, vinc_database: Database
+    client: AsyncClient, app: App, vinc_app: VincApp
 ) -> None:
     (first,) = await published(client)
-    age(vinc_database, 86_400)
+    vinc_app.clock.advance(days=1)
     await rotate_keys(app)
     assert (await published(client))[0] == first  # it signed until this moment, however old it is
 
-    age(vinc_database, 380)  # a minute until the second signs, five for the last token of the first, and its leeway
+    vinc_app.clock.advance(
+        seconds=380
+    )  # a minute until the second signs, five for the last token of the first, and its leeway
     await rotate_keys(app)
     assert len(await published(client)) == 3
 
-    age(vinc_database, 20)
+    vinc_app.clock.advance(seconds=20)
     await rotate_keys(app)
     kids = await published(client)
     assert first not in kids
@@ -124,4 +117,4 @@ async def test_no_private_part_is_in_a_repr(issuer: DevIssuer, app: App, vinc_da
     ((stored,),) = vinc_database.admin.execute("select private_jwk::json ->> 'd' from devissuer_key").fetchall()
 
     assert stored not in repr(issuer)
-    assert stored not in repr(await issuer.keys.published())
+    assert stored not in repr(await issuer.keys.public_key_set())

@@ -56,7 +56,7 @@ async def test_an_update_makes_the_profile_equal(users: IdentityProvider, alice:
 
 @pytest.mark.parametrize("subject", ["", "x", "93300502-6f4c-45cc-b475-7bfa7f2d65f2"])
 async def test_who_is_not_there_is_missing(users: IdentityProvider, subject: str) -> None:
-    for asked in (
+    for call in (
         users.update(subject, Profile(email=ALICE)),
         users.disable(subject),
         users.set_password(subject, "some password"),
@@ -66,14 +66,14 @@ async def test_who_is_not_there_is_missing(users: IdentityProvider, subject: str
         users.delete_service(subject),
     ):
         with pytest.raises(UserMissing):
-            await asked
+            await call
 
 
 @pytest.mark.parametrize(
     "email", ["", "alice", "@acme.example", "a@", "a b@acme.example", "a\0@b.example", "a" * 251 + "@b.c"]
 )
 async def test_what_is_no_address_is_refused(users: IdentityProvider, email: str) -> None:
-    with pytest.raises(VincError, match="no e-mail address"):
+    with pytest.raises(VincError, match="not an e-mail address"):
         await users.create(Profile(email=email))
 
 
@@ -115,30 +115,30 @@ async def test_whoever_signs_in_while_sessions_end_has_the_old_number_or_a_sessi
 async def test_a_service_account_is_updated_disabled_and_ended_like_a_person(
     client: AsyncClient, users: IdentityProvider
 ) -> None:
-    made = await users.create_service("billing", Profile(email="", role="viewer"))
-    form = {"client_id": "billing", "client_secret": made.secret}
-    await users.update(made.subject, Profile(email="", name="Billing", role="agent"))
-    await users.end_sessions(made.subject, 7)
+    account = await users.create_service("billing", Profile(email="", role="viewer"))
+    form = {"client_id": "billing", "client_secret": account.secret}
+    await users.update(account.subject, Profile(email="", name="Billing", role="agent"))
+    await users.end_sessions(account.subject, 7)
     token = (await ask(client, "client_credentials", **form)).json()["access_token"]
-    await users.disable(made.subject)
+    await users.disable(account.subject)
     refused = await ask(client, "client_credentials", **form)
 
     assert json.loads(jws.extract_compact(token.encode()).payload)["role"] == "agent"
     assert generation_of(token) == 7
     assert refused.status_code == 401
     with pytest.raises(UserMissing):
-        await users.invite(made.subject)
+        await users.invite(account.subject)
 
 
 async def test_a_new_secret_takes_the_place_of_the_one_before(client: AsyncClient, users: IdentityProvider) -> None:
-    made = await users.create_service("billing", Profile(email="", role="viewer"))
-    again = await users.new_service_secret(made.subject)
+    account = await users.create_service("billing", Profile(email="", role="viewer"))
+    again = await users.new_service_secret(account.subject)
     statuses = [
         (await ask(client, "client_credentials", client_id="billing", client_secret=one.secret)).status_code
-        for one in (made, again)
+        for one in (account, again)
     ]
 
-    assert (again.subject, again.client_id) == (made.subject, "billing")
+    assert (again.subject, again.client_id) == (account.subject, "billing")
     assert statuses == [401, 200]
     assert again.secret not in repr(again)
 
@@ -146,23 +146,23 @@ async def test_a_new_secret_takes_the_place_of_the_one_before(client: AsyncClien
 async def test_a_deleted_service_account_gets_no_tokens_and_its_name_has_another_subject(
     client: AsyncClient, users: IdentityProvider
 ) -> None:
-    made = await users.create_service("billing", Profile(email=""))
+    account = await users.create_service("billing", Profile(email=""))
     found = await users.find_service("billing")
-    await users.delete_service(made.subject)
-    refused = await ask(client, "client_credentials", client_id="billing", client_secret=made.secret)
+    await users.delete_service(account.subject)
+    refused = await ask(client, "client_credentials", client_id="billing", client_secret=account.secret)
 
-    assert found == made.subject
+    assert found == account.subject
     assert refused.status_code == 401
     assert await users.find_service("billing") is None
-    assert (await users.create_service("billing", Profile(email=""))).subject != made.subject
+    assert (await users.create_service("billing", Profile(email=""))).subject != account.subject
 
 
 async def test_a_person_is_no_service_account(
     client: AsyncClient, users: IdentityProvider, alice: ProviderUser
 ) -> None:
-    for asked in (users.new_service_secret(alice.subject), users.delete_service(alice.subject)):
+    for call in (users.new_service_secret(alice.subject), users.delete_service(alice.subject)):
         with pytest.raises(UserMissing):
-            await asked
+            await call
 
     assert (await sign_in(client)).status_code == 200
 

@@ -1,1 +1,1 @@
-"""A development issuer: it stands in for a real identity provider, and never in production."""
+"""A development issuer: an identity provider for development and tests, never for production."""

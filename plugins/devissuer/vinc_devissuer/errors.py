@@ -1,20 +1,20 @@
-"""What goes wrong with the development issuer, and how it is answered."""
+"""The errors of the development issuer."""
 
 from vinc_kernel import VincError
 
 
 class Refused(VincError):
-    """A command, or what another plugin asks, is refused."""
+    """A command, or a call of another plugin, is refused."""
 
 
 class FormRefused(VincError):
-    """The body is no form that is taken here."""
+    """The request body is not a form that is accepted here."""
 
 
 class TokenRefused(VincError):
-    """No token is given, for one of the reasons of RFC 6749, 5.2. The text is the `error_description`.
+    """The token request is refused for a reason of RFC 6749, 5.2. The message is the `error_description`.
 
-    `page` is where a person can read on, the `error_uri`. Nothing here says whether there is such an account.
+    `page` is the `error_uri`. Neither tells whether the account exists.
     """
 
     def __init__(self, error: str, description: str, *, page: str = "") -> None:

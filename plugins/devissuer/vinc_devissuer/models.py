@@ -1,4 +1,4 @@
-"""The tables of the development issuer. They are the platform's: no row level security hides them."""
+"""The tables of the development issuer. They belong to the platform and have no row level security."""
 
 from datetime import datetime
 from uuid import UUID
@@ -12,7 +12,7 @@ from vinc_kernel.rest import uuid7
 
 
 class Key(Base):
-    """A key that signs tokens, with its private part: a JWK (RFC 7517) as text."""
+    """A signing key with its private part: a JWK (RFC 7517) as text."""
 
     __tablename__ = "devissuer_key"
 
@@ -22,9 +22,9 @@ class Key(Base):
 
 
 class User(Base):
-    """Somebody who gets tokens: a person, who has an e-mail address, or a service account, which has a `client_id`.
+    """An account: a person, with an e-mail address, or a service account, with a `client_id`.
 
-    `id` is the `sub` of their tokens. `password_hash` is argon2's, of the password or of the service's secret.
+    `id` is the `sub` of its tokens. `password_hash` is the argon2 hash of the password or of the service's secret.
     """
 
     __tablename__ = "devissuer_user"
@@ -46,11 +46,11 @@ class User(Base):
 
 
 class SignInSession(Base):
-    """What began with a password and lasts while its refresh token is used; `id` is the `sid` of its tokens.
+    """A session, from a sign-in until its refresh token expires; `id` is the `sid` of its tokens.
 
-    A refresh token has two parts: the family, which stays, and a secret, which is another one after each use. Both are
-    kept as hashes. `generation` is the user's as it was at the sign-in: a session that should have ended, and has not
-    for whatever reason, never gets tokens of a later one.
+    A refresh token has two parts: the family, which stays, and a secret, which changes with each use. Both are stored
+    as hashes. `generation` is the user's at the sign-in: a session that should have ended never gets tokens with a
+    later one.
     """
 
     __tablename__ = "devissuer_session"
@@ -66,7 +66,7 @@ class SignInSession(Base):
 
 
 class Invite(Base):
-    """The one link by which a person may choose a password; a later one takes its place."""
+    """The link by which a person chooses a password; a later one replaces it."""
 
     __tablename__ = "devissuer_invite"
 
@@ -76,10 +76,10 @@ class Invite(Base):
 
 
 class Failure(Base):
-    """How often passwords were tried for an account, or from an address, since when; `key` says for which.
+    """How often passwords were tried for an account or from an address, and since when.
 
-    Of an account `key` is a hash; an IP address is readable. `since` begins anew with the try that locks: from then on
-    nobody gets in until the time is over.
+    `key` is a hash of an account, or a readable IP address. The attempt that locks sets `since` anew: the lock lasts
+    from then on.
     """
 
     __tablename__ = "devissuer_failure"

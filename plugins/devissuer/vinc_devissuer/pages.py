@@ -1,4 +1,4 @@
-"""The small page on which a person chooses a password. It has no scripts, and comes from nowhere else."""
+"""The page on which a person chooses a password. It has no scripts and loads nothing."""
 
 from base64 import b64encode
 from hashlib import sha256
@@ -6,7 +6,7 @@ from html import escape
 
 from starlette.responses import HTMLResponse
 
-from .service.passwords import LONGEST, SHORTEST
+from .service.passwords import MAX_LENGTH, MIN_LENGTH
 
 STYLE = (
     "body{font:1rem/1.5 system-ui,sans-serif;max-width:26rem;margin:4rem auto;padding:0 1rem}"
@@ -32,8 +32,8 @@ PAGE = """<!doctype html>
 </body>
 </html>
 """
-# The address of the form is its own: without it the browser would send the token in the query again.
-FORM = """<p>{said}</p>
+# The form has an action of its own: without it the browser would repeat the token in the query.
+FORM = """<p>{message}</p>
 <form method="post" action="password">
 <input type="hidden" name="token" value="{token}">
 <label>Account<input type="email" value="{email}" autocomplete="username" readonly></label>
@@ -41,30 +41,32 @@ FORM = """<p>{said}</p>
 <label>Once more<input name="again" {field}></label>
 <button>Set the password</button>
 </form>"""
-FIELD = f'type="password" autocomplete="new-password" minlength="{SHORTEST}" maxlength="{LONGEST}" required'
+FIELD = f'type="password" autocomplete="new-password" minlength="{MIN_LENGTH}" maxlength="{MAX_LENGTH}" required'
 INVALID = "<p>It was used already, is older than a day, or is not whole. Ask whoever invited you for another one.</p>"
 DONE = "<p>You can sign in with it now, and close this page.</p>"
 
 
 def form(token: str, email: str, *, wrong: str = "") -> HTMLResponse:
-    """The form; again, with what was wrong."""
-    said = wrong or "It replaces the one that you have, if any; who is signed in with that one cannot stay so."
-    body = FORM.format(said=escape(said), token=escape(token), email=escape(email), shortest=SHORTEST, field=FIELD)
+    """Return the form, with an error of the last try."""
+    message = wrong or "It replaces the one that you have, if any; who is signed in with that one cannot stay so."
+    body = FORM.format(
+        message=escape(message), token=escape(token), email=escape(email), shortest=MIN_LENGTH, field=FIELD
+    )
     return page("Choose a password", body, status=400 if wrong else 200)
 
 
 def invalid() -> HTMLResponse:
-    """The link is no good; why, is not told."""
+    """Return the page for a link that is not valid, without the reason."""
     return page("This link is not valid any more", INVALID, status=400)
 
 
 def unreadable(what: str) -> HTMLResponse:
-    """What was sent is not what the form sends."""
+    """Return the page for a body that is not the form's."""
     return page("This could not be read", f"<p>{escape(what)}</p>", status=400)
 
 
 def done() -> HTMLResponse:
-    """The password is set."""
+    """Return the page after the password is set."""
     return page("Your password is set", DONE, status=200)
 
 

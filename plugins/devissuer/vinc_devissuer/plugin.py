@@ -1,4 +1,4 @@
-"""A development issuer: it stands in for a real identity provider, and never in production."""
+"""A development issuer: an identity provider for development and tests, never for production."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -24,16 +24,16 @@ def contribute() -> Contribution:
 
 @hooks.lifespan
 @asynccontextmanager
-async def issue(app: App) -> AsyncGenerator[None]:
+async def provide_issuer(app: App) -> AsyncGenerator[None]:
     from argon2 import PasswordHasher
 
     from vinc_identity.contracts import IdentityProvider
 
-    from .service.issuer import CLIENT, issuer_of
+    from .service.issuer import CLIENT, make_issuer
     from .service.passwords import Passwords
     from .service.provider import StoredUsers
 
-    issuer = issuer_of(app, Passwords(PasswordHasher()))
+    issuer = make_issuer(app, Passwords(PasswordHasher()))
     users: IdentityProvider = StoredUsers(issuer)
     app.provide(issuer)
     app.provide(users, IdentityProvider)
@@ -42,7 +42,7 @@ async def issue(app: App) -> AsyncGenerator[None]:
             url=issuer.url,
             audience=issuer.audience,
             clients=frozenset({CLIENT}),
-            keys=issuer.keys.published,
+            keys=issuer.keys.public_key_set,
             sign_in=SignIn(flow="password", token_url=f"{app.api_prefix}/devissuer/token", client_id=CLIENT),
         )
     )

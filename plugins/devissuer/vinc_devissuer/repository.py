@@ -1,11 +1,11 @@
-"""Every query of the development issuer."""
+"""The queries of the development issuer."""
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import Interval, bindparam, case, delete, func, insert, not_, select, update
+from sqlalchemy import DateTime, bindparam, case, delete, func, insert, not_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.sql import Executable
 
@@ -13,74 +13,67 @@ from vinc_kernel import Session
 from vinc_kernel.rest import uuid7
 
 from .models import Failure, Invite, Key, SignInSession, User
-from .schemas import Account, Invited, PublishedKey, Renewed, StoredKey, Tried, Tries
+from .schemas import Account, FailureCount, FailureRow, InvitedUser, KeyState, RenewedSession, StoredKey
 
-LOCKED = timedelta(minutes=15)  # how long tries count, and how long they lock
-LONGEST_INVITE = timedelta(hours=24)
-# A key is told for so long before it signs: whoever fetches keys more often than this knows it by then.
-UNTIL_IT_SIGNS = timedelta(seconds=60)
-MUTEX = 0x6B657973  # "keys" in ASCII: the advisory lock of whoever makes a key
+LOCK_TIME = timedelta(minutes=15)  # for which attempts count, and for which they lock
+INVITE_TIME = timedelta(hours=24)
+# A key is published for so long before it signs: a verifier that fetches keys more often than this knows it by then.
+PUBLISH_TIME = timedelta(seconds=60)
+KEYS_LOCK = 0x6B657973  # "keys" in ASCII: the advisory lock for creating keys
+NOW = bindparam("now", type_=DateTime(timezone=True))
 ACCOUNT = tuple(getattr(User, name) for name in Account.__dataclass_fields__)
-THIS_USER = User.id == bindparam("this")
+HAS_ID = User.id == bindparam("by_id")
 
-LOCK_KEYS = select(func.pg_advisory_xact_lock(MUTEX))
-KEYS = select(Key.kid, (Key.created_at <= func.clock_timestamp() - UNTIL_IT_SIGNS).label("signs")).order_by(
-    Key.created_at, Key.kid
-)
-STORED_KEY = select(Key.kid, Key.private_jwk).where(Key.kid == bindparam("this"))
+LOCK_KEYS = select(func.pg_advisory_xact_lock(KEYS_LOCK))
+KEYS = select(Key.kid, (Key.created_at <= NOW - PUBLISH_TIME).label("signs")).order_by(Key.created_at, Key.kid)
+STORED_KEY = select(Key.kid, Key.private_jwk).where(Key.kid == bindparam("by_kid"))
 STORED_KEYS = select(Key.kid, Key.private_jwk).order_by(Key.created_at, Key.kid)
-# By the clock, and not by when the transaction began: whoever waited for the lock comes after whoever had it.
-ADD_KEY = insert(Key).values(
-    kid=bindparam("kid"), private_jwk=bindparam("private_jwk"), created_at=func.clock_timestamp()
-)
-# A key signs until the next one does; `life` is how long that next one must have been there.
-SUCCESSORS = select(func.max(Key.created_at)).where(
-    Key.created_at <= func.clock_timestamp() - bindparam("life", type_=Interval)
-)
+# The time is taken once the keys are locked: of two workers the one that waited for the lock has the later key.
+ADD_KEY = insert(Key).values(kid=bindparam("kid"), private_jwk=bindparam("private_jwk"), created_at=NOW)
+# A key signs until the next one does: it is dropped when a later one was created before this time.
+SUCCESSORS = select(func.max(Key.created_at)).where(Key.created_at <= bindparam("before"))
 DROP_OLD_KEYS = delete(Key).where(Key.created_at < SUCCESSORS.scalar_subquery())
-DROP_OTHER_KEYS = delete(Key).where(Key.kid != bindparam("this"))
+DROP_OTHER_KEYS = delete(Key).where(Key.kid != bindparam("by_kid"))
 
-ONE = select(*ACCOUNT).where(THIS_USER)
+ONE = select(*ACCOUNT).where(HAS_ID)
 BY_NAME: Mapping[str, Executable] = {
     "email": select(*ACCOUNT).where(User.email == bindparam("name")),
     "client_id": select(*ACCOUNT).where(User.client_id == bindparam("name")),
 }
 ALL = select(*ACCOUNT).order_by(User.email, User.client_id)
 ADD = upsert(User).on_conflict_do_nothing().returning(*ACCOUNT)
-SET_GENERATION = update(User).where(THIS_USER).values(generation=func.greatest(User.generation, bindparam("wanted")))
-SET_PASSWORD = (
-    update(User).where(THIS_USER).values(password_hash=bindparam("hashed"), temporary=bindparam("is_temporary"))
-)
-DELETE_SERVICE = delete(User).where(THIS_USER, User.client_id.is_not(None))
-SET_ENABLED = update(User).where(THIS_USER).values(enabled=bindparam("is_enabled"))
+SET_GENERATION = update(User).where(HAS_ID).values(generation=func.greatest(User.generation, bindparam("wanted")))
+SET_PASSWORD = update(User).where(HAS_ID).values(password_hash=bindparam("hashed"), temporary=bindparam("is_temporary"))
+DELETE_SERVICE = delete(User).where(HAS_ID, User.client_id.is_not(None))
+SET_ENABLED = update(User).where(HAS_ID).values(enabled=bindparam("is_enabled"))
 
-# `count` is taken before the password is looked at, in one statement, so that no number of guesses at once slips past.
-IS_OVER = Failure.since <= func.now() - LOCKED
-LOCKS = Failure.count + 1 == bindparam("most")
+# Counted before the password is verified, in one statement, so that concurrent guesses count too.
+IS_OVER = Failure.since <= NOW - LOCK_TIME
+LOCKS = Failure.count + 1 == bindparam("limit")
 COUNT = (
     upsert(Failure)
-    .values(key=bindparam("this"), count=1, since=func.now())
+    .values(key=bindparam("by_key"), count=1, since=NOW)
     .on_conflict_do_update(
         index_elements=[Failure.key],
         set_={
             "count": case((IS_OVER, 1), else_=Failure.count + 1),
-            "since": case((IS_OVER | LOCKS, func.now()), else_=Failure.since),
+            "since": case((IS_OVER | LOCKS, NOW), else_=Failure.since),
         },
     )
     .returning(Failure.count)
 )
-UNCOUNT = update(Failure).where(Failure.key == bindparam("this"), Failure.count > 0).values(count=Failure.count - 1)
-FORGET = delete(Failure).where(Failure.key == bindparam("this"))
-TRIED_OFTEN = (
+UNCOUNT = update(Failure).where(Failure.key == bindparam("by_key"), Failure.count > 0).values(count=Failure.count - 1)
+FORGET = delete(Failure).where(Failure.key == bindparam("by_key"))
+LIST_FAILURES = (
     select(Failure.key, Failure.count, Failure.since)
-    .where(not_(IS_OVER), Failure.count >= bindparam("least"))
+    .where(not_(IS_OVER), Failure.count >= bindparam("at_least"))
     .order_by(Failure.since, Failure.key)
 )
-# Whoever counts has locked its rows in an order of its own: those are passed over, as nobody may wait for this.
+# Rows that another sign-in has locked are skipped, as nothing may wait for this.
 STALE = select(Failure.key).where(IS_OVER).with_for_update(skip_locked=True)
 FORGET_STALE = delete(Failure).where(Failure.key.in_(STALE))
 
-# Of whoever has the password still that was proved; a new one waits for this, or this for it.
+# Only while the password is the one that was verified: a change of the password and this wait for each other.
 ADD_SESSION = insert(SignInSession).from_select(
     ["id", "user_id", "scope", "family_hash", "refresh_hash", "generation", "expires_at"],
     select(
@@ -90,183 +83,182 @@ ADD_SESSION = insert(SignInSession).from_select(
         bindparam("family_hash", type_=SignInSession.family_hash.type),
         bindparam("refresh_hash", type_=SignInSession.refresh_hash.type),
         bindparam("generation", type_=SignInSession.generation.type),
-        func.now() + bindparam("life", type_=Interval),
+        bindparam("expires_at", type_=SignInSession.expires_at.type),
     )
-    .where(User.id == bindparam("user_id"), User.password_hash == bindparam("proved"))
+    .where(User.id == bindparam("user_id"), User.password_hash == bindparam("verified_hash"))
     .with_for_update(read=True),
 )
 RENEW = (
     update(SignInSession)
     .where(
         SignInSession.family_hash == bindparam("family"),
-        SignInSession.refresh_hash == bindparam("used"),
-        SignInSession.expires_at > func.now(),
+        SignInSession.refresh_hash == bindparam("current"),
+        SignInSession.expires_at > NOW,
         SignInSession.user_id == User.id,
         SignInSession.generation >= User.generation,
         User.enabled,
     )
-    .values(refresh_hash=bindparam("following"))
+    .values(refresh_hash=bindparam("next"))
     .returning(SignInSession.id, SignInSession.user_id, SignInSession.scope, SignInSession.generation)
 )
 END_FAMILY = delete(SignInSession).where(SignInSession.family_hash == bindparam("family"))
-END_SESSIONS = delete(SignInSession).where(SignInSession.user_id == bindparam("this"))
-END_EXPIRED = END_SESSIONS.where(SignInSession.expires_at <= func.now())
+END_SESSIONS = delete(SignInSession).where(SignInSession.user_id == bindparam("by_id"))
+END_EXPIRED = END_SESSIONS.where(SignInSession.expires_at <= NOW)
 
-INVITE = upsert(Invite).values(
-    user_id=bindparam("this"), token_hash=bindparam("hashed"), expires_at=func.now() + LONGEST_INVITE
-)
+INVITE = upsert(Invite).values(user_id=bindparam("by_id"), token_hash=bindparam("hashed"), expires_at=NOW + INVITE_TIME)
 INVITE = INVITE.on_conflict_do_update(
     index_elements=[Invite.user_id],
     set_={"token_hash": INVITE.excluded.token_hash, "expires_at": INVITE.excluded.expires_at},
 )
-HOLDS = (Invite.token_hash == bindparam("hashed"), Invite.expires_at > func.now())
-INVITED = select(Invite.user_id, User.email).join(User, User.id == Invite.user_id).where(*HOLDS)
-USE_INVITE = delete(Invite).where(*HOLDS)
-WITHDRAW_INVITE = delete(Invite).where(Invite.user_id == bindparam("this"))
+IS_VALID = (Invite.token_hash == bindparam("hashed"), Invite.expires_at > NOW)
+FIND_INVITE = select(Invite.user_id, User.email).join(User, User.id == Invite.user_id).where(*IS_VALID)
+USE_INVITE = delete(Invite).where(*IS_VALID)
+WITHDRAW_INVITE = delete(Invite).where(Invite.user_id == bindparam("by_id"))
 
 
 async def lock_keys(db: Session) -> None:
-    """Make keys, and nobody else does until this transaction ends."""
+    """Lock the keys until the transaction ends."""
     await db.execute(LOCK_KEYS)
 
 
-async def keys(db: Session) -> list[PublishedKey]:
-    """All keys without their private parts, the oldest first."""
-    return await db.all(KEYS, PublishedKey)
+async def list_keys(db: Session, now: datetime) -> list[KeyState]:
+    """Return all keys without their private parts, the oldest first."""
+    return await db.all(KEYS, KeyState, {"now": now})
 
 
-async def stored_key(db: Session, kid: str) -> StoredKey | None:
-    """The key with this id."""
-    return await db.one_or_none(STORED_KEY, StoredKey, {"this": kid})
+async def get_key(db: Session, kid: str) -> StoredKey | None:
+    """Return the key with this id."""
+    return await db.one_or_none(STORED_KEY, StoredKey, {"by_kid": kid})
 
 
-async def stored_keys(db: Session) -> list[StoredKey]:
-    """All keys, the oldest first."""
+async def list_stored_keys(db: Session) -> list[StoredKey]:
+    """Return all keys, the oldest first."""
     return await db.all(STORED_KEYS, StoredKey)
 
 
-async def add_key(db: Session, key: StoredKey) -> None:
-    """Add a key; the keys are locked."""
-    await db.execute(ADD_KEY, {"kid": key.kid, "private_jwk": key.private_jwk})
+async def add_key(db: Session, key: StoredKey, now: datetime) -> None:
+    """Add a key; the keys must be locked."""
+    await db.execute(ADD_KEY, {"kid": key.kid, "private_jwk": key.private_jwk, "now": now})
 
 
-async def drop_old_keys(db: Session, life: timedelta) -> int:
-    """Drop those that signed nothing that still holds; tokens live so long. Tells how many."""
-    return await db.execute(DROP_OLD_KEYS, {"life": life + UNTIL_IT_SIGNS})
+async def drop_old_keys(db: Session, now: datetime, token_life: timedelta) -> int:
+    """Delete the keys that no valid token was signed with, and return how many."""
+    return await db.execute(DROP_OLD_KEYS, {"before": now - PUBLISH_TIME - token_life})
 
 
 async def drop_other_keys(db: Session, kid: str) -> int:
-    """Drop all but this one; tells how many."""
-    return await db.execute(DROP_OTHER_KEYS, {"this": kid})
+    """Delete all keys but this one, and return how many."""
+    return await db.execute(DROP_OTHER_KEYS, {"by_kid": kid})
 
 
-async def one(db: Session, user_id: UUID) -> Account | None:
-    """The account with this id."""
-    return await db.one_or_none(ONE, Account, {"this": user_id})
+async def get(db: Session, user_id: UUID) -> Account | None:
+    """Return the account with this id."""
+    return await db.one_or_none(ONE, Account, {"by_id": user_id})
 
 
-async def named(db: Session, kind: Literal["email", "client_id"], name: str) -> Account | None:
-    """The person with this e-mail address, or the service account with this client id."""
+async def find(db: Session, kind: Literal["email", "client_id"], name: str) -> Account | None:
+    """Return the person with this e-mail address, or the service account with this client id."""
     return await db.one_or_none(BY_NAME[kind], Account, {"name": name})
 
 
-async def every(db: Session) -> list[Account]:
-    """All accounts: persons by their address, then service accounts."""
+async def list_all(db: Session) -> list[Account]:
+    """Return all accounts: people by address, then service accounts by client id."""
     return await db.all(ALL, Account)
 
 
 async def add(db: Session, accounts: Sequence[Mapping[str, Any]]) -> list[Account]:
-    """Add those accounts whose address or client id nobody has; returns them."""
-    usual = {"email": None, "client_id": None, "password_hash": None, "temporary": False, "enabled": True}
-    rows = [{**usual, "id": uuid7(), "generation": 0, **one} for one in accounts]
+    """Add the accounts whose address or client id is free, and return them."""
+    defaults = {"email": None, "client_id": None, "password_hash": None, "temporary": False, "enabled": True}
+    rows = [{**defaults, "id": uuid7(), "generation": 0, **one} for one in accounts]
     return await db.all(ADD.values(rows), Account)
 
 
-async def change(db: Session, user_id: UUID, values: Mapping[str, Any]) -> int:
-    """Change these columns; tells how many rows that were: none where there is no such account."""
-    return await db.execute(update(User).where(THIS_USER).values(**values), {"this": user_id})
+async def change(db: Session, user_id: UUID, values: Mapping[str, Any]) -> bool:
+    """Change these columns; False where there is no such account."""
+    return await db.execute(update(User).where(HAS_ID).values(**values), {"by_id": user_id}) == 1
 
 
-async def set_enabled(db: Session, user_id: UUID, *, enabled: bool) -> int:
-    """Let an account get tokens, or keep it from that; tells how many rows that were."""
-    return await db.execute(SET_ENABLED, {"this": user_id, "is_enabled": enabled})
+async def set_enabled(db: Session, user_id: UUID, *, enabled: bool) -> bool:
+    """Enable or disable an account; False where there is no such account."""
+    return await db.execute(SET_ENABLED, {"by_id": user_id, "is_enabled": enabled}) == 1
 
 
-async def set_password(db: Session, user_id: UUID, hashed: str, *, temporary: bool) -> int:
-    """Set a password by its hash, and end what the one before began; tells how many accounts that were."""
-    found = await db.execute(SET_PASSWORD, {"this": user_id, "hashed": hashed, "is_temporary": temporary})
-    await db.execute(WITHDRAW_INVITE, {"this": user_id})
-    await db.execute(END_SESSIONS, {"this": user_id})
-    return found
+async def set_password(db: Session, user_id: UUID, hashed: str, *, temporary: bool) -> bool:
+    """Set a password by its hash and end all sessions; False where there is no such account."""
+    exists = await db.execute(SET_PASSWORD, {"by_id": user_id, "hashed": hashed, "is_temporary": temporary}) == 1
+    await db.execute(WITHDRAW_INVITE, {"by_id": user_id})
+    await db.execute(END_SESSIONS, {"by_id": user_id})
+    return exists
 
 
-async def raise_generation(db: Session, user_id: UUID, generation: int) -> int:
-    """Have tokens carry this number, unless they carry a higher one; tells how many accounts that were."""
-    return await db.execute(SET_GENERATION, {"this": user_id, "wanted": generation})
+async def raise_generation(db: Session, user_id: UUID, generation: int) -> bool:
+    """Set the generation, unless it is higher; False where there is no such account."""
+    return await db.execute(SET_GENERATION, {"by_id": user_id, "wanted": generation}) == 1
 
 
-async def delete_service(db: Session, user_id: UUID) -> int:
-    """Take a service account away, which has neither sessions nor invites; tells how many rows that were."""
-    return await db.execute(DELETE_SERVICE, {"this": user_id})
+async def delete_service(db: Session, user_id: UUID) -> bool:
+    """Delete a service account, which has neither sessions nor invites; False where there is none."""
+    return await db.execute(DELETE_SERVICE, {"by_id": user_id}) == 1
 
 
 async def count_and_find(
-    db: Session, tries: Sequence[tuple[str, int]], kind: Literal["email", "client_id"], name: str
+    db: Session, limits: Mapping[str, int], kind: Literal["email", "client_id"], name: str, now: datetime
 ) -> tuple[list[int], Account | None]:
-    """Count a try for each of these keys, which lock after so many, and find whose password it would be."""
-    counting = [(COUNT, Tries, {"this": key, "most": most}) for key, most in tries]
-    *counted, found = await db.batch(*counting, (BY_NAME[kind], Account, {"name": name}))
-    return [each.count for (each,) in counted], found[0] if found else None
+    """Count an attempt for each key, which locks at its limit, and find the account."""
+    counting = [(COUNT, FailureCount, {"by_key": key, "limit": limit, "now": now}) for key, limit in limits.items()]
+    *counted, accounts = await db.batch(*counting, (BY_NAME[kind], Account, {"name": name}))
+    return [each.count for (each,) in counted], accounts[0] if accounts else None
 
 
-async def forgive(db: Session, address: str, account: str) -> None:
-    """Take back a try that was no failure, in the order in which tries are counted."""
-    await db.execute(UNCOUNT, {"this": address})
-    await db.execute(FORGET, {"this": account})
-    await db.execute(FORGET_STALE)
+async def forgive(db: Session, address: str, account: str, now: datetime) -> None:
+    """Take back a successful attempt, in the order in which attempts are counted."""
+    await db.execute(UNCOUNT, {"by_key": address})
+    await db.execute(FORGET, {"by_key": account})
+    await db.execute(FORGET_STALE, {"now": now})
 
 
-async def tried_often(db: Session, least: int) -> list[Tried]:
-    """What was tried so often or more, and still counts; the earliest first."""
-    return await db.all(TRIED_OFTEN, Tried, {"least": least})
+async def list_failures(db: Session, at_least: int, now: datetime) -> list[FailureRow]:
+    """Return the keys with at least so many attempts that still count, the earliest first."""
+    return await db.all(LIST_FAILURES, FailureRow, {"at_least": at_least, "now": now})
 
 
 async def forget(db: Session, keys: Sequence[str]) -> int:
-    """Count no tries under these keys any more; tells under how many there were some."""
-    return sum([await db.execute(FORGET, {"this": key}) for key in keys])
+    """Delete the counts of these keys, and return how many there were."""
+    return sum([await db.execute(FORGET, {"by_key": key}) for key in keys])
 
 
-async def add_session(db: Session, values: Mapping[str, Any]) -> bool:
-    """Begin a session, and clear away those of the same user that have expired; False where the password is another."""
-    await db.execute(END_EXPIRED, {"this": values["user_id"]})
+async def add_session(db: Session, values: Mapping[str, Any], now: datetime) -> bool:
+    """Start a session, and delete the user's expired ones; False where the password has changed."""
+    await db.execute(END_EXPIRED, {"by_id": values["user_id"], "now": now})
     return await db.execute(ADD_SESSION, values) == 1
 
 
-async def renew(db: Session, family: str, used: str, following: str) -> Renewed | None:
-    """Exchange a refresh token; None when it is not the present one of a session that still holds."""
-    return await db.one_or_none(RENEW, Renewed, {"family": family, "used": used, "following": following})
+async def renew(db: Session, family: str, current: str, following: str, now: datetime) -> RenewedSession | None:
+    """Replace a refresh token; None where it is not the current one of a valid session."""
+    values = {"family": family, "current": current, "next": following, "now": now}
+    return await db.one_or_none(RENEW, RenewedSession, values)
 
 
 async def end_family(db: Session, family: str) -> int:
-    """End the session of a refresh token, present or past; tells how many that were."""
+    """End the session of a refresh token, current or old, and return how many there were."""
     return await db.execute(END_FAMILY, {"family": family})
 
 
 async def end_sessions(db: Session, user_id: UUID) -> None:
     """End all sessions of an account."""
-    await db.execute(END_SESSIONS, {"this": user_id})
+    await db.execute(END_SESSIONS, {"by_id": user_id})
 
 
-async def invite(db: Session, user_id: UUID, hashed: str) -> None:
-    """Keep the hash of a link's token, in the place of an earlier one."""
-    await db.execute(INVITE, {"this": user_id, "hashed": hashed})
+async def invite(db: Session, user_id: UUID, hashed: str, now: datetime) -> None:
+    """Store the hash of a link's token, in place of an earlier one."""
+    await db.execute(INVITE, {"by_id": user_id, "hashed": hashed, "now": now})
 
 
-async def invited(db: Session, hashed: str) -> Invited | None:
-    """Whose link this is, if it still holds."""
-    return await db.one_or_none(INVITED, Invited, {"hashed": hashed})
+async def find_invite(db: Session, hashed: str, now: datetime) -> InvitedUser | None:
+    """Return the user of a link, if it is valid."""
+    return await db.one_or_none(FIND_INVITE, InvitedUser, {"hashed": hashed, "now": now})
 
 
-async def use_invite(db: Session, hashed: str) -> bool:
-    """Take a link away; False when somebody else was faster, or its time is over."""
-    return await db.execute(USE_INVITE, {"hashed": hashed}) == 1
+async def use_invite(db: Session, hashed: str, now: datetime) -> bool:
+    """Delete a link; False where it was used already, or has expired."""
+    return await db.execute(USE_INVITE, {"hashed": hashed, "now": now}) == 1

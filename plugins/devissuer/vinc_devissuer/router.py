@@ -1,4 +1,4 @@
-"""The development issuer over HTTP: discovery, keys, tokens, and the page on which a password is chosen."""
+"""The routes of the development issuer: discovery, keys, tokens, and the page to choose a password."""
 
 from typing import Annotated, Any
 
@@ -15,11 +15,11 @@ from .service import invites
 from .service.grants import grant
 from .service.issuer import DevIssuer
 from .service.keys import ALGORITHM
-from .service.passwords import LONGEST, SHORTEST
+from .service.passwords import MAX_LENGTH, MIN_LENGTH
 from .service.tokens import SCOPES
 
 router = APIRouter(prefix="/devissuer", tags=["devissuer"])
-Running = Annotated[DevIssuer, inject(DevIssuer)]
+CurrentIssuer = Annotated[DevIssuer, inject(DevIssuer)]
 NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}  # RFC 6749, 5.1
 CHALLENGE = {"WWW-Authenticate": 'Basic realm="devissuer"'}  # RFC 6749, 5.2
 NO_TOKEN: dict[int | str, dict[str, Any]] = {
@@ -32,8 +32,8 @@ NO_PASSWORD: dict[int | str, dict[str, Any]] = {
 GRANTS = ["password", "refresh_token", "client_credentials"]
 
 
-def taking(*names: str) -> dict[str, Any]:
-    """How OpenAPI describes a form, which FastAPI would read with a parser of its own."""
+def form_body(*names: str) -> dict[str, Any]:
+    """Return the OpenAPI description of a form; FastAPI's own `Form` would parse it less strictly."""
     schema = {"type": "object", "properties": {name: {"type": "string"} for name in names}, "required": [names[0]]}
     return {"requestBody": {"required": True, "content": {"application/x-www-form-urlencoded": {"schema": schema}}}}
 
@@ -42,8 +42,8 @@ def taking(*names: str) -> dict[str, Any]:
     "/.well-known/openid-configuration",
     dependencies=[public("clients find the issuer's addresses before anybody signs in")],
 )
-async def discovery(issuer: Running) -> dict[str, Any]:
-    """Where everything is (OpenID Connect Discovery 1.0, 3). There is no authorization endpoint."""
+async def discovery(issuer: CurrentIssuer) -> dict[str, Any]:
+    """Return the discovery document (OpenID Connect Discovery 1.0, 3). There is no authorization endpoint."""
     return {
         "issuer": issuer.url,
         "token_endpoint": f"{issuer.url}/token",
@@ -58,10 +58,10 @@ async def discovery(issuer: Running) -> dict[str, Any]:
 
 
 @router.get("/jwks", dependencies=[public("whoever verifies a token needs the public keys")])
-async def jwks(issuer: Running) -> dict[str, Any]:
-    """The public keys (RFC 7517, 5)."""
+async def jwks(issuer: CurrentIssuer) -> dict[str, Any]:
+    """Return the public keys (RFC 7517, 5)."""
     await issuer.keys.ensure()
-    return dict(await issuer.keys.published())
+    return dict(await issuer.keys.public_key_set())
 
 
 @router.post(
@@ -69,27 +69,29 @@ async def jwks(issuer: Running) -> dict[str, Any]:
     response_class=JSONResponse,
     responses=NO_TOKEN,
     dependencies=[public("a token is had for a password, a refresh token or a client's secret")],
-    openapi_extra=taking("grant_type", "username", "password", "refresh_token", "client_id", "client_secret", "scope"),
+    openapi_extra=form_body(
+        "grant_type", "username", "password", "refresh_token", "client_id", "client_secret", "scope"
+    ),
 )
-async def token(request: Request, issuer: Running) -> Response:
-    """Tokens for a password, a refresh token, or a client's own secret (RFC 6749, 4.3, 6 and 4.4)."""
+async def token(request: Request, issuer: CurrentIssuer) -> Response:
+    """Return tokens for a password, a refresh token, or a client's own secret (RFC 6749, 4.3, 6 and 4.4)."""
     try:
-        given = await forms.fields_with_client(request)
-        answer = await grant(issuer, given, request.client.host if request.client else "")
+        form = await forms.read_form_with_client(request)
+        tokens = await grant(issuer, form, request.client.host if request.client else "")
     except FormRefused as refused:
-        return refusal(TokenRefused("invalid_request", str(refused)))
+        return to_oauth_response(TokenRefused("invalid_request", str(refused)))
     except TokenRefused as refused:
-        return refusal(refused)
-    return JSONResponse(answer, headers=NO_STORE)
+        return to_oauth_response(refused)
+    return JSONResponse(tokens, headers=NO_STORE)
 
 
-def refusal(refused: TokenRefused) -> Response:
-    """An answer of RFC 6749, 5.2, and not a problem document: clients know no other."""
-    said = OAuthError(error=refused.error, error_description=refused.description, error_uri=refused.page or None)
-    told = said.model_dump(exclude_none=True)
+def to_oauth_response(refused: TokenRefused) -> Response:
+    """Return an error of RFC 6749, 5.2, which OAuth clients expect instead of a problem document."""
+    error = OAuthError(error=refused.error, error_description=refused.description, error_uri=refused.page or None)
+    content = error.model_dump(exclude_none=True)
     if refused.error != "invalid_client":
-        return JSONResponse(told, status_code=400, headers=NO_STORE)
-    return JSONResponse(told, status_code=401, headers=NO_STORE | CHALLENGE)
+        return JSONResponse(content, status_code=400, headers=NO_STORE)
+    return JSONResponse(content, status_code=401, headers=NO_STORE | CHALLENGE)
 
 
 @router.get(
@@ -98,10 +100,10 @@ def refusal(refused: TokenRefused) -> Response:
     responses=NO_PASSWORD,
     dependencies=[public("whoever has the link chooses a password, and cannot sign in before that")],
 )
-async def show_password(issuer: Running, token: str = "") -> Response:
-    """The page that an invitation links to."""
-    found = await invites.invited(issuer, token)
-    return pages.form(token, found.email) if found else pages.invalid()
+async def show_password(issuer: CurrentIssuer, token: str = "") -> Response:
+    """Return the page that an invitation links to."""
+    user = await invites.find_invite(issuer, token)
+    return pages.form(token, user.email) if user else pages.invalid()
 
 
 @router.post(
@@ -109,20 +111,20 @@ async def show_password(issuer: Running, token: str = "") -> Response:
     response_class=HTMLResponse,
     responses=NO_PASSWORD,
     dependencies=[public("the token in the form is the proof, and good for one use")],
-    openapi_extra=taking("token", "password", "again"),
+    openapi_extra=form_body("token", "password", "again"),
 )
-async def choose_password(request: Request, issuer: Running) -> Response:
+async def choose_password(request: Request, issuer: CurrentIssuer) -> Response:
     """Set the password that was chosen on the page."""
     try:
-        given = await forms.fields(request)
+        form = await forms.read_form(request)
     except FormRefused as refused:
         return pages.unreadable(str(refused))
-    token, password = given.get("token", ""), given.get("password", "")
-    found = await invites.invited(issuer, token)
-    if found is None:
+    token, password = form.get("token", ""), form.get("password", "")
+    user = await invites.find_invite(issuer, token)
+    if user is None:
         return pages.invalid()
-    if not SHORTEST <= len(password) <= LONGEST:
-        return pages.form(token, found.email, wrong=f"A password has {SHORTEST} to {LONGEST} characters.")
-    if given.get("again") != password:
-        return pages.form(token, found.email, wrong="The two are not the same: write it once more.")
-    return pages.done() if await invites.choose(issuer, token, password) else pages.invalid()
+    if not MIN_LENGTH <= len(password) <= MAX_LENGTH:
+        return pages.form(token, user.email, wrong=f"A password has {MIN_LENGTH} to {MAX_LENGTH} characters.")
+    if form.get("again") != password:
+        return pages.form(token, user.email, wrong="The two are not the same: write it once more.")
+    return pages.done() if await invites.set_password(issuer, token, password) else pages.invalid()

@@ -1,4 +1,4 @@
-"""What is read out of the tables, and answered. Secrets have no place in a repr."""
+"""The rows of the tables, and the responses. No repr shows a secret."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -9,8 +9,8 @@ from pydantic import BaseModel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PublishedKey:
-    """A key as it is told to everybody; `signs`: it was told long enough ago for everybody to know it."""
+class KeyState:
+    """A key; `signs`: it was published long enough ago for all verifiers to know it."""
 
     kid: str
     signs: bool
@@ -43,7 +43,7 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Renewed:
+class RenewedSession:
     """A session whose refresh token was just used."""
 
     id: UUID
@@ -53,15 +53,15 @@ class Renewed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tries:
-    """How often something was tried, this time included."""
+class FailureCount:
+    """The number of attempts, including this one."""
 
     count: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tried:
-    """How often something was tried, and when that began, or locked it."""
+class FailureRow:
+    """The number of attempts, and when the first was, or the one that locked."""
 
     key: str
     count: int
@@ -70,7 +70,7 @@ class Tried:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lock:
-    """An account, by its address or client id, or an address that is locked."""
+    """A locked account, by its address or client id, or a locked IP address."""
 
     name: str
     since: datetime
@@ -78,15 +78,15 @@ class Lock:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Invited:
-    """Whose link it is."""
+class InvitedUser:
+    """The user of a link."""
 
     user_id: UUID
     email: str
 
 
 class OAuthError(BaseModel):
-    """Why there is no token (RFC 6749, 5.2)."""
+    """The error of a token request (RFC 6749, 5.2)."""
 
     error: str
     error_description: str

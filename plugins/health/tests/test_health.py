@@ -1,14 +1,13 @@
-"""Health: liveness touches nothing, readiness asks what is required."""
+"""Liveness uses no connection, readiness runs the health checks."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from types import ModuleType
 
-import httpx
 import pytest
 from httpx import AsyncClient
 
-from vinc_kernel import HealthCheck
+from vinc_kernel import App, hooks
 from vinc_testing import VincApp
 
 
@@ -34,23 +33,41 @@ async def test_readiness_names_every_check_with_state_and_milliseconds(client: A
     assert all(check["state"] == "up" and check["milliseconds"] >= 0 for check in checks.values())
 
 
-async def down() -> None:
+async def fail(*_: object) -> None:
     message = "canary: the address of a server"
     raise OSError(message)
 
 
-@pytest.mark.parametrize(("required", "status"), [(True, 503), (False, 200)])
-async def test_only_what_is_required_makes_a_worker_unready(
-    vinc_app: VincApp, client: AsyncClient, *, required: bool, status: int
-) -> None:
-    vinc_app.application.runtime.registry.checks.append(HealthCheck(name="printer", required=required, ask=down))
-    answer = await client.get("/health/ready")
-    live = await client.get("/health/live")
+def printer() -> ModuleType:
+    """A required plugin that is down."""
 
-    assert answer.status_code == status
-    assert answer.json()["checks"][-1]["state"] == "down"
+    @hooks.health
+    async def health(app: App) -> None:
+        await fail(app)
+
+    module = ModuleType("printer.plugin")
+    vars(module)["health"] = health
+    return module
+
+
+@pytest.mark.parametrize("vinc_plugins", [{"printer": printer()}])
+async def test_a_required_check_that_fails_makes_a_worker_unready(client: AsyncClient) -> None:
+    answer = await client.get("/health/ready")
+
+    assert answer.status_code == 503
+    assert [(one["name"], one["state"]) for one in answer.json()["checks"]][-1] == ("printer", "down")
     assert "canary" not in answer.text
-    assert live.status_code == 200
+    assert (await client.get("/health/live")).status_code == 200
+
+
+async def test_another_check_that_fails_leaves_it_ready(
+    vinc_app: VincApp, client: AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vinc_app.plugin("health").redis, "execute_command", fail)
+    answer = await client.get("/health/ready")
+
+    assert answer.status_code == 200
+    assert [(one["name"], one["state"]) for one in answer.json()["checks"]][-1] == ("redis", "down")
 
 
 async def test_readiness_shows_how_each_plugin_stands(client: AsyncClient) -> None:
@@ -59,13 +76,8 @@ async def test_readiness_shows_how_each_plugin_stands(client: AsyncClient) -> No
     assert plugins["health"] == {"name": "health", "version": "0.1.0", "state": "ready", "failed_in": None}
 
 
-@pytest.fixture
-def vinc_environment(request: pytest.FixtureRequest) -> Mapping[str, str]:
-    return getattr(request, "param", {})
-
-
-@pytest.mark.parametrize("vinc_environment", [{"VINC_REDIS_URL": ""}], indirect=True)
-async def test_a_connection_that_is_not_there_is_not_asked(client: httpx.AsyncClient) -> None:
+@pytest.mark.parametrize("vinc_environment", [{"VINC_REDIS_URL": ""}])
+async def test_a_connection_that_is_not_configured_is_not_checked(client: AsyncClient) -> None:
     names = [check["name"] for check in (await client.get("/health/ready")).json()["checks"]]
 
     assert names == ["postgres"]

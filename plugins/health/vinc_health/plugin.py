@@ -1,4 +1,4 @@
-"""Health: whether this process lives, and whether what it needs is there."""
+"""Health: liveness and readiness of a process."""
 
 from vinc_kernel import Contribution, hooks
 

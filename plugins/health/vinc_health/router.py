@@ -1,21 +1,20 @@
-"""Health over HTTP. Liveness touches nothing: a process is not restarted because its database is down."""
+"""The routes of health. Liveness uses no connection: a process must not be restarted because its database is down."""
 
 from __future__ import annotations
 
 import asyncio
 from time import perf_counter
-from typing import Annotated, Literal
+from typing import Literal
 
 from fastapi import APIRouter, Response
 from pydantic import BaseModel
 
-from vinc_kernel import App, HealthCheck, inject, logger, public
+from vinc_kernel import CurrentApp, HealthCheck, logger, public
 
-LONGEST = 2.0  # seconds for one check; a probe gives up before long
+TIMEOUT = 2.0  # seconds for one check, as probes have short timeouts
 router = APIRouter(
     prefix="/health", tags=["health"], dependencies=[public("probes ask before anybody can be signed in")]
 )
-Application = Annotated[App, inject(App)]
 
 
 class Health(BaseModel):
@@ -25,7 +24,7 @@ class Health(BaseModel):
 
 
 class CheckResult(BaseModel):
-    """One thing that can be down."""
+    """The result of one health check."""
 
     name: str
     required: bool
@@ -34,7 +33,7 @@ class CheckResult(BaseModel):
 
 
 class PluginResult(BaseModel):
-    """How one plugin stands in the worker that answers; the log of that worker has the whole reason."""
+    """The state of a plugin in the worker that responds; the reason is in the log of that worker."""
 
     name: str
     version: str
@@ -43,7 +42,7 @@ class PluginResult(BaseModel):
 
 
 class Readiness(BaseModel):
-    """Whether this worker can do its work; what is not required may be down."""
+    """Whether this worker is ready; checks that are not required may be down."""
 
     status: Literal["ready", "unready"]
     checks: list[CheckResult]
@@ -61,8 +60,8 @@ async def live() -> Health:
 
 
 @router.get("/ready", responses={503: {"model": Readiness}})
-async def ready(app: Application, response: Response) -> Readiness:
-    checks = await asyncio.gather(*(result(check) for check in app.checks))
+async def ready(app: CurrentApp, response: Response) -> Readiness:
+    checks = await asyncio.gather(*(run_check(check) for check in app.checks))
     is_ready = all(check.state == "up" for check in checks if check.required)
     response.status_code = 200 if is_ready else 503
     plugins = [
@@ -72,16 +71,16 @@ async def ready(app: Application, response: Response) -> Readiness:
     return Readiness(status="ready" if is_ready else "unready", checks=checks, plugins=plugins)
 
 
-async def result(check: HealthCheck) -> CheckResult:
-    """Ask one check within its time; why it is down is in the log and not in the answer."""
-    begun = perf_counter()
+async def run_check(check: HealthCheck) -> CheckResult:
+    """Run a check with a timeout; the reason of a failure is in the log, and not in the response."""
+    start = perf_counter()
     try:
-        async with asyncio.timeout(LONGEST):
+        async with asyncio.timeout(TIMEOUT):
             await check.ask()
-    except Exception as error:  # noqa: BLE001  whatever a check raises means down; it is logged
-        logger.warning("the health check %s says down: %s", check.name, type(error).__name__)
+    except Exception as error:  # noqa: BLE001  any error of a check means down; it is logged
+        logger.warning("the health check %s failed: %s", check.name, type(error).__name__)
         state: Literal["up", "down"] = "down"
     else:
         state = "up"
-    milliseconds = round((perf_counter() - begun) * 1000, 2)
+    milliseconds = round((perf_counter() - start) * 1000, 2)
     return CheckResult(name=check.name, required=check.required, state=state, milliseconds=milliseconds)

@@ -1,14 +1,10 @@
-"""An identity provider that a test can send away, and the tokens that it would stamp."""
+"""An identity provider that a test can take away, and tokens as it would issue them."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from time import monotonic
-from types import ModuleType
 from typing import Any
 from uuid import UUID
 
@@ -25,40 +21,40 @@ from vinc_identity.contracts import (
     UserMissing,
 )
 from vinc_identity.directory import StoredPrincipals
-from vinc_kernel import App, hooks
+from vinc_kernel import App
 from vinc_testing import Database, MakeToken, VincApp
 
-ISSUER = "urn:vinc:test"  # whose tokens VINC_ENV=test believes
+ISSUER = "urn:vinc:test"  # of `vinc_token`
 ELSEWHERE = "urn:elsewhere"
 ENABLED = "[plugins.health]\n[plugins.tenants]\n[plugins.identity]\n"
 
 
 @dataclass
 class FakeProvider:
-    """An `IdentityProvider` in memory. `stamped` are the numbers in its tokens, `calls` what it was asked to change.
+    """An `IdentityProvider` in memory. `generations` are the numbers in its tokens, `calls` the changes made with it.
 
-    While it is `away` every method raises; `before` runs first in each.
+    While it is `down` every method raises; `before` runs first in each.
     """
 
     issuer: str = ISSUER
     users: dict[str, ProviderUser] = field(default_factory=dict)
-    stamped: dict[str, int] = field(default_factory=dict)
+    generations: dict[str, int] = field(default_factory=dict)
     passwords: dict[str, tuple[str, bool]] = field(default_factory=dict)
     invited: list[str] = field(default_factory=list)
     calls: list[tuple[Any, ...]] = field(default_factory=list)
-    mails: bool = False
-    away: bool = False
+    sends_mail: bool = False
+    down: bool = False
     knows_all: bool = True
     before: Callable[[], Awaitable[object]] | None = None
 
-    async def answers(self) -> None:
+    async def respond(self) -> None:
         if self.before is not None:
             await self.before()
-        if self.away:
-            raise ProviderUnavailable("the test has sent it away")
+        if self.down:
+            raise ProviderUnavailable("the test has stopped it")
 
-    async def known(self, subject: str) -> ProviderUser:
-        await self.answers()
+    async def get(self, subject: str) -> ProviderUser:
+        await self.respond()
         if subject not in self.users and self.knows_all:
             self.users[subject] = ProviderUser(subject=subject, profile=Profile(email=""))
         if subject not in self.users:
@@ -66,58 +62,58 @@ class FakeProvider:
         return self.users[subject]
 
     async def find(self, email: str) -> ProviderUser | None:
-        await self.answers()
+        await self.respond()
         return next((one for one in self.users.values() if one.profile.email == email), None)
 
     async def create(self, profile: Profile) -> ProviderUser:
         if await self.find(profile.email):
             raise UserExists("there is one already")
-        made = ProviderUser(subject=f"user-{len(self.users)}", profile=profile)
-        self.users[made.subject] = made
-        return made
+        user = ProviderUser(subject=f"user-{len(self.users)}", profile=profile)
+        self.users[user.subject] = user
+        return user
 
     async def update(self, subject: str, profile: Profile) -> None:
-        self.users[subject] = replace(await self.known(subject), profile=profile)
+        self.users[subject] = replace(await self.get(subject), profile=profile)
         self.calls.append(("update", subject, profile.role))
 
     async def disable(self, subject: str, *, disabled: bool = True) -> None:
-        self.users[subject] = replace(await self.known(subject), enabled=not disabled)
+        self.users[subject] = replace(await self.get(subject), enabled=not disabled)
         self.calls.append(("disable" if disabled else "enable", subject))
 
     async def set_password(self, subject: str, password: str, *, temporary: bool = False) -> None:
-        await self.known(subject)
+        await self.get(subject)
         self.passwords[subject] = (password, temporary)
 
     async def invite(self, subject: str) -> str | None:
-        await self.known(subject)
+        await self.get(subject)
         self.invited.append(subject)
-        return None if self.mails else f"https://sign.in/{subject}"
+        return None if self.sends_mail else f"https://sign.in/{subject}"
 
     async def end_sessions(self, subject: str, generation: int) -> None:
-        await self.known(subject)
-        self.stamped[subject] = max(generation, self.stamped.get(subject, 0))
+        await self.get(subject)
+        self.generations[subject] = max(generation, self.generations.get(subject, 0))
         self.calls.append(("end", subject, generation))
 
     async def create_service(self, name: str, profile: Profile) -> ServiceCredentials:
-        await self.answers()
+        await self.respond()
         if name in self.users:
             raise UserExists("there is one already")
         self.users[name] = ProviderUser(subject=name, profile=profile)
         return ServiceCredentials(subject=name, client_id=name, secret=f"secret of {name}")
 
     async def find_service(self, name: str) -> str | None:
-        await self.answers()
+        await self.respond()
         return name if name in self.users else None
 
     async def new_service_secret(self, subject: str) -> ServiceCredentials:
-        await self.known(subject)
+        await self.get(subject)
         self.calls.append(("secret", subject))
         return ServiceCredentials(subject=subject, client_id=subject, secret=f"new secret of {subject}")
 
     async def delete_service(self, subject: str) -> None:
-        await self.known(subject)
+        await self.get(subject)
         del self.users[subject]
-        self.stamped.pop(subject, None)
+        self.generations.pop(subject, None)
         self.calls.append(("delete", subject))
 
 
@@ -126,17 +122,9 @@ def provider() -> FakeProvider:
     return FakeProvider()
 
 
-@pytest.fixture
-def vinc_plugins(provider: FakeProvider) -> Mapping[str, ModuleType]:
-    @hooks.lifespan
-    @asynccontextmanager
-    async def offer(app: App) -> AsyncGenerator[None]:
-        app.provide(provider, IdentityProvider)
-        yield
-
-    module = ModuleType("made_provider.plugin")
-    vars(module).update(offer=offer)
-    return {"provider": module}
+@pytest.fixture(autouse=True)
+def override_provider(vinc_app: VincApp, provider: FakeProvider) -> None:
+    vinc_app.override(IdentityProvider, provider)
 
 
 @pytest.fixture
@@ -160,7 +148,7 @@ def stored(app: App) -> StoredPrincipals:
 
 @dataclass(frozen=True)
 class Caller:
-    """Somebody with one token, and what they are answered."""
+    """Somebody with one token."""
 
     client: AsyncClient
     token: str
@@ -173,10 +161,14 @@ class Caller:
         return await self.ask("GET", "/identity/me")
 
     async def id(self) -> UUID:
-        """Their id, once they have come in."""
-        answer = await self.me()
-        assert answer.status_code == 200, answer.text
-        return UUID(answer.json()["id"])
+        """Sign in, and return the id."""
+        response = await self.me()
+        assert response.status_code == 200, response.text
+        return UUID(response.json()["id"])
+
+    async def status(self) -> int:
+        """Return the status of a request."""
+        return (await self.me()).status_code
 
 
 SignIn = Callable[..., Caller]
@@ -184,13 +176,13 @@ SignIn = Callable[..., Caller]
 
 @pytest.fixture
 def sign_in(client: AsyncClient, vinc_token: MakeToken, provider: FakeProvider) -> SignIn:
-    """Sign in: `sign_in("alice", "viewer", ["acme"])`, with a token as the provider stamps it now."""
+    """Sign in: `sign_in("alice", "viewer", ["acme"])`, with a token as the provider issues it now."""
 
-    def signed_in(subject: str = "alice", role: str = "", tenants: tuple[str, ...] = (), **claims: Any) -> Caller:
-        given = {"vinc_generation": provider.stamped.get(subject, 0), **claims}
-        return Caller(client, vinc_token(subject, role, tenants, **given))
+    def sign_in(subject: str = "alice", role: str = "", tenants: tuple[str, ...] = (), **claims: Any) -> Caller:
+        claims = {"vinc_generation": provider.generations.get(subject, 0), **claims}
+        return Caller(client, vinc_token(subject, role, tenants, **claims))
 
-    return signed_in
+    return sign_in
 
 
 @pytest.fixture
@@ -200,30 +192,18 @@ def boss(sign_in: SignIn) -> Caller:
 
 
 def machine(subject: str, **more: Any) -> dict[str, Any]:
-    """The claims that make a token one of a service account."""
-    return {"client_id": subject, "azp": subject, **more}
+    """Return the claims of a service account's token that never expires."""
+    return {"client_id": subject, "azp": subject, "exp": 2**53 - 1, **more}
 
 
 def row_of(database: Database, subject: str, columns: str) -> tuple[Any, ...]:
-    """What is stored of a principal of this issuer."""
+    """Return the columns of a principal of this issuer."""
     query = f"select {columns} from identity_principal where issuer = %s and subject = %s"
-    found = database.admin.execute(query, [ISSUER, subject]).fetchall()
-    assert len(found) == 1, found
-    return found[0]
+    rows = database.admin.execute(query, [ISSUER, subject]).fetchall()
+    assert len(rows) == 1, rows
+    return rows[0]
 
 
-def due_again(database: Database) -> None:
-    """Have the time pass after which the provider is told again."""
-    database.admin.execute("update identity_principal set asking_until = now() - interval '1 s'")
-
-
-async def within_a_second(asked: Callable[[], Awaitable[bool]], *, seconds: float = 1) -> float:
-    """Ask until it is so, and tell how long it took.
-
-    Raises TimeoutError after a second, the longest that a worker may believe what was.
-    """
-    began = monotonic()
-    async with asyncio.timeout(seconds):
-        while not await asked():  # noqa: ASYNC110  the other worker tells nobody when it has heard
-            await asyncio.sleep(0.01)
-    return monotonic() - began
+def expire_leases(database: Database) -> None:
+    """Make all changes due again that the provider has not applied."""
+    database.admin.execute("update identity_principal set lease_expires_at = now() - interval '1 s'")

@@ -17,17 +17,17 @@ async def test_a_look_up_from_before_they_were_known_refuses_nobody(
     looked, storing = asyncio.Event(), asyncio.Event()
     find, add = repository.find, repository.add
 
-    async def slow_find(*given: Any) -> Any:
-        found = await find(*given)
+    async def slow_find(*args: Any) -> Any:
+        principal = await find(*args)
         if storing.is_set() and not looked.is_set():
             looked.set()
             await asyncio.sleep(0.1)
-        return found
+        return principal
 
-    async def late_add(*given: Any) -> None:
+    async def late_add(*args: Any) -> None:
         storing.set()
         await looked.wait()
-        await add(*given)
+        await add(*args)
 
     monkeypatch.setattr(repository, "find", slow_find)
     monkeypatch.setattr(repository, "add", late_add)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from time import time
 
 import pytest
 
@@ -27,8 +26,8 @@ UNCOUNTED = "drop trigger counted on identity_principal; drop function counted; 
 
 
 def seen_at(database: Database, subject: str = "alice") -> datetime | None:
-    (found,) = row_of(database, subject, "last_seen")
-    return found if found is None else datetime.fromisoformat(str(found))
+    (last_seen_at,) = row_of(database, subject, "last_seen")
+    return last_seen_at if last_seen_at is None else datetime.fromisoformat(str(last_seen_at))
 
 
 async def test_who_was_seen_is_written_in_one_statement(app: App, sign_in: SignIn, vinc_database: Database) -> None:
@@ -59,7 +58,7 @@ async def test_what_was_written_is_not_written_again(
     await last_seen.write(app)
 
     assert seen_at(vinc_database) is None
-    assert principal not in stored.seen
+    assert principal not in stored.last_seen
 
 
 async def test_a_later_moment_that_another_worker_has_written_stays(
@@ -84,11 +83,11 @@ async def test_what_cannot_be_written_is_written_with_the_next(
             await last_seen.write(app)
     finally:
         vinc_database.admin.execute("alter table identity_away rename to identity_principal")
-    later = time() + 100
-    stored.seen[alice] = later
+    later = app.now() + timedelta(seconds=100)
+    stored.last_seen[alice] = later
     await last_seen.write(app)
 
-    assert seen_at(vinc_database) == datetime.fromtimestamp(later, UTC)
+    assert seen_at(vinc_database) == later
     assert seen_at(vinc_database, "bob") is not None
     assert row_of(vinc_database, "bob", "email") == ("robert@acme.example",)
 
@@ -110,8 +109,8 @@ async def test_who_is_refused_was_not_seen(
     await alice.id()
     await last_seen.write(app)
     vinc_database.admin.execute("update identity_principal set disabled = true, last_seen = null")
-    stored.known.clear()  # what is written behind its back
-    assert (await alice.me()).status_code == 401
+    stored.cache.clear()  # what is written behind its back
+    assert await alice.status() == 401
     await last_seen.write(app)
 
     assert seen_at(vinc_database) is None

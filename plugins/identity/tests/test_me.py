@@ -67,12 +67,13 @@ async def test_somebody_who_comes_for_the_first_time_many_times_at_once_is_remem
     directories: list[StoredPrincipals] = [
         one.plugin("identity").get(StoredPrincipals) for one in (vinc_app, vinc_second_app)
     ]
-    came = Principal(subject="alice", role="", issuer=ISSUER, email="A@b.example", claims={"vinc_generation": 4})
-    found = await asyncio.gather(*(one.resolve(came) for one in directories for _ in range(10)))
+    alice = Principal(subject="alice", role="", issuer=ISSUER, email="A@b.example", claims={"vinc_generation": 4})
+    principals = await asyncio.gather(*(one.resolve(alice) for one in directories for _ in range(10)))
 
-    assert len({one.id for one in found if one}) == 1
-    assert None not in found
-    assert row_of(vinc_database, "alice", "kind, email, generation, confirmed") == ("person", "a@b.example", 4, 4)
+    assert len({one.id for one in principals if one}) == 1
+    assert None not in principals
+    columns = "kind, email, generation, provider_generation"
+    assert row_of(vinc_database, "alice", columns) == ("person", "a@b.example", 4, 4)
 
 
 async def test_one_subject_of_two_issuers_is_two_principals(stored: StoredPrincipals) -> None:
@@ -88,9 +89,9 @@ async def test_one_subject_of_two_issuers_is_two_principals(stored: StoredPrinci
 async def test_the_same_token_is_answered_with_the_same_principal_and_another_with_its_own(
     stored: StoredPrincipals,
 ) -> None:
-    given, other = (Principal(subject="alice", role=role, issuer=ISSUER) for role in ("viewer", "agent"))
-    await stored.resolve(given)
-    first, again, third = [await stored.resolve(one) for one in (given, given, other)]
+    viewer, agent = (Principal(subject="alice", role=role, issuer=ISSUER) for role in ("viewer", "agent"))
+    await stored.resolve(viewer)
+    first, again, third = [await stored.resolve(one) for one in (viewer, viewer, agent)]
 
     assert first is again
     assert third is not None
@@ -110,9 +111,7 @@ async def test_a_token_without_a_subject_is_401_and_remembered_of_nobody(
     sign_in: SignIn, vinc_database: Database
 ) -> None:
     """Threats T13."""
-    answer = await sign_in(sub=None).me()
-
-    assert answer.status_code == 401
+    assert await sign_in(sub=None).status() == 401
     assert vinc_database.admin.execute("select count(*) from identity_principal").fetchall() == [(0,)]
 
 
@@ -125,3 +124,15 @@ async def test_of_several_roles_the_highest_counts(sign_in: SignIn) -> None:
     realm = {"roles": ["viewer", "offline_access", "supplier_helpdesk", "agent", "reseller"]}
 
     assert (await sign_in(realm_access=realm).me()).json()["role"] == "wholesaler_helpdesk"
+
+
+@pytest.mark.parametrize("generation", [-1, 1.5, True, "x", "-1", "", "9" * 20, 10**20, "\u0663", [1], {}])
+async def test_a_generation_that_is_not_a_number_is_401(sign_in: SignIn, generation: object) -> None:
+    assert await sign_in(vinc_generation=generation).status() == 401
+
+
+@pytest.mark.parametrize("value", ["", ",", None, 7, True, {"a": 1}, [None], [7, ""], [["a"]], [{}]])
+async def test_malformed_customers_and_addresses_grant_nothing(sign_in: SignIn, value: object) -> None:
+    me = (await sign_in(allowed_customers=value, allowed_addresses=value).me()).json()
+
+    assert (me["customers"], me["addresses"]) == ([], [])

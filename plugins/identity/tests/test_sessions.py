@@ -9,26 +9,22 @@ from time import time
 from uuid import UUID, uuid4
 
 import pytest
-from httpx import ASGITransport, AsyncClient, Response
+from httpx import Response
 
 from vinc_identity import repository
-from vinc_identity.contracts import ProviderUser
+from vinc_identity.contracts import IdentityProvider, ProviderUser
 from vinc_identity.directory import StoredPrincipals
-from vinc_identity.service import telling
+from vinc_identity.service import provider_sync
 from vinc_kernel import App, Principal
-from vinc_testing import Database, VincApp
+from vinc_testing import Database, VincApp, eventually
 
-from .conftest import ELSEWHERE, Caller, FakeProvider, SignIn, due_again, row_of, within_a_second
+from .conftest import ELSEWHERE, Caller, FakeProvider, SignIn, expire_leases, row_of
 
 VERBS = ("disable", "enable", "end-sessions")
 
 
 async def change(boss: Caller, principal: UUID, verb: str) -> Response:
     return await boss.ask("POST", f"/identity/principals/{principal}/{verb}")
-
-
-async def status_of(caller: Caller) -> int:
-    return (await caller.me()).status_code
 
 
 async def test_a_disabled_person_is_refused_and_comes_back_with_a_new_token_only(
@@ -42,12 +38,12 @@ async def test_a_disabled_person_is_refused_and_comes_back_with_a_new_token_only
     assert (answer.status_code, answer.json()["disabled"], answer.json()["provider"]) == (200, True, "confirmed")
     assert (refused.status_code, refused.headers["www-authenticate"]) == (401, 'Bearer error="invalid_token"')
     assert provider.calls == [("disable", "alice"), ("end", "alice", 1)]
-    assert await status_of(sign_in()) == 401
+    assert await sign_in().status() == 401
 
     answer = await change(boss, principal, "enable")
     assert (answer.json()["disabled"], answer.json()["provider"]) == (False, "confirmed")
     assert provider.calls[2:] == [("enable", "alice")]
-    assert [await status_of(one) for one in (alice, sign_in())] == [401, 200]
+    assert [await one.status() for one in (alice, sign_in())] == [401, 200]
 
 
 async def test_sessions_end_and_a_login_within_the_same_second_works_whatever_the_clock_says(
@@ -60,18 +56,18 @@ async def test_sessions_end_and_a_login_within_the_same_second_works_whatever_th
     again = sign_in(iat=int(time()) - 20)
 
     assert (answer.status_code, answer.json()["provider"]) == (200, "confirmed")
-    assert [await status_of(one) for one in (alice, again, alice)] == [401, 200, 401]
+    assert [await one.status() for one in (alice, again, alice)] == [401, 200, 401]
     await change(boss, principal, "end-sessions")
-    assert [await status_of(one) for one in (alice, again, sign_in())] == [401, 401, 200]
+    assert [await one.status() for one in (alice, again, sign_in())] == [401, 401, 200]
 
 
 async def test_one_ends_ones_own_sessions_and_nobody_elses(sign_in: SignIn, provider: FakeProvider) -> None:
     alice, elsewhere, bob = sign_in(), sign_in(), sign_in("bob")
-    assert [await status_of(one) for one in (alice, elsewhere, bob)] == [200] * 3
+    assert [await one.status() for one in (alice, elsewhere, bob)] == [200] * 3
     answer = await alice.ask("POST", "/identity/sessions/end")
 
     assert (answer.status_code, answer.json()) == (200, {"provider": "confirmed"})
-    assert [await status_of(one) for one in (alice, elsewhere, bob, sign_in())] == [401, 401, 200, 200]
+    assert [await one.status() for one in (alice, elsewhere, bob, sign_in())] == [401, 401, 200, 200]
     assert provider.calls == [("end", "alice", 1)]
 
 
@@ -81,39 +77,39 @@ async def test_while_the_provider_is_away_old_tokens_are_refused_and_new_ones_ar
     """Threats T8: the session that could not be ended is refreshed, and gets a newer token with the old number."""
     alice = sign_in()
     principal = await alice.id()
-    provider.away = True
+    provider.down = True
     ended = await change(boss, principal, "end-sessions")
     disabled = await change(boss, principal, "disable")
     enabled = await change(boss, principal, "enable")
 
     assert [(one.status_code, one.json()["provider"]) for one in (ended, disabled, enabled)] == [(200, "pending")] * 3
-    assert [await status_of(one) for one in (alice, sign_in())] == [401, 401]
-    await telling.tell_all(app)  # another one has just tried
-    due_again(vinc_database)
-    await telling.tell_all(app)
-    assert [await status_of(one) for one in (alice, sign_in())] == [401, 401]
+    assert [await one.status() for one in (alice, sign_in())] == [401, 401]
+    await provider_sync.sync_due(app)  # another one has just tried
+    expire_leases(vinc_database)
+    await provider_sync.sync_due(app)
+    assert [await one.status() for one in (alice, sign_in())] == [401, 401]
 
-    provider.away = False
-    due_again(vinc_database)
-    await telling.tell_all(app)
-    shown = await boss.ask("GET", f"/identity/principals/{principal}")
+    provider.down = False
+    expire_leases(vinc_database)
+    await provider_sync.sync_due(app)
+    principal_now = await boss.ask("GET", f"/identity/principals/{principal}")
     assert provider.calls == [("end", "alice", 2), ("enable", "alice")]
-    assert shown.json()["provider"] == "confirmed"
-    assert [await status_of(one) for one in (alice, sign_in(), sign_in(vinc_generation=1))] == [401, 200, 401]
+    assert principal_now.json()["provider"] == "confirmed"
+    assert [await one.status() for one in (alice, sign_in(), sign_in(vinc_generation=1))] == [401, 200, 401]
 
 
 async def test_the_sessions_of_somebody_disabled_meanwhile_end_although_the_first_try_failed(
     sign_in: SignIn, boss: Caller, provider: FakeProvider, app: App, vinc_database: Database
 ) -> None:
     alice = sign_in()
-    provider.away = True
+    provider.down = True
     await change(boss, await alice.id(), "disable")
-    provider.away = False
-    due_again(vinc_database)
-    await telling.tell_all(app)
+    provider.down = False
+    expire_leases(vinc_database)
+    await provider_sync.sync_due(app)
 
     assert provider.calls == [("disable", "alice"), ("end", "alice", 1)]
-    assert [await status_of(one) for one in (alice, sign_in())] == [401, 401]
+    assert [await one.status() for one in (alice, sign_in())] == [401, 401]
 
 
 async def test_what_is_changed_while_the_provider_is_told_is_told_as_well(
@@ -132,10 +128,8 @@ async def test_what_is_changed_while_the_provider_is_told_is_told_as_well(
 
     assert provider.calls == [("disable", "alice"), ("end", "alice", 1), ("enable", "alice")]
     assert (answer.json()["disabled"], answer.json()["provider"]) == (False, "confirmed")
-    assert row_of(vinc_database, "alice", "disabled, told, generation, confirmed, asking_until") == (
-        *(False, True, 1, 1),
-        None,
-    )
+    columns = "disabled, provider_synced, generation, provider_generation, lease_expires_at"
+    assert row_of(vinc_database, "alice", columns) == (False, True, 1, 1, None)
 
 
 async def test_while_the_provider_is_told_no_connection_is_held(
@@ -146,8 +140,8 @@ async def test_while_the_provider_is_told_no_connection_is_held(
     query = "select count(*) from pg_stat_activity where datname = current_database() and state like 'idle in %'"
 
     async def look() -> None:
-        ((found,),) = vinc_database.admin.execute(query).fetchall()
-        held.append(found)
+        ((count,),) = vinc_database.admin.execute(query).fetchall()
+        held.append(count)
 
     provider.before = look
     await change(boss, principal, "end-sessions")
@@ -159,32 +153,33 @@ async def test_one_that_the_provider_fails_on_does_not_hold_up_the_others(
     sign_in: SignIn, boss: Caller, provider: FakeProvider, app: App, vinc_database: Database
 ) -> None:
     people = [await sign_in(subject).id() for subject in ("alice", "bob", "carol")]
-    provider.away = True
+    provider.down = True
     for one in people:
         await change(boss, one, "end-sessions")
-    vinc_database.admin.execute("update identity_principal set asking_until = null")
-    await telling.tell_all(app)  # it stops at the first one, which is not due for a while
-    provider.away = False
-    await telling.tell_all(app)
+    vinc_database.admin.execute("update identity_principal set lease_expires_at = null")
+    await provider_sync.sync_due(app)  # it stops at the first one, which is not due for a while
+    provider.down = False
+    await provider_sync.sync_due(app)
 
     assert len(provider.calls) == 2
-    due_again(vinc_database)
-    await telling.tell_all(app)
+    expire_leases(vinc_database)
+    await provider_sync.sync_due(app)
     assert {call[1] for call in provider.calls} == {"alice", "bob", "carol"}
 
 
 async def test_two_workers_do_not_tell_the_same(
     sign_in: SignIn, provider: FakeProvider, vinc_database: Database, vinc_second_app: VincApp, app: App
 ) -> None:
+    vinc_second_app.override(IdentityProvider, provider)
     people = [await sign_in(f"person{number}").id() for number in range(6)]
     vinc_database.admin.execute("update identity_principal set generation = 1")
 
     async def other() -> None:
         provider.before = None
-        await telling.tell_all(vinc_second_app.plugin("identity"))
+        await provider_sync.sync_due(vinc_second_app.plugin("identity"))
 
     provider.before = other
-    await telling.tell_all(app)
+    await provider_sync.sync_due(app)
 
     assert sorted(call[1] for call in provider.calls) == [f"person{number}" for number in range(len(people))]
 
@@ -197,7 +192,7 @@ async def test_who_has_gone_at_the_provider_needs_no_telling(
     answer = await change(boss, await alice.id(), "disable")
 
     assert answer.json()["provider"] == "confirmed"
-    assert await status_of(alice) == 401
+    assert await alice.status() == 401
 
 
 async def test_where_nobody_administers_the_issuer_disabling_works_and_ending_sessions_is_409(
@@ -208,7 +203,7 @@ async def test_where_nobody_administers_the_issuer_disabling_works_and_ending_se
     principal = await alice.id()
     own = await alice.ask("POST", "/identity/sessions/end")
     ended, disabled = [await change(boss, principal, verb) for verb in ("end-sessions", "disable")]
-    refused = await status_of(alice)
+    refused = await alice.status()
     enabled = await change(boss, principal, "enable")
 
     assert [(one.status_code, one.json()["type"]) for one in (own, ended)] == [
@@ -216,7 +211,7 @@ async def test_where_nobody_administers_the_issuer_disabling_works_and_ending_se
     ] * 2
     assert "disable the principal instead" in own.json()["title"]
     assert [(one.status_code, one.json()["provider"]) for one in (disabled, enabled)] == [(200, "none")] * 2
-    assert (refused, await status_of(alice)) == (401, 200)
+    assert (refused, await alice.status()) == (401, 200)
     assert row_of(vinc_database, "alice", "generation") == (0,)
     assert provider.calls == []
 
@@ -225,7 +220,7 @@ async def test_nobody_disables_themselves(boss: Caller) -> None:
     answer = await change(boss, await boss.id(), "disable")
 
     assert (answer.status_code, answer.json()["type"]) == (409, "urn:vinc:problem:disables-itself")
-    assert await status_of(boss) == 200
+    assert await boss.status() == 200
 
 
 async def test_what_is_done_twice_is_done(sign_in: SignIn, boss: Caller, vinc_database: Database) -> None:
@@ -233,8 +228,8 @@ async def test_what_is_done_twice_is_done(sign_in: SignIn, boss: Caller, vinc_da
     answers = [await change(boss, principal, verb) for verb in ("disable", "disable", "enable", "enable")]
 
     assert [one.json()["disabled"] for one in answers] == [True, True, False, False]
-    assert row_of(vinc_database, "alice", "generation, confirmed") == (1, 1)
-    assert await status_of(sign_in()) == 200
+    assert row_of(vinc_database, "alice", "generation, provider_generation") == (1, 1)
+    assert await sign_in().status() == 200
 
 
 async def test_enabling_enables_also_whom_somebody_disabled_at_the_provider(
@@ -242,7 +237,7 @@ async def test_enabling_enables_also_whom_somebody_disabled_at_the_provider(
 ) -> None:
     principal = await sign_in().id()
     provider.users["alice"] = ProviderUser(
-        subject="alice", profile=(await provider.known("alice")).profile, enabled=False
+        subject="alice", profile=(await provider.get("alice")).profile, enabled=False
     )
     await change(boss, principal, "end-sessions")
     between = provider.users["alice"].enabled
@@ -260,36 +255,36 @@ async def test_somebody_unknown_is_404(boss: Caller, verb: str) -> None:
 async def test_all_but_the_platform_are_403(sign_in: SignIn, role: str, provider: FakeProvider) -> None:
     alice = sign_in(role=role)
     principal = await alice.id()
-    asked = [
+    responses = [
         *[await change(alice, one, verb) for one in (principal, uuid4()) for verb in VERBS],
         await alice.ask("GET", "/identity/principals"),
         await alice.ask("GET", f"/identity/principals/{principal}"),
     ]
 
-    assert {one.status_code for one in asked} == {403}
+    assert {one.status_code for one in responses} == {403}
     assert provider.calls == []
-    assert await status_of(alice) == 200
+    assert await alice.status() == 200
 
 
 async def test_another_worker_refuses_within_a_second_and_takes_the_new_token_at_once(
-    sign_in: SignIn, boss: Caller, vinc_second_app: VincApp
+    sign_in: SignIn, boss: Caller, provider: FakeProvider, vinc_second_app: VincApp
 ) -> None:
-    transport = ASGITransport(vinc_second_app)
-    async with AsyncClient(transport=transport, base_url=boss.client.base_url) as elsewhere:
+    vinc_second_app.override(IdentityProvider, provider)
+    async with vinc_second_app.client() as elsewhere:
 
         async def answers(caller: Caller, status: int) -> bool:
-            return await status_of(Caller(elsewhere, caller.token)) == status
+            return await Caller(elsewhere, caller.token).status() == status
 
         alice = sign_in()
         principal = await alice.id()
-        await within_a_second(partial(answers, alice, 200))
+        await eventually(partial(answers, alice, 200))
         await change(boss, principal, "end-sessions")
         again = sign_in()
         assert await answers(again, 200)
-        await within_a_second(partial(answers, alice, 401))
+        await eventually(partial(answers, alice, 401))
         assert await answers(again, 200)
         await change(boss, principal, "disable")
-        await within_a_second(partial(answers, again, 401))
+        await eventually(partial(answers, again, 401))
 
 
 async def test_a_provider_that_counts_ahead_of_us_makes_everybody_sign_in_anew(
@@ -297,14 +292,14 @@ async def test_a_provider_that_counts_ahead_of_us_makes_everybody_sign_in_anew(
 ) -> None:
     """As after a backup was restored: which of its sessions we had ended, nobody knows any more."""
     await sign_in().id()
-    provider.stamped["alice"] = 7
+    provider.generations["alice"] = 7
     ahead = sign_in()
-    seen = [await status_of(ahead) for _ in range(3)]
-    await telling.tell_all(app)
+    seen = [await ahead.status() for _ in range(3)]
+    await provider_sync.sync_due(app)
 
     assert seen == [401] * 3
-    assert row_of(vinc_database, "alice", "generation, confirmed") == (8, 8)
-    assert [await status_of(one) for one in (ahead, sign_in())] == [401, 200]
+    assert row_of(vinc_database, "alice", "generation, provider_generation") == (8, 8)
+    assert [await one.status() for one in (ahead, sign_in())] == [401, 200]
 
 
 async def test_of_an_issuer_that_nobody_administers_the_highest_number_counts(
@@ -312,39 +307,39 @@ async def test_of_an_issuer_that_nobody_administers_the_highest_number_counts(
 ) -> None:
     """Somebody else ends sessions there, and stamps what we have not counted."""
     provider.issuer = "urn:another"
-    numbers = (3, 4, 3, 4, 9, 4)
-    seen = [
-        await stored.resolve(Principal(subject="alice", role="", issuer=ELSEWHERE, generation=one)) for one in numbers
+    tokens = [
+        Principal(subject="alice", role="", issuer=ELSEWHERE, claims={"vinc_generation": generation})
+        for generation in (3, 4, 3, 4, 9, 4)
     ]
+    seen = [await stored.resolve(one) for one in tokens]
 
     assert [one is not None for one in seen] == [True, True, False, True, True, False]
 
 
 async def test_disabled_is_disabled_also_when_nothing_is_kept_in_memory(
-    sign_in: SignIn, boss: Caller, vinc_app: VincApp
+    sign_in: SignIn, boss: Caller, app: App, stored: StoredPrincipals
 ) -> None:
-    """Threats T10: PostgreSQL decides, and Valkey only tells sooner."""
+    """Threats T10: PostgreSQL decides, and Valkey only makes it faster."""
     alice = sign_in()
     await change(boss, await alice.id(), "disable")
-    assert vinc_app.application.runtime.redis is not None
-    await vinc_app.application.runtime.redis.flushall()
-    vinc_app.application.runtime.registry.find(StoredPrincipals).known.clear()
+    await app.redis.flushall()
+    stored.cache.clear()
 
-    assert await status_of(alice) == 401
+    assert await alice.status() == 401
 
 
 def test_a_provider_has_answered_or_failed_before_another_worker_takes_over() -> None:
-    assert timedelta(seconds=telling.SECONDS_TO_ANSWER) < repository.TIME_TO_TELL
+    assert timedelta(seconds=provider_sync.TIMEOUT) < repository.LEASE
 
 
 def test_a_caller_waits_for_five_seconds_at_most() -> None:
-    assert telling.SECONDS_TO_WAIT <= 5
+    assert provider_sync.REQUEST_TIMEOUT <= 5
 
 
 async def test_a_provider_that_hangs_leaves_it_pending(
     sign_in: SignIn, boss: Caller, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(telling, "SECONDS_TO_WAIT", 0.05)
+    monkeypatch.setattr(provider_sync, "REQUEST_TIMEOUT", 0.05)
     alice = sign_in()
     principal = await alice.id()
     provider.before = partial(asyncio.sleep, 5)
@@ -361,13 +356,13 @@ async def test_a_provider_that_is_slow_is_told_although_no_caller_would_wait_for
     vinc_database: Database,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(telling, "SECONDS_TO_WAIT", 0.05)
+    monkeypatch.setattr(provider_sync, "REQUEST_TIMEOUT", 0.05)
     provider.before = partial(asyncio.sleep, 0.2)
     await change(boss, await sign_in().id(), "end-sessions")
-    due_again(vinc_database)
-    await telling.tell_all(app)
+    expire_leases(vinc_database)
+    await provider_sync.sync_due(app)
 
-    assert row_of(vinc_database, "alice", "generation, confirmed") == (1, 1)
+    assert row_of(vinc_database, "alice", "generation, provider_generation") == (1, 1)
 
 
 async def test_a_token_of_another_issuer_is_not_the_principal_whose_sessions_end(

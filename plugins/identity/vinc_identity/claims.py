@@ -1,4 +1,4 @@
-"""Read the claims of a token that belong to this plugin; each has the form in which Keycloak writes it."""
+"""Read the claims of a token that this plugin owns; each has the form in which Keycloak writes it."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ from collections.abc import Mapping
 from typing import Any
 
 GENERATION = "vinc_generation"
-MOST_DIGITS = 9
+MAX_DIGITS = 9
 
 
-def generation_in(claims: Mapping[str, Any]) -> int | None:
-    """Return how many endings of sessions the token knows of, 0 without the claim; None where it is no number."""
+def read_generation(claims: Mapping[str, Any]) -> int | None:
+    """Return the session generation of a token, 0 without the claim; None where the claim is not a number."""
     value = claims.get(GENERATION)
     if value is None:
         return 0
     text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-    if not isinstance(text, str) or not text.isascii() or not text.isdigit() or len(text) > MOST_DIGITS:
+    if not isinstance(text, str) or not text.isascii() or not text.isdigit() or len(text) > MAX_DIGITS:
         return None
     return int(text)
 
 
-def ids_in(claims: Mapping[str, Any], name: str) -> list[str]:
-    """Return the ids in a claim, sorted: a list of texts, or one text with commas; what is neither has none."""
+def read_ids(claims: Mapping[str, Any], name: str) -> list[str]:
+    """Return the ids in a claim, sorted: a list of strings, or one string with commas; anything else has none."""
     value = claims.get(name)
     if isinstance(value, str):
         value = value.split(",")

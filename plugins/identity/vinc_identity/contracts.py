@@ -1,7 +1,7 @@
-"""What other plugins may import: an identity provider is a plugin behind this protocol.
+"""What other plugins may import: an identity provider is a plugin that implements this protocol.
 
-One provider an installation: its lifespan tells the kernel whose tokens to believe, `app.trust(Issuer(...))`, and
-offers itself, `app.provide(provider, IdentityProvider)`.
+An installation has one provider. Its lifespan tells the kernel which tokens to trust, `app.trust(Issuer(...))`, and
+provides itself, `app.provide(provider, IdentityProvider)`.
 """
 
 from collections.abc import Sequence
@@ -12,14 +12,14 @@ from vinc_kernel import VincError
 
 
 class ProviderUnavailable(VincError):
-    """The identity provider cannot be asked, or refuses to be: what was wanted may or may not have happened.
+    """The identity provider cannot be reached, or rejects the call: the change may or may not have been made.
 
-    The text is one line that is safe to show: no password, no token, no answer's body.
+    The message is one line that is safe to show: it has no password, token or response body.
     """
 
 
 class UserExists(VincError):
-    """The identity provider has a user with this address already."""
+    """The identity provider already has a user with this address."""
 
 
 class UserMissing(VincError):
@@ -28,7 +28,7 @@ class UserMissing(VincError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """What a provider keeps of a user, and stamps into tokens. `tenants` are ids or slugs; `role` may be empty.
+    """What a provider keeps of a user and writes into tokens. `tenants` are ids or slugs; `role` may be empty.
 
     The claims are `email`, `name`, `role`, `allowed_wholesalers`, `multi_tenant` ("true" for more than one tenant),
     `allowed_customers`, `allowed_addresses`.
@@ -44,7 +44,7 @@ class Profile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderUser:
-    """A user as the provider has it; `subject` is the `sub` of their tokens, and never anybody else's."""
+    """A user as the provider has it; `subject` is the `sub` of their tokens, and is never reused for another user."""
 
     subject: str
     profile: Profile
@@ -53,7 +53,7 @@ class ProviderUser:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceCredentials:
-    """A machine's: `client_id` and `secret` are exchanged for tokens of `subject` by the client-credentials grant."""
+    """The credentials of a service account: `client_id` and `secret` get tokens by the client-credentials grant."""
 
     subject: str
     client_id: str
@@ -64,45 +64,48 @@ class ServiceCredentials:
 
 
 class IdentityProvider(Protocol):
-    """Who signs people in. Every method may raise ProviderUnavailable; those that name a subject, UserMissing."""
+    """The service that signs users in.
+
+    Every method may raise ProviderUnavailable; those that take a subject may raise UserMissing.
+    """
 
     @property
     def issuer(self) -> str:
         """The `iss` of its tokens."""
 
     async def find(self, email: str) -> ProviderUser | None:
-        """The user with this address; None when there is none."""
+        """Return the user with this address, or None."""
 
     async def create(self, profile: Profile) -> ProviderUser:
-        """Make a user, who cannot sign in until a password is set; raises UserExists."""
+        """Create a user, who cannot sign in until a password is set; raises UserExists."""
 
     async def update(self, subject: str, profile: Profile) -> None:
-        """Make the user's profile equal to this one; what the provider keeps besides stays."""
+        """Replace the user's profile; other data that the provider keeps is unchanged."""
 
     async def disable(self, subject: str, *, disabled: bool = True) -> None:
-        """Keep a user or a service account from getting tokens, or let them again. Doing it twice is no error."""
+        """Stop or resume issuing tokens to a user or a service account. Idempotent."""
 
     async def set_password(self, subject: str, password: str, *, temporary: bool = False) -> None:
         """Set the password; a temporary one must be changed at the next sign-in."""
 
     async def invite(self, subject: str) -> str | None:
-        """Have the person choose a password: send a mail (None), or return the link that the caller passes on."""
+        """Let the user choose a password: send a mail and return None, or return a link for the caller to pass on."""
 
     async def end_sessions(self, subject: str, generation: int) -> None:
-        """End all sessions, and then stamp this number into every token from now on, as the claim `vinc_generation`.
+        """End all sessions, and then write this number into every later token, as the claim `vinc_generation`.
 
-        In this order: a session that is not ended yet must never get a token with the new number. A number that is not
-        higher than the present one changes nothing. Works for service accounts as well, which have no sessions.
+        The order matters: a session that has not ended yet must never get a token with the new number. A number that
+        is not higher than the current one changes nothing. Also works for service accounts, which have no sessions.
         """
 
     async def create_service(self, name: str, profile: Profile) -> ServiceCredentials:
-        """Make a service account, whose tokens carry our audience and these claims; raises UserExists."""
+        """Create a service account, whose tokens have our audience and these claims; raises UserExists."""
 
     async def find_service(self, name: str) -> str | None:
-        """The subject of the service account that was made with this name; None when there is none."""
+        """Return the subject of the service account with this name, or None."""
 
     async def new_service_secret(self, subject: str) -> ServiceCredentials:
-        """Give a service account another secret; the one before gets no tokens any more, those that it got stay."""
+        """Replace a service account's secret; the old one gets no more tokens, its existing tokens stay valid."""
 
     async def delete_service(self, subject: str) -> None:
-        """Take a service account away; another one of its name has another subject."""
+        """Delete a service account; a later one with the same name has another subject."""

@@ -1,31 +1,31 @@
-"""The kernel's directory of principals, from this plugin's table, and cached until they change.
+"""The kernel's directory of principals, from this plugin's table, cached until they change.
 
-ListQuery with each request, so the way of one that was asked before costs a look-up, a comparison and a note.
+The kernel calls it with each request, so credentials that were resolved before cost a lookup and a comparison.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from math import inf
-from time import time
+from datetime import UTC, datetime
 from typing import Self
 from uuid import UUID
 
 from vinc_kernel import App, Cache, Principal, Session, logger
 
 from . import repository
-from .claims import generation_in
+from .claims import read_generation
 from .contracts import IdentityProvider
 from .repository import Key
-from .schemas import Stored
+from .schemas import StoredPrincipal
+
+NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(slots=True, eq=False)
-class Known:
-    """What is remembered of a principal, and the last answer that was given with it.
+class CachedPrincipal:
+    """A principal as stored, and the last credentials that were resolved to it, with the result.
 
-    It is made anew after each change, so that an answer is never older than what it was made of. `expires` is in
-    seconds since 1970.
+    A new one is made after each change, so that a result is never older than the row that it is based on.
     """
 
     id: UUID
@@ -33,34 +33,34 @@ class Known:
     email: str
     disabled: bool
     generation: int
-    expires: float
-    given: Principal | None = None
-    recognised: Principal | None = None
+    expires_at: datetime
+    credentials: Principal | None = None
+    resolved: Principal | None = None
 
     @classmethod
-    def of(cls, stored: Stored) -> Self:
+    def of(cls, stored: StoredPrincipal) -> Self:
         return cls(
             id=stored.id,
             kind=stored.kind,
             email=stored.email,
             disabled=stored.disabled,
             generation=stored.generation,
-            expires=stored.expires_at.timestamp() if stored.expires_at else inf,
+            expires_at=stored.expires_at or NEVER,
         )
 
-    def objection(self, principal: Principal, generation: int, now: float) -> str:
-        """Why the principal may not come in; empty when they may."""
+    def refusal(self, principal: Principal, generation: int, now: datetime) -> str:
+        """Return why the principal is refused; empty when it is accepted."""
         if self.disabled:
             return "it is disabled"
         if principal.kind != self.kind:
             return f"it is known as a {self.kind}, and the token is of a {principal.kind}"
         if generation != self.generation:
             return "the session has ended"
-        return "" if now < self.expires else "the account has expired"
+        return "" if now < self.expires_at else "the account has expired"
 
 
-def provider_of(app: App) -> IdentityProvider | None:
-    """Who signs people in here; None where no plugin does, or while it does not run."""
+def get_provider(app: App) -> IdentityProvider | None:
+    """Return the identity provider; None where no plugin provides one, or while it does not run."""
     try:
         provider: IdentityProvider = app.get(IdentityProvider)
     except LookupError:
@@ -68,93 +68,95 @@ def provider_of(app: App) -> IdentityProvider | None:
     return provider
 
 
-def administered(app: App) -> str:
-    """The issuer whose sessions can be ended from here; empty for none."""
-    provider = provider_of(app)
+def get_managed_issuer(app: App) -> str:
+    """Return the issuer whose sessions can be ended from here; empty for none."""
+    provider = get_provider(app)
     return provider.issuer if provider else ""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredPrincipals:
-    """Principals by issuer and subject. `seen` and `emails` are what is to be written of them, by id."""
+    """Principals by issuer and subject. `last_seen` and `emails` are not written yet, by id."""
 
     app: App
-    known: Cache[Key, Known]
-    seen: dict[UUID, float] = field(default_factory=dict)
+    cache: Cache[Key, CachedPrincipal]
+    last_seen: dict[UUID, datetime] = field(default_factory=dict)
     emails: dict[UUID, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, app: App) -> Self:
-        """The directory of this application."""
+        """Return the directory of this application."""
 
-        async def load(key: Key) -> Known | None:
+        async def load(key: Key) -> CachedPrincipal | None:
             async with app.session() as db:
-                found = await repository.find(db, key)
-            return Known.of(found) if found else None
+                stored = await repository.find(db, key)
+            return CachedPrincipal.of(stored) if stored else None
 
         return cls(app, app.cache("principal", load))
 
     async def resolve(self, principal: Principal) -> Principal | None:
-        """The principal with their id; None when they may not come in. Raises what the database raises."""
-        found = self.known.peek((principal.issuer, principal.subject))
-        if found is not None and found.given is principal and (now := time()) < found.expires:
-            self.seen[found.id] = now
-            return found.recognised
-        return await self.looked_at(principal)
+        """Return the principal with its id; None when it is refused. Raises what the database raises."""
+        now = self.app.now()
+        cached = self.cache.peek((principal.issuer, principal.subject))
+        if cached is not None and cached.credentials is principal and now < cached.expires_at:
+            self.last_seen[cached.id] = now
+            return cached.resolved
+        return await self.check(principal, now)
 
-    async def looked_at(self, principal: Principal) -> Principal | None:
-        key, generation = (principal.issuer, principal.subject), generation_in(principal.claims)
+    async def check(self, principal: Principal, now: datetime) -> Principal | None:
+        """Resolve credentials that were not seen before."""
+        key, generation = (principal.issuer, principal.subject), read_generation(principal.claims)
         if generation is None:
-            logger.info("credentials are refused: vinc_generation is no number")
+            logger.info("credentials are refused: vinc_generation is not a number")
             return None
-        found = await self.known.get(key)
-        if found is None:
-            found = await self.first_seen(key, principal, generation)
-        elif generation > found.generation:
-            found = await self.caught_up(key, generation)
-        if found is None:
+        cached = await self.cache.get(key)
+        if cached is None:
+            cached = await self.add_person(key, principal, generation)
+        elif generation > cached.generation:
+            cached = await self.catch_up(key, generation)
+        if cached is None:
             logger.warning("refused: no service account is registered for the subject %s", principal.subject)
             return None
-        now = time()
-        if why := found.objection(principal, generation, now):
-            logger.info("the principal %s is refused: %s", found.id, why)
+        if reason := cached.refusal(principal, generation, now):
+            logger.info("the principal %s is refused: %s", cached.id, reason)
             return None
         email = principal.email.lower()
-        if email and email != found.email:
-            self.emails[found.id] = email
-        self.seen[found.id] = now
-        found.given, found.recognised = principal, replace(principal, id=found.id)
-        return found.recognised
+        if email and email != cached.email:
+            self.emails[cached.id] = email
+        self.last_seen[cached.id] = now
+        cached.credentials, cached.resolved = principal, replace(principal, id=cached.id)
+        return cached.resolved
 
-    async def first_seen(self, key: Key, principal: Principal, generation: int) -> Known | None:
-        """Remember a person from now on; a service account is registered by an operator, or by nobody."""
+    async def add_person(self, key: Key, principal: Principal, generation: int) -> CachedPrincipal | None:
+        """Store a person at the first sign-in; None for a service account, which an operator must register."""
         if principal.kind != "person":
             return None
         values = {"issuer": key[0], "subject": key[1], "email": principal.email.lower()}
         async with self.app.session() as db:
-            await repository.add(db, {**values, "generation": generation, "confirmed": generation})
-            # Not from the cache: it may be looking since before there was anything to find.
-            found = await repository.find(db, key)
-        return Known.of(found) if found else None
+            await repository.add(db, {**values, "generation": generation, "provider_generation": generation})
+            # Not from the cache: it may be loading since before the row was added.
+            stored = await repository.find(db, key)
+        return CachedPrincipal.of(stored) if stored else None
 
-    async def caught_up(self, key: Key, generation: int) -> Known | None:
-        """What is remembered by now: it is a login right after the sessions ended, of which this worker has not heard.
+    async def catch_up(self, key: Key, generation: int) -> CachedPrincipal | None:
+        """Return the principal for a token that is ahead of the cache.
 
-        Else the provider counts ahead of us, as after a backup was restored. Sessions that have ended may be among
-        those that it stamps: all of them end, and the person signs in anew. Of an issuer that is not administered from
-        here somebody else ends the sessions, and the highest number counts.
+        Usually it is a sign-in right after the sessions ended, and this worker has not seen that change yet. Otherwise
+        the provider counts ahead of the table, as after a restored backup: its tokens may belong to sessions that were
+        ended, so all sessions end and the user signs in again. Sessions of an issuer that is not managed here are ended
+        elsewhere, and its highest number is taken over.
         """
         async with self.app.session() as db:
-            found = await repository.find(db, key)
-            if found is None or found.generation >= generation:
-                return Known.of(found) if found else None
+            stored = await repository.find(db, key)
+            if stored is None or stored.generation >= generation:
+                return CachedPrincipal.of(stored) if stored else None
             self.invalidate(db, key)
-            if key[0] != administered(self.app):
-                return Known.of(await repository.rise(db, key, generation))
-            await repository.count_on(db, key, generation)
-        logger.warning("the principal %s has a token of later than is known here: its sessions end", found.id)
-        return Known.of(found)
+            if key[0] != get_managed_issuer(self.app):
+                return CachedPrincipal.of(await repository.adopt_generation(db, key, generation))
+            await repository.pass_generation(db, key, generation)
+        logger.warning("the principal %s has a token with a later generation than stored: its sessions end", stored.id)
+        return CachedPrincipal.of(stored)
 
     def invalidate(self, db: Session, key: Key) -> None:
-        """Have every worker look again, once the session's transaction is committed."""
-        self.known.invalidate(db, key)
+        """Clear the principal from the caches of all workers when the session's transaction commits."""
+        self.cache.invalidate(db, key)

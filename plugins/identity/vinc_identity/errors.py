@@ -1,4 +1,4 @@
-"""What goes wrong with principals, and how it is answered."""
+"""The errors of this plugin."""
 
 from vinc_kernel import Conflict, VincError
 

@@ -1,4 +1,4 @@
-"""The table of principals. It is the platform's and not a tenant's: no row level security hides it."""
+"""The table of principals. It belongs to the platform, not to a tenant, and has no row level security."""
 
 from datetime import datetime
 from uuid import UUID
@@ -9,18 +9,17 @@ from sqlalchemy.orm import Mapped, mapped_column
 from vinc_kernel import Base
 from vinc_kernel.rest import uuid7
 
-IS_UNTOLD = "generation > confirmed or not told"
 PERSON, SERVICE = "person", "service"
 
 
 class Principal(Base):
-    """Somebody whose tokens are believed, and whether they still are.
+    """A person or service account whose tokens are trusted, and whether it is disabled.
 
-    `generation` counts the endings of their sessions: only tokens that carry this very number come in. `confirmed` is
-    the latest that the identity provider stamps, and `told` says whether it knows of `disabled`; until `asking_until`
-    one worker is telling it, or has failed to. `email` is in small letters, and empty where none is known. `role`,
-    `tenant` and `expires_at` are of service accounts alone. The column is not called `tenant_id`: the row is not the
-    tenant's.
+    `generation` counts how often its sessions were ended: only tokens with exactly this number are accepted.
+    `provider_generation` is the number that the identity provider is known to write into tokens, and `provider_synced`
+    whether it knows the value of `disabled`. Until `lease_expires_at` one worker synchronises them, or failed to.
+    `email` is in lower case, and empty where it is unknown. `role`, `tenant` and `expires_at` are set for service
+    accounts only. The column is not called `tenant_id` because the row does not belong to the tenant.
     """
 
     __tablename__ = "identity_principal"
@@ -34,7 +33,9 @@ class Principal(Base):
         Index(None, "created_at", "id"),
         Index(None, "last_seen", "id"),
         Index(
-            "ix_identity_principal_untold", "asking_until", postgresql_where=text("generation > confirmed or not told")
+            "ix_identity_principal_unsynced",
+            "lease_expires_at",
+            postgresql_where=text("generation > provider_generation or not provider_synced"),
         ),
     )
 
@@ -47,10 +48,10 @@ class Principal(Base):
     role: Mapped[str | None] = mapped_column(Text)
     tenant: Mapped[UUID | None]
     disabled: Mapped[bool] = mapped_column(server_default=text("false"))
-    told: Mapped[bool] = mapped_column(server_default=text("true"))
+    provider_synced: Mapped[bool] = mapped_column(server_default=text("true"))
     generation: Mapped[int] = mapped_column(server_default=text("0"))
-    confirmed: Mapped[int] = mapped_column(server_default=text("0"))
-    asking_until: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    provider_generation: Mapped[int] = mapped_column(server_default=text("0"))
+    lease_expires_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     expires_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     last_seen: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())

@@ -1,4 +1,4 @@
-"""The roles of an installation, and the guard that the platform's own routes share."""
+"""The roles of an installation."""
 
 from vinc_kernel import Role
 
@@ -17,6 +17,6 @@ ROLES = (
     Role(name="reseller", title="Reseller", rank=20),
     Role(name="viewer", title="Viewer", rank=10),
 )
-# A machine that stood above all tenants would be a super admin whose password lies in a file.
-OF_SERVICES = {name: role.name for role in ROLES if not role.platform for name in (role.name, *role.aliases)}
-"""The roles that a service account may have, each by its own name and by its aliases."""
+# A service account above all tenants would be a super admin whose password is stored in a file.
+SERVICE_ROLES = {name: role.name for role in ROLES if not role.platform for name in (role.name, *role.aliases)}
+"""The roles that a service account may have, by name and by alias."""

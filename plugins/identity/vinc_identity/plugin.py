@@ -1,4 +1,4 @@
-"""Identity: what is remembered of principals, the roles, and the ending of sessions."""
+"""Identity: the principals of an installation, their roles, and the ending of sessions."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -6,7 +6,7 @@ from functools import partial
 
 from vinc_kernel import App, Contribution, PrincipalDirectory, hooks
 
-SECONDS_TO_NOTE, SECONDS_TO_TELL = 60, 10
+SECONDS_BETWEEN_WRITES, SECONDS_BETWEEN_SYNCS = 60, 10
 
 
 @hooks.contribute
@@ -28,16 +28,16 @@ def contribute() -> Contribution:
 
 @hooks.lifespan
 @asynccontextmanager
-async def remember(app: App) -> AsyncGenerator[None]:
+async def provide_directory(app: App) -> AsyncGenerator[None]:
     from .directory import StoredPrincipals
-    from .service import last_seen, telling
+    from .service import last_seen, provider_sync
 
-    stored = StoredPrincipals.of(app)
-    app.provide(stored)
-    app.provide(stored, PrincipalDirectory)
-    app.background(partial(last_seen.write, app), every=SECONDS_TO_NOTE)
-    app.background(partial(telling.tell_all, app), every=SECONDS_TO_TELL)
+    principals = StoredPrincipals.of(app)
+    app.provide(principals)
+    app.provide(principals, PrincipalDirectory)
+    app.background(partial(last_seen.write, app), every=SECONDS_BETWEEN_WRITES)
+    app.background(partial(provider_sync.sync_due, app), every=SECONDS_BETWEEN_SYNCS)
     try:
         yield
     finally:
-        await last_seen.write_at_the_end(app)
+        await last_seen.write_on_shutdown(app)

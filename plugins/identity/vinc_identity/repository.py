@@ -1,4 +1,4 @@
-"""Every query of principals. They are found before any scope is known, so their table has no row level security."""
+"""The queries of principals. A principal is found before any scope is known: its table has no row level security."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -28,24 +28,24 @@ from vinc_kernel.rest import Listing, ListQuery, Page
 
 from .models import PERSON, SERVICE
 from .models import Principal as Row
-from .schemas import Stored, Untold
+from .schemas import PendingSync, StoredPrincipal
 
 R = TypeVar("R")
-HIGHEST = 999_999_999  # generation that a token may carry
+MAX_GENERATION = 999_999_999  # that a token may have
 Key = tuple[str, str]
-TIME_TO_TELL = timedelta(seconds=30)  # for one worker; another one takes over what it has not confirmed by then
+LEASE = timedelta(seconds=30)  # of one worker; another one takes over what is not synchronised by then
 
-OUT = tuple(getattr(Row, name) for name in Stored.model_fields)
-THIS_ONE = Row.id == bindparam("this")
-OF_TOKEN = and_(Row.issuer == bindparam("of_issuer"), Row.subject == bindparam("of_subject"))
+COLUMNS = tuple(getattr(Row, name) for name in StoredPrincipal.model_fields)
+HAS_ID = Row.id == bindparam("by_id")
+HAS_KEY = and_(Row.issuer == bindparam("by_issuer"), Row.subject == bindparam("by_subject"))
 
-EVERY = select(*OUT)
-ONE = EVERY.where(THIS_ONE)
-BY_KEY = EVERY.where(OF_TOKEN)
-PEOPLE_BY_EMAIL = EVERY.where(Row.kind == PERSON, Row.email == bindparam("named")).order_by(Row.id)
-SERVICES_BY_NAME = EVERY.where(Row.kind == SERVICE, Row.name == bindparam("named")).order_by(Row.id)
-EVERYBODY = EVERY.order_by(Row.kind, Row.email, Row.name, Row.id)
-SERVICES = EVERY.where(Row.kind == SERVICE).order_by(Row.name, Row.id)
+ALL = select(*COLUMNS)
+ONE = ALL.where(HAS_ID)
+BY_KEY = ALL.where(HAS_KEY)
+PEOPLE_BY_EMAIL = ALL.where(Row.kind == PERSON, Row.email == bindparam("by_email")).order_by(Row.id)
+SERVICES_BY_NAME = ALL.where(Row.kind == SERVICE, Row.name == bindparam("by_name")).order_by(Row.id)
+ALL_ORDERED = ALL.order_by(Row.kind, Row.email, Row.name, Row.id)
+SERVICES = ALL.where(Row.kind == SERVICE).order_by(Row.name, Row.id)
 LISTING = Listing(
     Row,
     filters={
@@ -65,175 +65,186 @@ NEW = insert(Row)
 ADD = NEW.on_conflict_do_nothing(index_elements=[Row.issuer, Row.subject])
 REGISTER = NEW.on_conflict_do_update(
     index_elements=[Row.issuer, Row.subject], set_={"email": NEW.excluded.email, "name": NEW.excluded.name}
-).returning(*OUT)
+).returning(*COLUMNS)
 
-ONE_MORE = case((Row.issuer == bindparam("administered"), 1), else_=0)
+ONE_IF_MANAGED = case((Row.issuer == bindparam("managed_issuer"), 1), else_=0)
 DISABLE = (
     update(Row)
-    .where(THIS_ONE)
-    .values(disabled=True, told=False, generation=Row.generation + case((Row.disabled, 0), else_=ONE_MORE))
-    .returning(*OUT)
+    .where(HAS_ID)
+    .values(
+        disabled=True,
+        provider_synced=False,
+        generation=Row.generation + case((Row.disabled, 0), else_=ONE_IF_MANAGED),
+    )
+    .returning(*COLUMNS)
 )
-ENABLE = update(Row).where(THIS_ONE).values(disabled=False, told=False).returning(*OUT)
-END_SESSIONS = update(Row).where(THIS_ONE).values(generation=Row.generation + 1).returning(*OUT)
-DELETE_SERVICE = delete(Row).where(THIS_ONE, Row.kind == SERVICE)
-COUNTED = bindparam("counted", type_=Integer)
-COUNT_ON = update(Row).where(OF_TOKEN, Row.generation < COUNTED).values(generation=func.least(COUNTED + 1, HIGHEST))
-RISE = (
+ENABLE = update(Row).where(HAS_ID).values(disabled=False, provider_synced=False).returning(*COLUMNS)
+END_SESSIONS = update(Row).where(HAS_ID).values(generation=Row.generation + 1).returning(*COLUMNS)
+DELETE_SERVICE = delete(Row).where(HAS_ID, Row.kind == SERVICE)
+TOKEN_GENERATION = bindparam("token_generation", type_=Integer)
+PASS_GENERATION = (
     update(Row)
-    .where(OF_TOKEN)
-    .values(generation=func.greatest(Row.generation, COUNTED), confirmed=func.greatest(Row.confirmed, COUNTED))
-    .returning(*OUT)
+    .where(HAS_KEY, Row.generation < TOKEN_GENERATION)
+    .values(generation=func.least(TOKEN_GENERATION + 1, MAX_GENERATION))
+)
+ADOPT_GENERATION = (
+    update(Row)
+    .where(HAS_KEY)
+    .values(
+        generation=func.greatest(Row.generation, TOKEN_GENERATION),
+        provider_generation=func.greatest(Row.provider_generation, TOKEN_GENERATION),
+    )
+    .returning(*COLUMNS)
 )
 
-IS_UNTOLD = and_(
-    Row.issuer == bindparam("of_issuer"),
-    or_(Row.generation > Row.confirmed, not_(Row.told)),
-    or_(Row.asking_until.is_(None), Row.asking_until < func.now()),
+IS_DUE = and_(
+    Row.issuer == bindparam("by_issuer"),
+    or_(Row.generation > Row.provider_generation, not_(Row.provider_synced)),
+    or_(Row.lease_expires_at.is_(None), Row.lease_expires_at < func.now()),
 )
-NEXT = (
+NEXT_DUE = (
     select(Row.id)
-    .where(IS_UNTOLD)
-    .order_by(Row.asking_until.nulls_first(), Row.id)
+    .where(IS_DUE)
+    .order_by(Row.lease_expires_at.nulls_first(), Row.id)
     .limit(1)
     .with_for_update(skip_locked=True)
     .scalar_subquery()
 )
-TAKE_ON = update(Row).values(asking_until=func.now() + TIME_TO_TELL)
-TAKE_ON = TAKE_ON.returning(*(getattr(Row, name) for name in Untold.__dataclass_fields__))
-TAKE_ON_NEXT = TAKE_ON.where(Row.id == NEXT)
-TAKE_ON_ONE = TAKE_ON.where(THIS_ONE, IS_UNTOLD)
-CONFIRM = (
+CLAIM = update(Row).values(lease_expires_at=func.now() + LEASE)
+CLAIM = CLAIM.returning(*(getattr(Row, name) for name in PendingSync.__dataclass_fields__))
+CLAIM_NEXT = CLAIM.where(Row.id == NEXT_DUE)
+CLAIM_ONE = CLAIM.where(HAS_ID, IS_DUE)
+COMPLETE = (
     update(Row)
-    .where(THIS_ONE, Row.asking_until == bindparam("as_taken_on"))
+    .where(HAS_ID, Row.lease_expires_at == bindparam("lease"))
     .values(
-        confirmed=func.greatest(Row.confirmed, bindparam("of_generation", type_=Integer)),
-        told=or_(Row.told, Row.disabled == bindparam("as_told")),
-        asking_until=None,
+        provider_generation=func.greatest(Row.provider_generation, bindparam("sent_generation", type_=Integer)),
+        provider_synced=or_(Row.provider_synced, Row.disabled == bindparam("sent_disabled")),
+        lease_expires_at=None,
     )
 )
 
-NOTED = (
+SEEN = (
     func.unnest(
         bindparam("ids", type_=ARRAY(Uuid)),
-        bindparam("moments", type_=ARRAY(DateTime(timezone=True))),
+        bindparam("times", type_=ARRAY(DateTime(timezone=True))),
         bindparam("emails", type_=ARRAY(Text)),
     )
-    .table_valued(column("id", Uuid), column("moment", DateTime(timezone=True)), column("email", Text), name="noted")
+    .table_valued(column("id", Uuid), column("time", DateTime(timezone=True)), column("email", Text), name="seen")
     .render_derived()
 )
-# In one order, so that two workers that have seen the same people do not wait for each other in a circle.
-SEEN = (
-    select(Row.id, NOTED.c.moment, NOTED.c.email)
-    .join(NOTED, NOTED.c.id == Row.id)
+# Locked in one order, so that two workers that have seen the same people do not deadlock.
+LOCKED = (
+    select(Row.id, SEEN.c.time, SEEN.c.email)
+    .join(SEEN, SEEN.c.id == Row.id)
     .order_by(Row.id)
     .with_for_update(of=Row, key_share=True)
-    .cte("seen")
+    .cte("locked")
 )
-NOTE_SEEN = (
+UPDATE_LAST_SEEN = (
     update(Row)
-    .where(Row.id == SEEN.c.id)
-    .values(last_seen=func.greatest(Row.last_seen, SEEN.c.moment), email=func.coalesce(SEEN.c.email, Row.email))
+    .where(Row.id == LOCKED.c.id)
+    .values(last_seen=func.greatest(Row.last_seen, LOCKED.c.time), email=func.coalesce(LOCKED.c.email, Row.email))
 )
 
 
-def of_key(key: Key) -> Mapping[str, str]:
-    return {"of_issuer": key[0], "of_subject": key[1]}
+def by_key(key: Key) -> Mapping[str, str]:
+    return {"by_issuer": key[0], "by_subject": key[1]}
 
 
-async def find(db: Session, key: Key) -> Stored | None:
-    """The principal with this issuer and subject."""
-    return await db.one_or_none(BY_KEY, Stored, of_key(key))
+async def find(db: Session, key: Key) -> StoredPrincipal | None:
+    """Return the principal with this issuer and subject."""
+    return await db.one_or_none(BY_KEY, StoredPrincipal, by_key(key))
 
 
-async def one(db: Session, principal_id: UUID) -> Stored | None:
-    """The principal with this id."""
-    return await db.one_or_none(ONE, Stored, {"this": principal_id})
+async def get(db: Session, principal_id: UUID) -> StoredPrincipal | None:
+    """Return the principal with this id."""
+    return await db.one_or_none(ONE, StoredPrincipal, {"by_id": principal_id})
 
 
-async def people_with(db: Session, email: str) -> list[Stored]:
-    """The people with this address: as many as there are issuers that know it."""
-    return await db.all(PEOPLE_BY_EMAIL, Stored, {"named": email})
+async def list_people_by_email(db: Session, email: str) -> list[StoredPrincipal]:
+    """Return the people with this address, one for each issuer that knows it."""
+    return await db.all(PEOPLE_BY_EMAIL, StoredPrincipal, {"by_email": email})
 
 
-async def services_called(db: Session, name: str) -> list[Stored]:
-    """The service accounts of this name."""
-    return await db.all(SERVICES_BY_NAME, Stored, {"named": name})
+async def list_services_by_name(db: Session, name: str) -> list[StoredPrincipal]:
+    """Return the service accounts with this name."""
+    return await db.all(SERVICES_BY_NAME, StoredPrincipal, {"by_name": name})
 
 
-async def everybody(db: Session) -> list[Stored]:
-    """All people, by their address, and then all service accounts, by name."""
-    return await db.all(EVERYBODY, Stored)
+async def list_all(db: Session) -> list[StoredPrincipal]:
+    """Return all people by address, then all service accounts by name."""
+    return await db.all(ALL_ORDERED, StoredPrincipal)
 
 
-async def services(db: Session) -> list[Stored]:
-    """All service accounts, by name."""
-    return await db.all(SERVICES, Stored)
+async def list_services(db: Session) -> list[StoredPrincipal]:
+    """Return all service accounts by name."""
+    return await db.all(SERVICES, StoredPrincipal)
 
 
 async def page(db: Session, query: ListQuery, row: Callable[..., R]) -> Page[R]:
-    """The principals that were asked for."""
-    return await db.page(EVERY, row, query)
+    """Return a page of principals."""
+    return await db.page(ALL, row, query)
 
 
 async def add(db: Session, values: Mapping[str, Any]) -> None:
-    """Add a principal, unless somebody else has done so meanwhile."""
+    """Add a principal, unless it exists."""
     await db.execute(ADD, values)
 
 
-async def register(db: Session, values: Mapping[str, Any]) -> Stored:
-    """Add a principal; of one that is there, only address and name change."""
-    return await db.one(REGISTER, Stored, values)
+async def register(db: Session, values: Mapping[str, Any]) -> StoredPrincipal:
+    """Add a principal, or update address and name of an existing one."""
+    return await db.one(REGISTER, StoredPrincipal, values)
 
 
-async def disable(db: Session, principal_id: UUID, administered: str) -> Stored | None:
-    """Let nobody in as this principal; where a provider administers the issuer, all sessions end as well."""
-    return await db.one_or_none(DISABLE, Stored, {"this": principal_id, "administered": administered})
+async def disable(db: Session, principal_id: UUID, managed_issuer: str) -> StoredPrincipal | None:
+    """Disable a principal; where its issuer is managed here, its sessions end too."""
+    return await db.one_or_none(DISABLE, StoredPrincipal, {"by_id": principal_id, "managed_issuer": managed_issuer})
 
 
-async def enable(db: Session, principal_id: UUID) -> Stored | None:
-    """Let the principal in again."""
-    return await db.one_or_none(ENABLE, Stored, {"this": principal_id})
+async def enable(db: Session, principal_id: UUID) -> StoredPrincipal | None:
+    """Enable a principal."""
+    return await db.one_or_none(ENABLE, StoredPrincipal, {"by_id": principal_id})
 
 
-async def end_sessions(db: Session, principal_id: UUID) -> Stored:
-    """Believe none of the tokens that there are."""
-    return await db.one(END_SESSIONS, Stored, {"this": principal_id})
+async def end_sessions(db: Session, principal_id: UUID) -> StoredPrincipal:
+    """Make all existing tokens of a principal invalid."""
+    return await db.one(END_SESSIONS, StoredPrincipal, {"by_id": principal_id})
 
 
 async def delete_service(db: Session, principal_id: UUID) -> None:
-    """Forget a service account: from now on it is one that nobody has registered."""
-    await db.execute(DELETE_SERVICE, {"this": principal_id})
+    """Delete a service account."""
+    await db.execute(DELETE_SERVICE, {"by_id": principal_id})
 
 
-async def count_on(db: Session, key: Key, generation: int) -> None:
-    """Go on counting behind this number, if it lies ahead."""
-    await db.execute(COUNT_ON, {**of_key(key), "counted": generation})
+async def pass_generation(db: Session, key: Key, generation: int) -> None:
+    """Set the generation to the number after this one, if it is behind."""
+    await db.execute(PASS_GENERATION, {**by_key(key), "token_generation": generation})
 
 
-async def rise(db: Session, key: Key, generation: int) -> Stored:
-    """Take over this number, if it lies ahead."""
-    return await db.one(RISE, Stored, {**of_key(key), "counted": generation})
+async def adopt_generation(db: Session, key: Key, generation: int) -> StoredPrincipal:
+    """Set the generation to this number, if it is behind."""
+    return await db.one(ADOPT_GENERATION, StoredPrincipal, {**by_key(key), "token_generation": generation})
 
 
-async def take_on(db: Session, issuer: str, principal_id: UUID | None = None) -> Untold | None:
-    """Something that the provider of this issuer must be told, of this principal or of any, and nobody else now tells.
+async def claim(db: Session, issuer: str, principal_id: UUID | None = None) -> PendingSync | None:
+    """Lease a principal that is not synchronised with the provider of this issuer: this one, or the next that is due.
 
-    For as long as it is told no transaction is open: it is the caller's until `asking_until`.
+    No transaction is open while the provider is called: the lease belongs to the caller until `lease_expires_at`.
     """
     if principal_id is None:
-        return await db.one_or_none(TAKE_ON_NEXT, Untold, {"of_issuer": issuer})
-    return await db.one_or_none(TAKE_ON_ONE, Untold, {"of_issuer": issuer, "this": principal_id})
+        return await db.one_or_none(CLAIM_NEXT, PendingSync, {"by_issuer": issuer})
+    return await db.one_or_none(CLAIM_ONE, PendingSync, {"by_issuer": issuer, "by_id": principal_id})
 
 
-async def confirm(db: Session, done: Untold) -> None:
-    """Note that the provider has done this; what was wanted since is still to be told."""
-    values = {"of_generation": done.generation, "as_told": done.disabled, "as_taken_on": done.asking_until}
-    await db.execute(CONFIRM, {"this": done.id, **values})
+async def complete(db: Session, sync: PendingSync) -> None:
+    """Record that the provider has been told this; a later change stays due."""
+    values = {"sent_generation": sync.generation, "sent_disabled": sync.disabled, "lease": sync.lease_expires_at}
+    await db.execute(COMPLETE, {"by_id": sync.id, **values})
 
 
-async def note_seen(
-    db: Session, ids: Sequence[UUID], moments: Sequence[datetime], emails: Sequence[str | None]
+async def update_last_seen(
+    db: Session, ids: Sequence[UUID], times: Sequence[datetime], emails: Sequence[str | None]
 ) -> None:
-    """Note when these principals were seen, and with what address, where that is another one than before."""
-    await db.execute(NOTE_SEEN, {"ids": ids, "moments": moments, "emails": emails})
+    """Write when these principals were last seen, and their address where it has changed."""
+    await db.execute(UPDATE_LAST_SEEN, {"ids": ids, "times": times, "emails": emails})

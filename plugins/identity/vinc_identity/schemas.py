@@ -1,4 +1,4 @@
-"""What is read from the table, and what is answered."""
+"""The rows of the table, and the responses."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,12 +10,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from vinc_kernel.rest import Text, UtcDateTime
 
 Kind = Literal["person", "service"]
-Provider = Literal["confirmed", "pending", "none"]
-"""Whether the identity provider has done what was wanted of it: `none` where none here administers the issuer."""
+ProviderState = Literal["confirmed", "pending", "none"]
+"""Whether the identity provider has applied all changes; `none` where no provider here manages the issuer."""
 
 
-class Stored(BaseModel):
-    """A principal as it is stored."""
+class StoredPrincipal(BaseModel):
+    """A principal as stored."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -28,43 +28,43 @@ class Stored(BaseModel):
     role: str | None
     tenant: UUID | None
     disabled: bool
-    told: bool
+    provider_synced: bool
     generation: int
-    confirmed: int
+    provider_generation: int
     expires_at: UtcDateTime | None
     last_seen: UtcDateTime | None
     created_at: UtcDateTime
 
     @property
     def key(self) -> tuple[str, str]:
-        """What tokens name them by."""
+        """The issuer and subject that tokens name it by."""
         return self.issuer, self.subject
 
-    def provider(self, administered: str) -> Provider:
-        """What is known of the provider, whose issuer this is; empty where there is none."""
-        if self.issuer != administered:
+    def provider_state(self, managed_issuer: str) -> ProviderState:
+        """Return whether the provider of this issuer has applied all changes; the issuer is empty where none runs."""
+        if self.issuer != managed_issuer:
             return "none"
-        return "confirmed" if self.told and self.confirmed >= self.generation else "pending"
+        return "confirmed" if self.provider_synced and self.provider_generation >= self.generation else "pending"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Untold:
-    """What one worker has taken on to tell the provider, until it has done so or `asking_until`."""
+class PendingSync:
+    """What one worker must tell the provider about a principal before `lease_expires_at`."""
 
     id: UUID
     subject: str
     disabled: bool
-    told: bool
+    provider_synced: bool
     generation: int
-    confirmed: int
-    asking_until: datetime
+    provider_generation: int
+    lease_expires_at: datetime
 
 
 class PrincipalOut(BaseModel):
-    """A principal that has come in, or that an operator has registered.
+    """A principal that has signed in, or that an operator has registered.
 
-    `role`, `tenant` and `expires_at` are of service accounts; what a person may, their tokens say. `provider` is
-    `pending` while the identity provider has not confirmed what was wanted of it: until then no token comes in.
+    `role`, `tenant` and `expires_at` belong to service accounts; the rights of people are in their tokens. `provider`
+    is `pending` while the identity provider has not applied a change: until then all tokens are refused.
     """
 
     id: UUID
@@ -76,27 +76,27 @@ class PrincipalOut(BaseModel):
     role: Text | None
     tenant: UUID | None
     disabled: bool
-    provider: Provider
+    provider: ProviderState
     expires_at: UtcDateTime | None
     last_seen: UtcDateTime | None
     created_at: UtcDateTime
 
 
 class SessionsEnded(BaseModel):
-    """All sessions have ended. `pending`: nobody can sign in anew until the identity provider has heard of it."""
+    """All sessions have ended. `pending`: nobody can sign in again until the identity provider has applied it."""
 
     provider: Literal["confirmed", "pending"]
 
 
 class ActiveTenant(BaseModel):
-    """The tenant that a request works in."""
+    """The tenant of a request."""
 
     id: UUID
     slug: Text
 
 
 class Me(BaseModel):
-    """The caller as understood. `tenants`, `customers` and `addresses` are ids or slugs, as the token has them."""
+    """The caller. `tenants`, `customers` and `addresses` are ids or slugs, as in the token."""
 
     id: UUID
     issuer: Text

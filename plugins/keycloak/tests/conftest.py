@@ -1,4 +1,4 @@
-"""Settings of this plugin, and servers that are no Keycloak."""
+"""Settings of this plugin, and servers in place of Keycloak."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -17,13 +17,13 @@ Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 def settings(**more: str) -> KeycloakSettings:
-    """The plugin's settings as the kernel reads them; what is empty is not set."""
+    """Return the plugin's settings as the kernel reads them; an empty one is not set."""
     return plugin_settings("keycloak", KeycloakSettings, {**GIVEN, **more})
 
 
 @asynccontextmanager
 async def server(answer: Answer, ssl: SSLContext | None = None) -> AsyncGenerator[str]:
-    """The address of a server that does this with each connection."""
+    """Run a server that handles each connection so, and return its URL."""
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -42,7 +42,7 @@ async def server(answer: Answer, ssl: SSLContext | None = None) -> AsyncGenerato
 
 
 def answering(*answers: tuple[int, str]) -> Answer:
-    """Give one answer after the other, and the last one on and on; bodies are JSON, or call themselves so."""
+    """Return a handler with one response after the other, repeating the last; all have the content type of JSON."""
     left = list(answers)
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -50,8 +50,10 @@ def answering(*answers: tuple[int, str]) -> Answer:
             length = next((line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")), b":0")
             await reader.readexactly(int(length.partition(b":")[2]))
             status, body = left.pop(0) if len(left) > 1 else left[0]
-            told = f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}"
-            writer.write(told.encode())
+            response = (
+                f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}"
+            )
+            writer.write(response.encode())
             await writer.drain()
 
     async def until_closed(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

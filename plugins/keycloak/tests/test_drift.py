@@ -1,11 +1,11 @@
-"""What is compared with what: nothing here asks a Keycloak."""
+"""Comparing and merging; nothing here calls Keycloak."""
 
 from typing import Any
 
 import pytest
 
 from vinc_keycloak.service import desired
-from vinc_keycloak.service.drift import MASK, Difference, differences, merged, merged_profile, profile_differences
+from vinc_keycloak.service.drift import MASK, Difference, compare, compare_profile, merge, merge_profile
 
 from .conftest import settings
 
@@ -18,7 +18,7 @@ SMTP = {
 
 
 @pytest.mark.parametrize(
-    ("found", "wanted", "told"),
+    ("found", "wanted", "difference"),
     [
         ({"a": True, "b": 1}, {"a": True}, None),
         ({"a": True}, {"a": False}, ("x: a", "true", "false")),
@@ -34,17 +34,17 @@ SMTP = {
         ({"password": "seen"}, {"password": "canary"}, ("x: password", MASK, MASK)),
     ],
 )
-def test_only_what_is_wanted_counts(found: Any, wanted: Any, told: tuple[str, str, str] | None) -> None:
-    expected = [Difference(what=told[0], found=told[1], wanted=told[2])] if told else []
+def test_only_what_is_wanted_counts(found: Any, wanted: Any, difference: tuple[str, str, str] | None) -> None:
+    expected = [Difference(what=difference[0], found=difference[1], wanted=difference[2])] if difference else []
 
-    assert differences("x", found, wanted) == expected
+    assert compare("x", found, wanted) == expected
 
 
 def test_a_realm_that_masks_its_password_is_as_it_should_be() -> None:
     wanted = desired.realm(settings(**SMTP))
     masked = {**wanted, "smtpServer": {**wanted["smtpServer"], "password": MASK, "allowutf8": ""}}
 
-    assert differences("realm", masked, wanted) == []
+    assert compare("realm", masked, wanted) == []
     assert wanted["smtpServer"]["password"] == "canary"
 
 
@@ -54,14 +54,14 @@ def profile(**more: Any) -> dict[str, Any]:
     wanted = [*desired.own_attributes(), *desired.attributes(made)]
     others = {"name": "shoe_size", "permissions": {"view": ["user"], "edit": ["user"]}}
     named = [{"name": name} for name in ("username", "email", "firstName", "lastName")]
-    return merged_profile({"attributes": [*named, others], "groups": [], **more}, wanted)
+    return merge_profile({"attributes": [*named, others], "groups": [], **more}, wanted)
 
 
 WANTED = [*desired.own_attributes(), *desired.attributes(settings())]
 
 
 def test_a_merged_profile_is_as_it_should_be_and_keeps_what_others_have() -> None:
-    assert profile_differences(profile(), WANTED) == []
+    assert compare_profile(profile(), WANTED) == []
     assert [one["name"] for one in profile()["attributes"]][:5] == [
         "username",
         "email",
@@ -73,7 +73,7 @@ def test_a_merged_profile_is_as_it_should_be_and_keeps_what_others_have() -> Non
 
 @pytest.mark.parametrize("policy", ["ENABLED", "ADMIN_EDIT", "ADMIN_VIEW"])
 def test_undeclared_attributes_are_drift_whoever_may_write_them(policy: str) -> None:
-    (found,) = profile_differences({**profile(), "unmanagedAttributePolicy": policy}, WANTED)
+    (found,) = compare_profile({**profile(), "unmanagedAttributePolicy": policy}, WANTED)
 
     assert (found.what, found.found, found.wanted) == ("user profile: unmanagedAttributePolicy", policy, "unset")
     assert "unmanagedAttributePolicy" not in profile(unmanagedAttributePolicy=policy)
@@ -85,7 +85,7 @@ def test_an_attribute_that_users_may_edit_is_drift(attribute: str) -> None:
     for one in made["attributes"]:
         if one["name"] == attribute:
             one["permissions"] = {**one["permissions"], "edit": ["user", "admin"]}
-    (found,) = profile_differences(made, WANTED)
+    (found,) = compare_profile(made, WANTED)
 
     assert found.what == f"user profile, attribute {attribute}: permissions"
     assert found.found.endswith("edit: admin, user")
@@ -96,13 +96,13 @@ def test_an_attribute_that_is_not_declared_is_missing() -> None:
     made = profile()
     made["attributes"] = [one for one in made["attributes"] if one["name"] != "role"]
 
-    assert [one.what for one in profile_differences(made, WANTED)] == ["user profile, attribute role"]
+    assert [one.what for one in compare_profile(made, WANTED)] == ["user profile, attribute role"]
 
 
 def test_what_is_merged_keeps_the_rest_of_what_was_there() -> None:
     found = {"id": "1", "name": "a", "attributes": {"theirs": "1", "ours": "0"}}
 
-    assert merged(found, {"name": "b", "attributes": {"ours": "1"}}) == {
+    assert merge(found, {"name": "b", "attributes": {"ours": "1"}}) == {
         "id": "1",
         "name": "b",
         "attributes": {"theirs": "1", "ours": "1"},

@@ -23,15 +23,15 @@ URL = "VINC_KEYCLOAK_SERVER_URL"
 
 
 async def line_of(**environ: str) -> str:
-    """What is said when users are looked for."""
-    async with admin(settings(**environ)) as line:
+    """Return the error of a call."""
+    async with admin(settings(**environ)) as connection:
         with pytest.raises(ProviderUnavailable) as refused:
-            await line.ask("find a user", lambda keycloak: keycloak.a_get_users({"max": 1}))
-    said = str(refused.value)
-    assert "\n" not in said
-    assert not any(canary in said for canary in CANARIES), said
+            await connection.ask("find a user", lambda keycloak: keycloak.a_get_users({"max": 1}))
+    message = str(refused.value)
+    assert "\n" not in message
+    assert not any(canary in message for canary in CANARIES), message
     assert refused.value.__cause__ is None
-    return said
+    return message
 
 
 async def silence(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
@@ -55,16 +55,16 @@ async def no_http(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None
 @pytest.mark.parametrize("answer", [silence, drip])
 async def test_what_takes_too_long_is_given_up(answer: Answer) -> None:
     async with server(answer) as url:
-        said = await line_of(**{URL: url, "VINC_KEYCLOAK__TIMEOUT": "0.3"})
+        message = await line_of(**{URL: url, "VINC_KEYCLOAK__TIMEOUT": "0.3"})
 
-    assert said.startswith(f"Keycloak at {url} did not answer within 0.3 s")
-    assert "VINC_KEYCLOAK__SERVER_URL and VINC_KEYCLOAK__TIMEOUT" in said
+    assert message.startswith(f"Keycloak at {url} did not answer within 0.3 s")
+    assert "VINC_KEYCLOAK__SERVER_URL and VINC_KEYCLOAK__TIMEOUT" in message
 
 
 async def test_nobody_there(unused_tcp_port: int) -> None:
-    said = await line_of(**{URL: f"http://127.0.0.1:{unused_tcp_port}"})
+    message = await line_of(**{URL: f"http://127.0.0.1:{unused_tcp_port}"})
 
-    assert "cannot be reached: connection refused: see whether it runs, and VINC_KEYCLOAK__SERVER_URL" in said
+    assert "cannot be reached: connection refused: see whether it runs, and VINC_KEYCLOAK__SERVER_URL" in message
 
 
 async def test_a_name_that_nobody_has() -> None:
@@ -73,10 +73,10 @@ async def test_a_name_that_nobody_has() -> None:
 
 async def test_something_else_than_http() -> None:
     async with server(no_http) as url:
-        said = await line_of(**{URL: url})
+        message = await line_of(**{URL: url})
 
-    assert "cannot be reached: " in said
-    assert said.endswith("see whether it runs, and VINC_KEYCLOAK__SERVER_URL")
+    assert "cannot be reached: " in message
+    assert message.endswith("see whether it runs, and VINC_KEYCLOAK__SERVER_URL")
 
 
 @pytest.fixture
@@ -100,24 +100,24 @@ def self_signed(tmp_path: Path) -> ssl.SSLContext:
 
 async def test_a_certificate_that_nobody_vouches_for(self_signed: ssl.SSLContext) -> None:
     async with server(answering((200, TOKEN), (200, "[]")), self_signed) as url:
-        said = await line_of(**{URL: url})
-        async with admin(settings(**{URL: url, "VINC_KEYCLOAK_VERIFY_SSL": "false"})) as line:
-            found = await line.ask("find a user", lambda keycloak: keycloak.a_get_users({"max": 1}))
+        message = await line_of(**{URL: url})
+        async with admin(settings(**{URL: url, "VINC_KEYCLOAK_VERIFY_SSL": "false"})) as connection:
+            found = await connection.ask("find a user", lambda keycloak: keycloak.a_get_users({"max": 1}))
 
-    assert "is not trusted, TLS: self-signed certificate: name the file" in said
-    assert "VINC_KEYCLOAK__VERIFY_SSL=false" in said
+    assert "is not trusted, TLS: self-signed certificate: name the file" in message
+    assert "VINC_KEYCLOAK__VERIFY_SSL=false" in message
     assert found == []
 
 
 async def test_http_where_https_was_meant() -> None:
     async with server(no_http) as url:
-        said = await line_of(**{URL: url.replace("http:", "https:")})
+        message = await line_of(**{URL: url.replace("http:", "https:")})
 
-    assert "whether VINC_KEYCLOAK__SERVER_URL is to say http" in said
+    assert "whether VINC_KEYCLOAK__SERVER_URL is to say http" in message
 
 
 @pytest.mark.parametrize(
-    ("answers", "told"),
+    ("answers", "expected"),
     [
         (
             [(401, '{"error": "invalid_grant canary"}')],
@@ -135,23 +135,23 @@ async def test_http_where_https_was_meant() -> None:
         ([(200, TOKEN), (503, "canary")], "it fails by itself with status 503: its log says more"),
     ],
 )
-async def test_what_is_answered(answers: list[tuple[int, str]], told: str) -> None:
+async def test_what_is_answered(answers: list[tuple[int, str]], expected: str) -> None:
     async with server(answering(*answers)) as url:
-        assert told in await line_of(**{URL: url})
+        assert expected in await line_of(**{URL: url})
 
 
 async def test_a_client_that_is_not_accepted_is_told_of_its_own_settings() -> None:
     client = {"VINC_KEYCLOAK_ADMIN_CLIENT_ID": "admin", "VINC_KEYCLOAK_ADMIN_CLIENT_SECRET": "canary-of-a-secret"}
     nobody = {"VINC_KEYCLOAK_ADMIN_USERNAME": "", "VINC_KEYCLOAK_ADMIN_PASSWORD": ""}
     async with server(answering((401, '{"error": "unauthorized_client"}'))) as url:
-        said = await line_of(**{URL: url, **client, **nobody})
+        message = await line_of(**{URL: url, **client, **nobody})
 
-    assert said.endswith("set VINC_KEYCLOAK__ADMIN_CLIENT_ID and VINC_KEYCLOAK__ADMIN_CLIENT_SECRET")
+    assert message.endswith("set VINC_KEYCLOAK__ADMIN_CLIENT_ID and VINC_KEYCLOAK__ADMIN_CLIENT_SECRET")
 
 
 async def test_a_refusal_says_its_status() -> None:
-    async with server(answering((200, TOKEN), (409, "{}"))) as url, admin(settings(**{URL: url})) as line:
+    async with server(answering((200, TOKEN), (409, "{}"))) as url, admin(settings(**{URL: url})) as connection:
         with pytest.raises(Refused) as refused:
-            await line.ask("make a user", lambda keycloak: keycloak.a_create_user({}))
+            await connection.ask("make a user", lambda keycloak: keycloak.a_create_user({}))
 
     assert (refused.value.status, "there is one already" in str(refused.value)) == (409, True)

@@ -1,4 +1,4 @@
-"""The plugin starts without a Keycloak, and says whose tokens are believed."""
+"""The plugin starts without a Keycloak, and trusts its issuer."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -7,10 +7,11 @@ import pytest
 
 from vinc_identity.contracts import IdentityProvider
 from vinc_kernel import StartError
+from vinc_keycloak.plugin import make_issuer
 from vinc_keycloak.service.provider import KeycloakProvider
-from vinc_testing import VincApp
+from vinc_testing import Client, VincApp
 
-from .conftest import GIVEN
+from .conftest import GIVEN, settings
 
 ISSUER = "http://127.0.0.1:1/realms/vinc"
 
@@ -37,17 +38,25 @@ def vinc_environment(tmp_path: Path, more: dict[str, str]) -> Mapping[str, str]:
     return {**GIVEN, "VINC_KEYCLOAK_SERVER_URL": "http://127.0.0.1:1", **file, **more}
 
 
-async def test_it_starts_and_is_ready_without_a_keycloak(vinc_app: VincApp) -> None:
-    provider = vinc_app.application.runtime.registry.find(IdentityProvider)
-    keys = vinc_app.application.runtime.trusted.find(ISSUER)
+async def test_it_starts_and_is_ready_without_a_keycloak(vinc_app: VincApp, client: Client) -> None:
+    app = vinc_app.plugin("keycloak")
+    provider = app.get(IdentityProvider)
+    document = (await client.get("/openapi.json")).json()
 
     assert isinstance(provider, KeycloakProvider)
     assert provider.issuer == ISSUER
-    assert keys
-    assert (keys.issuer.audience, keys.issuer.jwks_url) == ("vinc-api", f"{ISSUER}/protocol/openid-connect/certs")
-    assert keys.issuer.sign_in
-    assert (keys.issuer.sign_in.flow, keys.issuer.sign_in.client_id) == ("code", "vinc-web")
-    assert not [check for check in vinc_app.application.runtime.registry.checks if check.name == "keycloak"]
+    assert f"{ISSUER}/protocol/openid-connect/auth" in str(document["components"]["securitySchemes"])
+    assert "keycloak" not in [check.name for check in app.checks]
+
+
+def test_its_keys_come_from_the_address_inside_and_people_sign_in_at_the_public_one() -> None:
+    issuer = make_issuer(settings(VINC_KEYCLOAK__ISSUER="https://public.example/realms/vinc"), "vinc-api")
+
+    assert (issuer.url, issuer.audience) == ("https://public.example/realms/vinc", "vinc-api")
+    assert issuer.jwks_url == "https://login.example/realms/vinc/protocol/openid-connect/certs"
+    assert issuer.sign_in
+    assert (issuer.sign_in.flow, issuer.sign_in.client_id) == ("code", "vinc-web")
+    assert issuer.sign_in.authorization_url == "https://public.example/realms/vinc/protocol/openid-connect/auth"
 
 
 @pytest.mark.parametrize(
@@ -68,9 +77,10 @@ def test_what_is_unsafe_stops_production(vinc_make_app: Callable[[], VincApp], n
 
 @pytest.mark.parametrize("more", [{"VINC_KEYCLOAK_SERVER_URL": ""}])
 async def test_without_an_address_it_signs_nobody_in(vinc_app: VincApp) -> None:
-    assert vinc_app.application.runtime.registry.find(IdentityProvider) is None
+    with pytest.raises(LookupError):
+        vinc_app.plugin("keycloak").get(IdentityProvider)
 
 
 @pytest.mark.parametrize("more", [IN_PRODUCTION])
 async def test_it_is_for_production(vinc_app: VincApp) -> None:
-    assert vinc_app.application.runtime.registry.find(IdentityProvider)
+    assert vinc_app.plugin("keycloak").get(IdentityProvider)

@@ -32,7 +32,7 @@ def test_nobody_sees_a_secret() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("environ", "expected"),
     [
         ({"VINC_KEYCLOAK_SERVER_URL": "login.example"}, "VINC_KEYCLOAK_SERVER_URL (environment): write it as https://"),
         ({"VINC_KEYCLOAK_SERVER_URL": "ldap://login.example"}, "write it as https://login.example"),
@@ -65,9 +65,9 @@ def test_nobody_sees_a_secret() -> None:
         ({"VINC_KEYCLOAK__SMTP_PORT": "0"}, "VINC_KEYCLOAK__SMTP_PORT (environment)"),
     ],
 )
-def test_what_cannot_be_meant_is_refused_by_name(given: dict[str, str], told: str) -> None:
+def test_what_cannot_be_meant_is_refused_by_name(environ: dict[str, str], expected: str) -> None:
     with pytest.raises(VincError) as refused:
-        settings(**given)
+        settings(**environ)
 
-    assert told in str(refused.value)
+    assert expected in str(refused.value)
     assert "canary" not in str(refused.value)

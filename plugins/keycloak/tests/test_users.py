@@ -1,9 +1,9 @@
-"""A user in Keycloak's words and in ours."""
+"""Converting users to and from Keycloak's API."""
 
 import pytest
 
 from vinc_identity.contracts import Profile, ProviderUser
-from vinc_keycloak.service.users import generation, lost, provider_user, representation
+from vinc_keycloak.service.users import find_dropped, read_generation, to_provider_user, to_representation
 
 from .conftest import settings
 
@@ -19,9 +19,9 @@ FULL = Profile(
 
 @pytest.mark.parametrize("profile", [FULL, Profile(email="ada@acme.example"), Profile(email="a@b.example", name="Ada")])
 def test_what_is_written_is_read_again(profile: Profile) -> None:
-    written = representation(profile, settings())
+    written = to_representation(profile, settings())
 
-    assert provider_user({**written, "id": "1", "enabled": True}, settings()) == ProviderUser(
+    assert to_provider_user({**written, "id": "1", "enabled": True}, settings()) == ProviderUser(
         subject="1", profile=profile
     )
 
@@ -33,7 +33,7 @@ def test_what_is_not_ours_stays() -> None:
         "requiredActions": ["X"],
         "attributes": {"shoe_size": ["42"], "role": ["viewer"]},
     }
-    made = representation(FULL, settings(), present)
+    made = to_representation(FULL, settings(), present)
 
     assert (made["id"], made["requiredActions"], "access" in made) == ("1", ["X"], False)
     assert (made["attributes"]["shoe_size"], made["attributes"]["role"]) == (["42"], ["agent"])
@@ -43,18 +43,18 @@ def test_what_is_not_ours_stays() -> None:
 def test_several_tenants_are_told(tenants: tuple[str, ...], written: list[str]) -> None:
     profile = Profile(email="a@b.example", tenants=tenants)
 
-    assert representation(profile, settings())["attributes"]["multi_tenant"] == written
+    assert to_representation(profile, settings())["attributes"]["multi_tenant"] == written
 
 
 @pytest.mark.parametrize(("values", "number"), [(["7"], 7), ([], 0), (None, 0), (["x"], 0), (["-1"], 0)])
 def test_a_generation_is_a_number(values: list[str] | None, number: int) -> None:
     attributes = {} if values is None else {"vinc_generation": values}
 
-    assert generation({"attributes": attributes}, settings()) == number
+    assert read_generation({"attributes": attributes}, settings()) == number
 
 
 def test_what_was_not_kept_is_found() -> None:
     sent = {"attributes": {"role": ["agent"], "allowed_wholesalers": ["a", "b"], "multi_tenant": []}}
 
-    assert lost(sent, {"attributes": {"role": ["agent"], "allowed_wholesalers": ["b", "a"]}}) is None
-    assert lost(sent, {}) == "role"
+    assert find_dropped(sent, {"attributes": {"role": ["agent"], "allowed_wholesalers": ["b", "a"]}}) is None
+    assert find_dropped(sent, {}) == "role"

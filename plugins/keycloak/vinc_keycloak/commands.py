@@ -1,4 +1,4 @@
-"""`vinc keycloak ...`: what operators do with Keycloak."""
+"""`vinc keycloak ...`: commands for operators."""
 
 from typing import Annotated
 
@@ -6,7 +6,7 @@ from annotated_doc import Doc
 
 from vinc_kernel import App, print_table
 
-from .errors import absent
+from .errors import not_configured
 from .service.drift import Difference
 from .settings import KeycloakSettings
 
@@ -16,29 +16,29 @@ DRIFT = 3  # the exit code of every command that finds something
 async def bootstrap(
     app: App, *, check: Annotated[bool, Doc("change nothing, and exit with 3 where something differs")] = False
 ) -> int:
-    """Make realm, client, roles, mappers and user profile as they should be; with --check only tell what is not.
+    """Set up realm, client, roles, mappers and user profile; with --check only print the differences.
 
-    What is right stays as it is, and so does what others have added.
+    What matches is not written, and what others have added is kept.
     """
-    from .service.bootstrap import differing  # python-keycloak takes 0.2 s to import
+    from .service.bootstrap import reconcile  # python-keycloak takes 0.2 s to import
     from .service.connection import admin
 
     settings = app.settings(KeycloakSettings)
     if settings.server_url is None:
-        raise absent()
-    found: list[Difference] = []
-    async with admin(settings) as line:
-        async for one in differing(line, app.audience, write=not check):
-            found.append(one)
+        raise not_configured()
+    differences: list[Difference] = []
+    async with admin(settings) as connection:
+        async for one in reconcile(connection, app.audience, write=not check):
+            differences.append(one)
             if not check:
                 print(f"{one.what}: {one.found} -> {one.wanted}")
     if not check:
-        print(f"{len(found)} things changed" if found else "nothing had to be changed")
+        print(f"{len(differences)} things changed" if differences else "nothing had to be changed")
         return 0
-    if not found:
+    if not differences:
         print("everything is as it should be")
         return 0
-    print_table([("what", "is", "should be"), *((one.what, one.found, one.wanted) for one in found)])
+    print_table([("what", "is", "should be"), *((one.what, one.found, one.wanted) for one in differences)])
     return DRIFT
 
 

@@ -1,4 +1,4 @@
-"""What Keycloak answers that is no success; importing this does not import python-keycloak."""
+"""The errors of this plugin; importing this does not import python-keycloak."""
 
 from vinc_identity.contracts import ProviderUnavailable
 from vinc_kernel import StartError, VincError
@@ -7,7 +7,7 @@ FORBIDDEN, NOT_FOUND, CONFLICT, SERVER_ERROR = 403, 404, 409, 500
 
 
 class Refused(ProviderUnavailable):
-    """Keycloak answers that it does not do this. `status` is that of its answer."""
+    """Keycloak refuses a call. `status` is that of its response."""
 
     def __init__(self, text: str, status: int) -> None:
         super().__init__(text)
@@ -15,15 +15,15 @@ class Refused(ProviderUnavailable):
 
 
 class AudienceIsAClient(VincError):
-    """A client of this realm is called like our audience."""
+    """A client of the realm has the name of our audience."""
 
 
 class ScopeIsLost(VincError):
-    """The realm has not even the scopes that Keycloak makes by itself."""
+    """The realm lacks a scope that Keycloak creates by default."""
 
 
-def absent() -> StartError:
-    """There is no Keycloak: nobody has said where it is."""
+def not_configured() -> StartError:
+    """Return the error for a missing `server_url`."""
     return StartError(
         "nobody has said where Keycloak is",
         plugin="keycloak",

@@ -1,4 +1,4 @@
-"""Keycloak as the identity provider. The application starts without it: tokens with known keys are believed on."""
+"""Keycloak as the identity provider. The application starts without it: tokens with known keys stay valid."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -18,7 +18,7 @@ def contribute() -> Contribution:
 
 @hooks.lifespan
 @asynccontextmanager
-async def provider(app: App) -> AsyncGenerator[None]:
+async def provide_provider(app: App) -> AsyncGenerator[None]:
     from .service.connection import admin
     from .service.provider import KeycloakProvider
 
@@ -27,14 +27,14 @@ async def provider(app: App) -> AsyncGenerator[None]:
         logger.warning("keycloak signs nobody in: VINC_KEYCLOAK__SERVER_URL is not set")
         yield
         return
-    async with admin(settings) as line:
-        app.provide(KeycloakProvider(line, app.audience), IdentityProvider)
-        app.trust(issuer(settings, app.audience))
+    async with admin(settings) as connection:
+        app.provide(KeycloakProvider(connection, app.audience), IdentityProvider)
+        app.trust(make_issuer(settings, app.audience))
         yield
 
 
-def issuer(settings: KeycloakSettings, audience: str) -> Issuer:
-    """Whose tokens are believed. Browsers go to its public address, this service fetches keys from the other one."""
+def make_issuer(settings: KeycloakSettings, audience: str) -> Issuer:
+    """Return the issuer: browsers use its public address, and this service fetches keys from `server_url`."""
     connect = f"{settings.issuer_url}/protocol/openid-connect"
     return Issuer(
         url=settings.issuer_url,

@@ -1,6 +1,6 @@
-"""What an operator sets: VINC_KEYCLOAK__REALM in the environment, or `realm` in plugins.toml.
+"""The settings of this plugin: VINC_KEYCLOAK__REALM in the environment, or `realm` in plugins.toml.
 
-Names with one underscore, like VINC_KEYCLOAK_REALM, are older ones of the same settings.
+Names with one underscore, like VINC_KEYCLOAK_REALM, are older names of the same settings.
 """
 
 from collections.abc import Iterable
@@ -12,68 +12,67 @@ from pydantic import AfterValidator, Field, SecretStr, field_validator, model_va
 from vinc_kernel import Settings, is_tls_or_loopback
 
 
-def web_address(value: str) -> str:
-    """An address without a slash at its end; what follows the host may be a path, and nothing else."""
+def check_url(value: str) -> str:
+    """Return a URL without a trailing slash; only a path may follow the host."""
     try:
         parts = urlsplit(value)
-        is_one = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+        is_valid = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port is None or parts.port > 0)
     except ValueError:
-        is_one = False
-    if not is_one or parts.query or parts.fragment or parts.username is not None or not value.isprintable():
+        is_valid = False
+    if not is_valid or parts.query or parts.fragment or parts.username is not None or not value.isprintable():
         message = "write it as https://login.example, with its port and path if it has them, and nothing else"
         raise ValueError(message)
     return value.rstrip("/")
 
 
-Address = Annotated[str, AfterValidator(web_address)]
+Address = Annotated[str, AfterValidator(check_url)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 AttributeName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9._-]{0,99}$")]
 Seconds = Annotated[float, Field(gt=0, le=600, allow_inf_nan=False)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
-def named(name: str) -> str:
-    """The older name of a setting."""
+def older_name(name: str) -> str:
+    """Return the older name of a setting."""
     return f"VINC_KEYCLOAK_{name}"
 
 
 class KeycloakSettings(Settings):
-    """Where Keycloak is, who looks after it, and what `vinc keycloak bootstrap` makes in it.
+    """Where Keycloak is, its admin, and what `vinc keycloak bootstrap` sets up.
 
-    Without `server_url` there is none, and the plugin signs nobody in.
-    `issuer` is how Keycloak calls itself in tokens, where that is not `<server_url>/realms/<realm>`. `timeout`, in
-    seconds, bounds each call.
+    Without `server_url` nobody can sign in. `issuer` is the `iss` of tokens, where that is not
+    `<server_url>/realms/<realm>`. `timeout` is for each call, in seconds.
     """
 
-    server_url: Address | None = Field(None, validation_alias=named("SERVER_URL"))
-    realm: Name = Field("vinc", validation_alias=named("REALM"))
+    server_url: Address | None = Field(None, validation_alias=older_name("SERVER_URL"))
+    realm: Name = Field("vinc", validation_alias=older_name("REALM"))
     issuer: Address | None = None
-    verify_ssl: bool = Field(default=True, validation_alias=named("VERIFY_SSL"))
+    verify_ssl: bool = Field(default=True, validation_alias=older_name("VERIFY_SSL"))
     timeout: Seconds = 10
 
-    admin_user_realm: Name = Field("master", validation_alias=named("ADMIN_USER_REALM"))
-    admin_username: str | None = Field(None, validation_alias=named("ADMIN_USERNAME"))
-    admin_password: SecretStr | None = Field(None, validation_alias=named("ADMIN_PASSWORD"))
-    admin_client_id: str | None = Field(None, validation_alias=named("ADMIN_CLIENT_ID"))
-    admin_client_secret: SecretStr | None = Field(None, validation_alias=named("ADMIN_CLIENT_SECRET"))
+    admin_user_realm: Name = Field("master", validation_alias=older_name("ADMIN_USER_REALM"))
+    admin_username: str | None = Field(None, validation_alias=older_name("ADMIN_USERNAME"))
+    admin_password: SecretStr | None = Field(None, validation_alias=older_name("ADMIN_PASSWORD"))
+    admin_client_id: str | None = Field(None, validation_alias=older_name("ADMIN_CLIENT_ID"))
+    admin_client_secret: SecretStr | None = Field(None, validation_alias=older_name("ADMIN_CLIENT_SECRET"))
 
     client: Name = "vinc-web"
     redirect_uris: list[str] = Field([])
     web_origins: list[str] = Field([])
     password_grant: bool = False
 
-    role_attribute: AttributeName = Field("role", validation_alias=named("ROLE_ATTRIBUTE"))
+    role_attribute: AttributeName = Field("role", validation_alias=older_name("ROLE_ATTRIBUTE"))
     allowed_customers_attribute: AttributeName = Field(
-        "allowed_customers", validation_alias=named("ALLOWED_CUSTOMERS_ATTRIBUTE")
+        "allowed_customers", validation_alias=older_name("ALLOWED_CUSTOMERS_ATTRIBUTE")
     )
     allowed_addresses_attribute: AttributeName = Field(
-        "allowed_addresses", validation_alias=named("ALLOWED_ADDRESSES_ATTRIBUTE")
+        "allowed_addresses", validation_alias=older_name("ALLOWED_ADDRESSES_ATTRIBUTE")
     )
     allowed_wholesalers_attribute: AttributeName = Field(
-        "allowed_wholesalers", validation_alias=named("ALLOWED_WHOLESALERS_ATTRIBUTE")
+        "allowed_wholesalers", validation_alias=older_name("ALLOWED_WHOLESALERS_ATTRIBUTE")
     )
-    multi_tenant_attribute: AttributeName = Field("multi_tenant", validation_alias=named("MULTI_TENANT_ATTRIBUTE"))
-    generation_attribute: AttributeName = Field("vinc_generation", validation_alias=named("GENERATION_ATTRIBUTE"))
+    multi_tenant_attribute: AttributeName = Field("multi_tenant", validation_alias=older_name("MULTI_TENANT_ATTRIBUTE"))
+    generation_attribute: AttributeName = Field("vinc_generation", validation_alias=older_name("GENERATION_ATTRIBUTE"))
 
     smtp_host: str | None = None
     smtp_port: Port = 587
@@ -91,7 +90,7 @@ class KeycloakSettings(Settings):
 
     @property
     def attributes(self) -> dict[str, str]:
-        """The user's attribute that each claim is made of."""
+        """The user attribute of each claim."""
         return {
             "role": self.role_attribute,
             "allowed_wholesalers": self.allowed_wholesalers_attribute,
@@ -102,7 +101,7 @@ class KeycloakSettings(Settings):
         }
 
     def not_for_production(self) -> Iterable[str]:
-        """Without an address nobody could sign in; passwords go to Keycloak alone (RFC 9700, 2.4), and to no other."""
+        """A missing address, connections without TLS, and the password grant (RFC 9700, 2.4)."""
         if self.server_url is None:
             yield (
                 "VINC_KEYCLOAK__SERVER_URL: nobody has said where Keycloak is: set it, "
@@ -124,7 +123,7 @@ class KeycloakSettings(Settings):
     @field_validator("redirect_uris")
     @classmethod
     def refuse_patterns(cls, addresses: list[str]) -> list[str]:
-        """Exact ones only: a code that goes to an address which somebody else chose is somebody else's (RFC 9700)."""
+        """Accept exact addresses only: a pattern could match an attacker's, who would get the code (RFC 9700)."""
         for address in addresses:
             parts = urlsplit(address)
             if "*" in address or parts.fragment or parts.scheme not in {"http", "https"} or not parts.hostname:
@@ -144,7 +143,7 @@ class KeycloakSettings(Settings):
 
     @model_validator(mode="after")
     def refuse_half_a_sign_in(self) -> Self:
-        """The admin signs in with user and password, or else the admin client with its secret."""
+        """Require user and password, or an admin client with its secret."""
         if self.server_url is None:
             return self
         if self.admin_username and self.admin_password:

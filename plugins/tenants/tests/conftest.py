@@ -1,8 +1,7 @@
-"""A plugin as another company would ship it, with tables whose foreign keys go in a circle."""
+"""A plugin of another company, with tables whose foreign keys form a cycle."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Generator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -57,7 +56,7 @@ COUNT = text("select count(*) as number from billing_invoice")
 
 
 class Terms(TenantSettings):
-    """What a tenant sets for its invoices."""
+    """A tenant's settings in the plugin."""
 
     days: Annotated[int, Field(strict=True, ge=0, le=365)] = 30
     footer: str = "Thank you"
@@ -68,7 +67,7 @@ Step = Callable[[Context], Awaitable[object]]
 
 @dataclass
 class Billing:
-    """What the plugin does when it is called, and what it was called with."""
+    """What the plugin's hooks do, and the contexts that they were called with."""
 
     on_create: Step | None = None
     on_purge: Step | None = None
@@ -77,7 +76,7 @@ class Billing:
 
 @pytest.fixture
 def billing() -> Billing:
-    """How the plugin `billing` behaves in this test."""
+    """The hooks of the plugin `billing` in this test."""
     return Billing()
 
 
@@ -86,8 +85,7 @@ def module_of(billing: Billing) -> ModuleType:
 
     @router.get("")
     async def count(db: Session, terms: Annotated[Terms, inject(Terms)]) -> dict[str, Any]:
-        (found,) = await db.all(COUNT, dict)
-        return {**found, **terms.model_dump()}
+        return {**await db.one(COUNT, dict), **terms.model_dump()}
 
     @hooks.contribute
     def contribute() -> Contribution:
@@ -118,7 +116,7 @@ def vinc_plugins(billing: Billing, tables: Database) -> Mapping[str, ModuleType]
 
 @pytest.fixture
 def tables(vinc_servers: Servers, vinc_database: Database) -> Generator[Database]:
-    """The tables of that plugin, and of one that is disabled, as their migrations would make them."""
+    """The tables of that plugin, and of one that is disabled, as their migrations would create them."""
     roles = {key: sql.Identifier(f"{vinc_servers.prefix}_{key}") for key in ("owner", "app", "platform")}
     vinc_database.admin.execute(DROP)
     vinc_database.admin.execute(TABLES)
@@ -145,7 +143,7 @@ def vinc_environment() -> Mapping[str, str]:
 
 
 def plant(database: Database, tenant: UUID, *, invoices: int = 1, notes: int = 1) -> None:
-    """Rows of a tenant in each table, whose keys point at each other in a circle."""
+    """Add rows of a tenant to each table, whose keys form a cycle."""
     for _ in range(invoices):
         database.admin.execute(
             "with invoice as (insert into billing_invoice select %(tenant)s, gen_random_uuid(), 'n' returning id),"
@@ -164,12 +162,12 @@ def plant(database: Database, tenant: UUID, *, invoices: int = 1, notes: int = 1
 
 
 def rows_of(database: Database, tenant: UUID) -> dict[str, int]:
-    """How many rows a tenant has by table, as a superuser sees it."""
-    found = {}
+    """Count the rows of a tenant by table, as a superuser."""
+    counts = {}
     for table in PROTECTED:
         query = sql.SQL("select count(*) from {} where tenant_id = %s").format(sql.Identifier(table))
-        ((found[table],),) = database.admin.execute(query, [tenant]).fetchall()
-    return found
+        ((counts[table],),) = database.admin.execute(query, [tenant]).fetchall()
+    return counts
 
 
 async def fail(_: Context) -> None:
@@ -181,10 +179,3 @@ async def swallow(context: Context) -> None:
     """A hook that goes on after an error of the database."""
     with suppress(VincError):
         await context.session.execute(text("select 1 / 0"))
-
-
-async def within_a_second(asked: Callable[[], Awaitable[bool]]) -> None:
-    """Ask until it is so; raises TimeoutError after a second, the longest that a worker may believe what was."""
-    async with asyncio.timeout(1):
-        while not await asked():  # noqa: ASYNC110  the other worker tells nobody when it has heard
-            await asyncio.sleep(0.01)

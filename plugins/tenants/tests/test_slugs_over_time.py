@@ -28,22 +28,22 @@ async def test_no_slug_ever_leads_to_two_tenants(
 ) -> None:
     platform = client_as("super_admin", "operators")
     app = vinc_app.plugin("tenants")
-    directory: TenantDirectory = vinc_app.application.runtime.registry.find(TenantDirectory)
+    directory = app.get(TenantDirectory)
     tables.admin.execute("truncate tenants_tenant, tenants_receipt, billing_invoice, billing_line")
-    made: dict[str, UUID] = {}
+    tenants: dict[str, UUID] = {}
     status: dict[str, str] = {}
     for step, slug in steps:
         if step == "make":
             try:
-                made[slug] = (await service.create(app, NewTenant(slug=slug, name="Acme"))).id
+                tenants[slug] = (await service.create(app, NewTenant(slug=slug, name="Acme"))).id
             except SlugTaken:
                 assert slug in status
             else:
                 assert slug not in status
                 status[slug] = "active"
         elif status.get(slug, "purged") != "purged":
-            status[slug] = await move(app, platform, step, made[slug], status[slug])
-        for known, tenant in made.items():
+            status[slug] = await move(app, platform, step, tenants[slug], status[slug])
+        for known, tenant in tenants.items():
             by_slug, by_id = await directory.find(known), await directory.find(tenant)
             assert by_slug == by_id
             assert (by_id.status, by_id.id) == (status[known], tenant) if by_id else status[known] == "purged"
@@ -53,7 +53,7 @@ async def move(app: App, platform: AsyncClient, step: str, tenant: UUID, status:
     """Do this step; the status that the tenant must have then."""
     if step == "purge":
         async with app.session() as db:
-            stored = await repository.named(db, tenant, "")
+            stored = await repository.get_by_id_or_slug(db, tenant, "")
         assert stored is not None
         return "purged" if await purging.purge(app, stored, at_once=True) else status
     if step == "reactivate":

@@ -85,7 +85,7 @@ async def test_the_database_refuses_a_status_that_cannot_be(vinc_database: Datab
 
 
 async def test_the_directory_knows_tenants_by_id_and_by_slug(vinc_app: VincApp, acme: UUID) -> None:
-    directory: TenantDirectory = vinc_app.application.runtime.registry.find(TenantDirectory)
+    directory = vinc_app.plugin("tenants").get(TenantDirectory)
     by_id, by_slug, nobody = [await directory.find(key) for key in (acme, "acme", "nowhere")]
 
     assert by_id == by_slug
@@ -97,7 +97,7 @@ async def test_the_directory_knows_tenants_by_id_and_by_slug(vinc_app: VincApp, 
 async def test_a_tenant_that_was_found_is_not_looked_up_again(
     vinc_app: VincApp, vinc_database: Database, acme: UUID
 ) -> None:
-    directory: TenantDirectory = vinc_app.application.runtime.registry.find(TenantDirectory)
+    directory = vinc_app.plugin("tenants").get(TenantDirectory)
     before = await directory.find("acme")
     vinc_database.admin.execute("update tenants_tenant set name = 'behind everybody''s back'")
 

@@ -15,57 +15,61 @@ from . import repository, service
 from .directory import StoredTenants
 from .schemas import Choices, SettingsByPlugin, SwitchByPlugin
 
-Fault = dict[str, Any]  # as Pydantic tells it
-EMPTY = Body(examples=[{}])  # what fits every installation: which plugins there are, each decides for itself
+ErrorDetails = dict[str, Any]  # as in Pydantic's ValidationError.errors()
+EMPTY = Body(examples=[{}])  # the only example that fits every installation, whatever plugins it has
 Settings = Annotated[SettingsByPlugin, EMPTY]
 Switches = Annotated[SwitchByPlugin, EMPTY]
 
 
-def settings(app: App, stored: Choices) -> SettingsByPlugin:
-    """The settings of every plugin that has any for tenants; a stored value that fits no more gives its default."""
+def read_settings(app: App, stored: Choices) -> SettingsByPlugin:
+    """Return the tenant's settings in every plugin; a stored value that is no longer valid has its default."""
     return {
         plugin: kind.stored(stored.settings.get(plugin, {}), lambda _: None).model_dump(mode="json")
         for plugin, kind in app.tenant_settings.items()
     }
 
 
-def switches(app: App, stored: Choices) -> SwitchByPlugin:
-    return {plugin: plugin not in stored.disabled_plugins for plugin in optional(app)}
+def read_switches(app: App, stored: Choices) -> SwitchByPlugin:
+    return {plugin: plugin not in stored.disabled_plugins for plugin in optional_plugins(app)}
 
 
-def optional(app: App) -> list[str]:
-    return [plugin for plugin, may_be_off in app.tenant_plugins.items() if may_be_off]
+def optional_plugins(app: App) -> list[str]:
+    return [plugin for plugin, is_optional in app.tenant_plugins.items() if is_optional]
 
 
-async def set_settings(app: App, db: Session, tenant_id: UUID, expected: IfMatch, given: SettingsByPlugin) -> Choices:
-    """Store what fits; raises RequestValidationError. What is stored for plugins that do not run here is kept."""
-    refuse([fault for plugin, values in given.items() for fault in faults(app, plugin, values)])
-    changed = repository.settings_with(given, known=list(app.tenant_settings))
-    return await change(app, db, tenant_id, expected, {"settings": changed})
+async def write_settings(
+    app: App, db: Session, tenant_id: UUID, expected: IfMatch, settings: SettingsByPlugin
+) -> Choices:
+    """Store the settings; raises RequestValidationError. Those of plugins that do not run here are kept."""
+    raise_errors([error for plugin, values in settings.items() for error in validate_settings(app, plugin, values)])
+    value = repository.merge_settings(settings, plugins=list(app.tenant_settings))
+    return await update(app, db, tenant_id, expected, {"settings": value})
 
 
-async def set_switches(app: App, db: Session, tenant_id: UUID, expected: IfMatch, given: SwitchByPlugin) -> Choices:
-    """Store which plugins are off; raises RequestValidationError. One that does not run here stays as it is."""
-    known = optional(app)
-    refuse(
-        [fault(plugin, "is no plugin that can be turned off for a tenant") for plugin in given if plugin not in known]
-    )
-    changed = repository.disabled_plugins_with([plugin for plugin, is_on in given.items() if not is_on], known=known)
-    return await change(app, db, tenant_id, expected, {"disabled_plugins": changed})
+async def write_switches(
+    app: App, db: Session, tenant_id: UUID, expected: IfMatch, switches: SwitchByPlugin
+) -> Choices:
+    """Store which plugins are off; raises RequestValidationError. Those that do not run here are kept."""
+    plugins = optional_plugins(app)
+    unknown = [plugin for plugin in switches if plugin not in plugins]
+    raise_errors([error_of(plugin, "is no plugin that can be turned off for a tenant") for plugin in unknown])
+    off = [plugin for plugin, is_on in switches.items() if not is_on]
+    value = repository.merge_disabled_plugins(off, plugins=plugins)
+    return await update(app, db, tenant_id, expected, {"disabled_plugins": value})
 
 
-async def change(app: App, db: Session, tenant_id: UUID, expected: IfMatch, values: Mapping[str, Any]) -> Choices:
-    await service.locked(db, tenant_id)
-    changed = await repository.change_if(db, tenant_id, expected, values, Choices)
-    app.get(StoredTenants).invalidate(db, changed)
-    return changed
+async def update(app: App, db: Session, tenant_id: UUID, expected: IfMatch, values: Mapping[str, Any]) -> Choices:
+    await service.lock_tenant(db, tenant_id)
+    choices = await repository.update_if_match(db, tenant_id, expected, values, Choices)
+    app.get(StoredTenants).invalidate(db, choices)
+    return choices
 
 
-def faults(app: App, plugin: str, values: Mapping[str, object]) -> list[Fault]:
-    """What is wrong with these settings, each with its place in the body."""
+def validate_settings(app: App, plugin: str, values: Mapping[str, object]) -> list[ErrorDetails]:
+    """Return what is wrong with these settings, each with its location in the body."""
     kind = app.tenant_settings.get(plugin)
     if kind is None:
-        return [fault(plugin, "is no plugin with settings of tenants")]
+        return [error_of(plugin, "is no plugin with settings of tenants")]
     try:
         kind.model_validate(values)
     except ValidationError as error:
@@ -73,10 +77,10 @@ def faults(app: App, plugin: str, values: Mapping[str, object]) -> list[Fault]:
     return []
 
 
-def fault(plugin: str, message: str) -> Fault:
+def error_of(plugin: str, message: str) -> ErrorDetails:
     return {"type": "unknown_plugin", "loc": ("body", plugin), "msg": message}
 
 
-def refuse(found: list[Fault]) -> None:
-    if found:
-        raise RequestValidationError(found)
+def raise_errors(errors: list[ErrorDetails]) -> None:
+    if errors:
+        raise RequestValidationError(errors)

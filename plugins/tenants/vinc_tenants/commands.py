@@ -1,4 +1,4 @@
-"""`vinc tenants ...`: what operators do with tenants, the first one of an installation included."""
+"""`vinc tenants ...`: commands for operators, who also create the first tenant of an installation."""
 
 import json as encoder
 import sys
@@ -9,61 +9,61 @@ from . import purge as purging
 from . import repository, service
 from .errors import Refused
 
-USAGE = 2  # the exit code of every command that was called wrongly
+USAGE = 2  # the exit code of a command with wrong arguments
 
 
 async def list(app: App, *, json: bool = False, purged: bool = False) -> None:  # noqa: A001  `vinc tenants list`
-    """List the tenants; with --purged those of which only the slug is left."""
+    """List the tenants; with --purged those that were purged."""
     async with app.session() as db:
-        found = await repository.every(db, purged=purged)
+        tenants = await repository.list_all(db, purged=purged)
     if json:
-        print(encoder.dumps([one.model_dump(mode="json") for one in found], indent=2))
+        print(encoder.dumps([one.model_dump(mode="json") for one in tenants], indent=2))
     else:
         print_table(
-            [("slug", "id", "status", "name"), *((one.slug, str(one.id), one.status, one.name) for one in found)]
+            [("slug", "id", "status", "name"), *((one.slug, str(one.id), one.status, one.name) for one in tenants)]
         )
 
 
 async def show(app: App, tenant: str) -> None:
     """Show one tenant, by its id or slug."""
-    found = await service.named(app, tenant)
-    print_table([(name, "" if value is None else str(value)) for name, value in found.model_dump(mode="json").items()])
+    values = (await service.get_tenant(app, tenant)).model_dump(mode="json")
+    print_table([(name, "" if value is None else str(value)) for name, value in values.items()])
 
 
 async def create(app: App, slug: str, name: str = "") -> None:
-    """Make a tenant, and what every plugin sets up for it: `vinc tenants create acme --name "Acme Ltd"`."""
-    made = await service.create(app, service.checked(slug, name))
-    print(f"made the tenant {made.slug} {made.id}")
+    """Create a tenant, with what every plugin sets up for it: `vinc tenants create acme --name "Acme Ltd"`."""
+    tenant = await service.create(app, service.parse_new_tenant(slug, name))
+    print(f"created the tenant {tenant.slug} {tenant.id}")
 
 
 async def suspend(app: App, tenant: str) -> None:
-    """Refuse a tenant's members from now on."""
-    found = await service.named(app, tenant)
+    """Suspend a tenant: its members are refused."""
+    found = await service.get_tenant(app, tenant)
     async with app.platform_session("an operator suspends a tenant") as db:
         await service.suspend(app, db, found.id)
     print(f"{found.slug} is suspended")
 
 
 async def reactivate(app: App, tenant: str) -> None:
-    """Let the members of a suspended or closing tenant in again."""
-    found = await service.named(app, tenant)
+    """Reactivate a suspended or closing tenant."""
+    found = await service.get_tenant(app, tenant)
     async with app.platform_session("an operator reactivates a tenant") as db:
         await service.reactivate(app, db, found.id)
     print(f"{found.slug} is active")
 
 
 async def close(app: App, tenant: str) -> None:
-    """Refuse a tenant's members, and have all that it has purged when its grace is over."""
-    found = await service.named(app, tenant)
+    """Close a tenant: its members are refused, and it is purged after the grace period."""
+    found = await service.get_tenant(app, tenant)
     async with app.platform_session("an operator closes a tenant") as db:
-        closed = await service.close_any(app, db, found.id)
+        closed = await service.close_any_version(app, db, found.id)
     print(f"{closed.slug} is closing; it can be purged after {closed.purge_after}")
 
 
 async def purge(app: App, tenant: str = "", /, *, due: bool = False, yes: bool = False, now: bool = False) -> int:
-    """Take away all that a closing tenant has, once its grace has ended; with --due all such, from a timer.
+    """Delete all data of a closing tenant whose grace period is over; with --due of all such tenants, from a timer.
 
-    With --now the grace does not count.
+    With --now the grace period does not count.
     """
     if due == bool(tenant) or (due and now):
         print("vinc tenants purge: name one tenant, or write --due", file=sys.stderr)
@@ -72,38 +72,38 @@ async def purge(app: App, tenant: str = "", /, *, due: bool = False, yes: bool =
 
 
 async def purge_due(app: App) -> int:
-    failed = 0
-    async for done in purging.purge_due(app):
-        if isinstance(done, purging.Purged):
-            print_purged(done)
+    exit_code = 0
+    async for result in purging.purge_due(app):
+        if isinstance(result, purging.Purged):
+            print_purged(result)
         else:
-            failed = 1
-            print(f"vinc: {done}", file=sys.stderr)
-    return failed
+            exit_code = 1
+            print(f"vinc: {result}", file=sys.stderr)
+    return exit_code
 
 
 async def purge_one(app: App, tenant: str, *, yes: bool, now: bool) -> int:
-    found = await purging.closing(app, tenant, at_once=now)
+    closing = await purging.get_closing_tenant(app, tenant, at_once=now)
     if not yes:
-        rows = await purging.rows_of(app, found.id)
+        rows = await purging.count_rows(app, closing.id)
         print_table([(table, str(number)) for table, number in rows.deletable.items()])
         for table, number in rows.kept.items():
             print(f"{number} rows of {table} would stay: it is append-only")
-        raise Refused(f"{found.slug}: all these rows would go, and never come back: add --yes")
-    done = await purging.purge(app, found, at_once=now)
-    if done is None:
-        raise Refused(f"{found.slug} was brought back, or purged, meanwhile")
-    print_purged(done)
+        raise Refused(f"{closing.slug}: all these rows would be deleted for good: add --yes")
+    purged = await purging.purge(app, closing, at_once=now)
+    if purged is None:
+        raise Refused(f"{closing.slug} was reactivated or purged meanwhile")
+    print_purged(purged)
     return 0
 
 
-def print_purged(done: purging.Purged) -> None:
-    kept = "".join(f"; {rows} rows of {table} stay" for table, rows in done.kept.items() if rows)
-    print(f"purged {done.slug}: {sum(done.rows.values())} rows of {len(done.rows)} tables{kept}")
+def print_purged(purged: purging.Purged) -> None:
+    kept = "".join(f"; {rows} rows of {table} stay" for table, rows in purged.kept.items() if rows)
+    print(f"purged {purged.slug}: {sum(purged.rows.values())} rows of {len(purged.rows)} tables{kept}")
 
 
 async def demo(app: App) -> None:
-    """Add the two demo tenants, acme and globex, unless they are there."""
+    """Add the two demo tenants, acme and globex, unless they exist."""
     for slug in await service.add_demo(app):
         print(f"added the tenant {slug}")
 

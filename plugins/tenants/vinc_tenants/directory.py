@@ -1,4 +1,4 @@
-"""The kernel's directory of tenants, from this plugin's table, and cached until they change."""
+"""The kernel's directory of tenants, from this plugin's table, cached until they change."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from vinc_kernel import App, Cache, Session, Tenant
 from . import repository
 
 
-class Named(Protocol):
-    """What a tenant is found by."""
+class TenantKeys(Protocol):
+    """A tenant's two cache keys."""
 
     @property
     def id(self) -> UUID: ...
@@ -22,13 +22,13 @@ class Named(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class StoredTenants:
-    """Tenants by id and by slug; one that was purged is not there."""
+    """Tenants by id and by slug, without the purged ones."""
 
-    known: Cache[UUID | str, Tenant]
+    cache: Cache[UUID | str, Tenant]
 
     @classmethod
     def of(cls, app: App) -> Self:
-        """The directory of this application."""
+        """Return the directory of this application."""
 
         async def load(key: UUID | str) -> Tenant | None:
             async with app.session() as db:
@@ -37,9 +37,9 @@ class StoredTenants:
         return cls(app.cache("tenant", load))
 
     async def find(self, key: UUID | str) -> Tenant | None:
-        """The tenant with this id or slug; None when there is none."""
-        return await self.known.get(key)
+        """Return the tenant with this id or slug, or None."""
+        return await self.cache.get(key)
 
-    def invalidate(self, db: Session, tenant: Named) -> None:
-        """Have every worker look again, once the session's transaction is committed."""
-        self.known.invalidate(db, tenant.id, tenant.slug)
+    def invalidate(self, db: Session, tenant: TenantKeys) -> None:
+        """Clear the tenant from the caches of all workers when the session's transaction commits."""
+        self.cache.invalidate(db, tenant.id, tenant.slug)

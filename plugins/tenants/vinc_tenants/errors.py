@@ -1,4 +1,4 @@
-"""What goes wrong with tenants, and how it is answered."""
+"""The errors of this plugin."""
 
 from vinc_kernel import Conflict, VincError
 
@@ -16,4 +16,4 @@ class Refused(VincError):
 
 
 class PurgeFailed(VincError):
-    """A tenant is not purged, and nothing of it is gone."""
+    """A tenant could not be purged; nothing was deleted."""

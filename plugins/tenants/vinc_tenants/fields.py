@@ -1,4 +1,4 @@
-"""Types of a tenant's fields: stripped, never empty, with a longest length, and nothing that could hide in a line."""
+"""Types of a tenant's fields: stripped, not empty, of limited length, and without control characters."""
 
 import re
 from typing import Annotated
@@ -8,45 +8,45 @@ from pydantic import AfterValidator, AnyUrl, Field, TypeAdapter, UrlConstraints,
 
 from vinc_kernel.rest import Text
 
-from .slugs import LONGEST, SHORTEST, SLUG, allowed_slug
+from .slugs import MAX_LENGTH, MIN_LENGTH, SLUG, allowed_slug
 
-LONGEST_EMAIL = 254  # RFC 5321, 4.5.3.1.3, without the angle brackets
+MAX_EMAIL = 254  # RFC 5321, 4.5.3.1.3, without the angle brackets
 breaks_line = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]").search  # Unicode's Cc, Zl and Zp
 https = TypeAdapter(Annotated[AnyUrl, UrlConstraints(allowed_schemes=["https"], host_required=True)])
 
 
-def stripped(text: str) -> str:
+def strip(text: str) -> str:
     return text.strip()
 
 
-def one_line(text: str) -> str:
-    """Text for one line: what goes into a letter's head or a terminal must not start another one."""
+def check_one_line(text: str) -> str:
+    """Return the text; raises ValueError for a line break, which could start another header of a mail."""
     if breaks_line(text):
         message = "must be one line, without control characters"
         raise ValueError(message)
     return text
 
 
-def lines(text: str) -> str:
-    """Text of several lines, which end alike."""
+def normalise_lines(text: str) -> str:
+    """Return text of several lines, each stripped and ended by a newline."""
     text = "\n".join(line.strip() for line in text.splitlines())
     for line in text.split("\n"):
-        one_line(line)
+        check_one_line(line)
     return text.strip()
 
 
-def email(text: str) -> str:
-    """An e-mail address as mail servers compare it: the domain in ASCII and small letters, the rest as it was given."""
+def check_email(text: str) -> str:
+    """Return an e-mail address with its domain in lower case and ASCII; raises ValueError."""
     try:
-        found = validate_email(text[: LONGEST_EMAIL + 1], check_deliverability=False, strict=True)
-    except EmailNotValidError:  # its text may quote the address
+        address = validate_email(text[: MAX_EMAIL + 1], check_deliverability=False, strict=True)
+    except EmailNotValidError:  # its message may quote the address
         message = "must be an e-mail address"
         raise ValueError(message) from None
-    return f"{found.local_part}@{found.ascii_domain}"
+    return f"{address.local_part}@{address.ascii_domain}"
 
 
-def https_address(text: str) -> str:
-    """An address that a browser may load a picture from. With a password in it everybody would read that."""
+def check_https_url(text: str) -> str:
+    """Return a URL that browsers load an image from; raises ValueError, also for one with a password in it."""
     try:
         address = https.validate_python(text)
     except ValidationError:
@@ -58,18 +58,18 @@ def https_address(text: str) -> str:
     return str(address)
 
 
-Line = Annotated[Text, AfterValidator(stripped), AfterValidator(one_line)]
+Line = Annotated[Text, AfterValidator(strip), AfterValidator(check_one_line)]
 Slug = Annotated[
     Text,
     AfterValidator(allowed_slug),
-    Field(min_length=SHORTEST, max_length=LONGEST, json_schema_extra={"pattern": SLUG}),
+    Field(min_length=MIN_LENGTH, max_length=MAX_LENGTH, json_schema_extra={"pattern": SLUG}),
 ]
 Name = Annotated[Line, Field(min_length=1, max_length=200)]
 Number = Annotated[Line, Field(min_length=1, max_length=64)]
-Address = Annotated[Text, AfterValidator(lines), Field(min_length=1, max_length=1000)]
+Address = Annotated[Text, AfterValidator(normalise_lines), Field(min_length=1, max_length=1000)]
 Email = Annotated[
-    Line, AfterValidator(email), Field(min_length=1, max_length=LONGEST_EMAIL, json_schema_extra={"format": "email"})
+    Line, AfterValidator(check_email), Field(min_length=1, max_length=MAX_EMAIL, json_schema_extra={"format": "email"})
 ]
 LogoUrl = Annotated[
-    Line, AfterValidator(https_address), Field(min_length=1, max_length=2000, json_schema_extra={"format": "uri"})
+    Line, AfterValidator(check_https_url), Field(min_length=1, max_length=2000, json_schema_extra={"format": "uri"})
 ]

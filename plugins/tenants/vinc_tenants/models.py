@@ -1,4 +1,4 @@
-"""The tables of tenants. They are the platform's and not a tenant's: no row level security hides them."""
+"""The tables of tenants. They belong to the platform and have no row level security."""
 
 from datetime import datetime
 from typing import Any
@@ -11,23 +11,23 @@ from sqlalchemy.orm import Mapped, mapped_column
 from vinc_kernel import Base
 from vinc_kernel.rest import AuditColumns, uuid7
 
-from .slugs import LONGEST, SLUG, UUID_LIKE
+from .slugs import MAX_LENGTH, SLUG, UUID_LIKE
 
 ACTOR = "(NULLIF(current_setting('vinc.actor_id'::text, true), ''::text))::uuid"
 ACTIVE, SUSPENDED, CLOSING, PURGED = STATUSES = ("active", "suspended", "closing", "purged")
 
 
 class Tenant(AuditColumns, Base):
-    """A company that owns data. Its slug is never given to a second one: a purged tenant leaves its row for that.
+    """A company that owns data. Its slug is never reused, so the row of a purged tenant stays.
 
-    `settings` is what it has set, by the name of the plugin; `disabled_plugins` are off for it.
+    `settings` are the tenant's, by plugin; `disabled_plugins` are off for it.
     """
 
     __tablename__ = "tenants_tenant"
     __table_args__ = (
         CheckConstraint(f"slug ~ '{SLUG}'", name="slug"),
         CheckConstraint(f"slug !~ '{UUID_LIKE}'", name="slug_is_no_id"),
-        CheckConstraint(f"length(slug) <= {LONGEST}", name="slug_length"),
+        CheckConstraint(f"length(slug) <= {MAX_LENGTH}", name="slug_length"),
         CheckConstraint("status in ('active', 'suspended', 'closing', 'purged')", name="status"),
         CheckConstraint("(status = 'closing') = (purge_after is not null)", name="purge_after"),
         Index(None, "status", "purge_after"),
@@ -51,9 +51,9 @@ class Tenant(AuditColumns, Base):
 
 
 class Receipt(Base):
-    """What one purge deleted; `rows_after` is not 0 for the append-only tables, whose rows stay.
+    """What a purge deleted; `rows_after` is not 0 for append-only tables, whose rows stay.
 
-    Its column is not called `tenant_id`: the receipt is the platform's, and stays.
+    The column is not called `tenant_id` because the row belongs to the platform, and stays.
     """
 
     __tablename__ = "tenants_receipt"

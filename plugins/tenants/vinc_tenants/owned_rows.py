@@ -1,4 +1,4 @@
-"""Every query over the rows of one tenant, whichever plugin's they are; for a session above all tenants."""
+"""The queries over all rows of one tenant, in the tables of every plugin; for a session above all tenants."""
 
 import asyncio
 from collections.abc import Collection, Mapping
@@ -24,8 +24,8 @@ from sqlalchemy import (
 
 from vinc_kernel import Session
 
-THE_TENANT = bindparam("tenant", type_=Uuid())
-# Partitions are left out: their rows are their parents', and nobody may read them directly.
+BY_TENANT = bindparam("tenant", type_=Uuid())
+# Without partitions: their rows are their parents', and nobody may read them directly.
 TABLES = text("""
 select relname as name,
   exists (select from public.vinc_table t where t.name = relname and append_only) as is_append_only
@@ -34,20 +34,20 @@ where relnamespace = 'public'::regnamespace and relkind in ('r', 'p') and not re
   and attname = 'tenant_id' and not attisdropped
 order by relname
 """)
-# Whether nobody still writes who began before this transaction; the first time this gives it its number.
-ALONE = text("select pg_current_xact_id() = pg_snapshot_xmin(pg_current_snapshot()) as answer")
-SECONDS_BETWEEN_LOOKS = 0.05
+# Whether all transactions that began before this one have ended; the first call gives this one its number.
+IS_OLDEST = text("select pg_current_xact_id() = pg_snapshot_xmin(pg_current_snapshot()) as answer")
+POLL_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
-    """The answer to a question of yes or no."""
+class BooleanRow:
+    """A row with one boolean."""
 
     answer: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Owned:
+class TableRow:
     """A table with a `tenant_id`; rows of an append-only one cannot be deleted."""
 
     name: str
@@ -55,7 +55,7 @@ class Owned:
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
+class CountRow:
     """How many rows of a table are the tenant's."""
 
     name: str
@@ -74,45 +74,46 @@ class OwnedRows:
         return {**self.deletable, **self.kept}
 
 
-async def others_are_done(db: Session, seconds: float) -> bool:
-    """Wait until all have ended who may have written before; whether that was so in time."""
+async def wait_for_writers(db: Session, seconds: float) -> bool:
+    """Wait until all transactions have ended that may have written before; False after so many seconds."""
     deadline = monotonic() + seconds
-    while not (await db.one(ALONE, Answered)).answer:
+    while not (await db.one(IS_OLDEST, BooleanRow)).answer:
         if monotonic() > deadline:
             return False
-        await asyncio.sleep(SECONDS_BETWEEN_LOOKS)
+        await asyncio.sleep(POLL_SECONDS)
     return True
 
 
 async def count_rows(db: Session, tenant: UUID) -> OwnedRows:
-    """Count the tenant's rows in each table that knows tenants, those of disabled plugins too."""
-    append_only = {table.name: table.is_append_only for table in await db.all(TABLES, Owned)}
-    rows = await db.all(union_all(*map(counting, append_only)), Counted, {"tenant": tenant}) if append_only else []
-    rows.sort(key=lambda one: one.name)
+    """Return the tenant's number of rows in each table with a `tenant_id`, also of disabled plugins."""
+    append_only = {table.name: table.is_append_only for table in await db.all(TABLES, TableRow)}
+    counts: list[CountRow] = []
+    if append_only:
+        counts = await db.all(union_all(*map(count_statement, append_only)), CountRow, {"tenant": tenant})
+    counts.sort(key=lambda one: one.name)
     return OwnedRows(
-        deletable={one.name: one.rows for one in rows if not append_only[one.name]},
-        kept={one.name: one.rows for one in rows if append_only[one.name]},
+        deletable={one.name: one.rows for one in counts if not append_only[one.name]},
+        kept={one.name: one.rows for one in counts if append_only[one.name]},
     )
 
 
 async def delete_rows(db: Session, tenant: UUID, tables: Collection[str]) -> None:
-    """Delete the tenant's rows of these tables in one statement: foreign keys are looked at when all are gone."""
+    """Delete the tenant's rows of these tables in one statement: foreign keys are checked at its end."""
     if tables:
-        parts = [deletion(name).cte(f"part_{number}") for number, name in enumerate(tables)]
+        parts = [delete_statement(name).cte(f"part_{number}") for number, name in enumerate(tables)]
         await db.execute(select(literal(1)).add_cte(*parts), {"tenant": tenant})
 
 
-def counting(name: str) -> Select[str, int]:
-    rows = owned(name)
+def count_statement(name: str) -> Select[str, int]:
+    rows = table_of(name)
     count = func.count(rows.c.tenant_id).label("rows")
-    return select(literal(name).label("name"), count).where(rows.c.tenant_id == THE_TENANT)
+    return select(literal(name).label("name"), count).where(rows.c.tenant_id == BY_TENANT)
 
 
-def deletion(name: str) -> Delete:
-    rows = owned(name)
-    return delete(rows).where(rows.c.tenant_id == THE_TENANT)
+def delete_statement(name: str) -> Delete:
+    rows = table_of(name)
+    return delete(rows).where(rows.c.tenant_id == BY_TENANT)
 
 
-def owned(name: str) -> TableClause:
-    """A table by its name in the catalog, with the column that all of these have."""
+def table_of(name: str) -> TableClause:
     return table(name, column("tenant_id"), schema="public")

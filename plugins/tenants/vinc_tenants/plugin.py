@@ -1,4 +1,4 @@
-"""Tenants: the companies that own data. This plugin is the kernel's directory of them."""
+"""Tenants: the companies that own data. This plugin provides the kernel's directory of them."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -27,10 +27,10 @@ def contribute() -> Contribution:
 
 @hooks.lifespan
 @asynccontextmanager
-async def directory(app: App) -> AsyncGenerator[None]:
+async def provide_directory(app: App) -> AsyncGenerator[None]:
     from .directory import StoredTenants
 
-    stored = StoredTenants.of(app)
-    app.provide(stored)
-    app.provide(stored, TenantDirectory)
+    tenants = StoredTenants.of(app)
+    app.provide(tenants)
+    app.provide(tenants, TenantDirectory)
     yield

@@ -1,14 +1,13 @@
-"""Delete all that a closing tenant has, in one transaction; what stands in append-only tables stays, and is counted."""
+"""Delete all data of a closing tenant in one transaction; rows of append-only tables stay, and are counted."""
 
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from uuid import UUID
 
 from vinc_kernel import App, Session, Tenant, VincError, hooks
 
 from . import owned_rows, repository, service
-from .directory import Named, StoredTenants
+from .directory import StoredTenants, TenantKeys
 from .errors import PurgeFailed, Refused
 from .models import CLOSING, PURGED
 from .schemas import TenantOut
@@ -18,69 +17,69 @@ SECONDS_TO_WAIT = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Purged:
-    """What a purge did: how many rows of which table are gone, and how many of append-only tables stay."""
+    """The result of a purge: how many rows of which table were deleted, and how many of append-only tables stay."""
 
     slug: str
     rows: Mapping[str, int]
     kept: Mapping[str, int] = field(default_factory=dict)
 
 
-async def closing(app: App, text: str, *, at_once: bool) -> TenantOut:
-    """The tenant with this id or slug, if it can be purged; raises Refused."""
-    found = await service.named(app, text)
-    if found.status == PURGED:
-        raise Refused(f"{found.slug} was purged already")
-    if found.status != CLOSING:
-        raise Refused(f"{found.slug} is {found.status}: only a tenant that was deleted is purged")
-    if not at_once and found.purge_after is not None and found.purge_after > datetime.now(UTC):
-        raise Refused(f"{found.slug} can be brought back until {found.purge_after}: wait, or add --now")
-    return found
+async def get_closing_tenant(app: App, text: str, *, at_once: bool) -> TenantOut:
+    """Return the tenant with this id or slug, if it can be purged; raises Refused."""
+    tenant = await service.get_tenant(app, text)
+    if tenant.status == PURGED:
+        raise Refused(f"{tenant.slug} was purged already")
+    if tenant.status != CLOSING:
+        raise Refused(f"{tenant.slug} is {tenant.status}: only a tenant that was deleted is purged")
+    if not at_once and tenant.purge_after is not None and tenant.purge_after > app.now():
+        raise Refused(f"{tenant.slug} can be reactivated until {tenant.purge_after}: wait, or add --now")
+    return tenant
 
 
-async def rows_of(app: App, tenant_id: UUID) -> owned_rows.OwnedRows:
-    """Count the rows that the tenant has in each table, those of disabled plugins too."""
+async def count_rows(app: App, tenant_id: UUID) -> owned_rows.OwnedRows:
+    """Return the tenant's number of rows in each table, also of disabled plugins."""
     async with app.platform_session("count what a purge would take", tenant=tenant_id) as db:
         return await owned_rows.count_rows(db, tenant_id)
 
 
-async def purge(app: App, tenant: Named, *, at_once: bool = False) -> Purged | None:
-    """Purge a tenant that is closing and whose grace has ended, or `at_once`; None when it is not so any more.
+async def purge(app: App, tenant: TenantKeys, *, at_once: bool = False) -> Purged | None:
+    """Purge a closing tenant whose grace period is over, or `at_once`; None where it is not in this state any more.
 
-    Raises PurgeFailed, and then nothing is gone.
+    Raises PurgeFailed, and then nothing was deleted.
     """
     try:
         async with app.platform_session("purge a tenant", tenant=tenant.id) as db:
-            await db.lift_time_limits()  # those of a role are made for requests
-            found = await repository.lock_to_purge(db, tenant.id, at_once=at_once)
-            return await take_away(app, db, found) if found else None
+            await db.lift_time_limits()  # those of the role are meant for requests
+            locked = await repository.lock_for_purge(db, tenant.id, app.now(), at_once=at_once)
+            return await delete_all(app, db, locked) if locked else None
     except VincError as error:
         raise PurgeFailed(f"{tenant.slug}: {error}") from error
 
 
-async def take_away(app: App, db: Session, tenant: Tenant) -> Purged:
-    if not await owned_rows.others_are_done(db, SECONDS_TO_WAIT):
-        raise PurgeFailed("somebody has been writing for a while, perhaps rows of this tenant; run it again later")
+async def delete_all(app: App, db: Session, tenant: Tenant) -> Purged:
+    if not await owned_rows.wait_for_writers(db, SECONDS_TO_WAIT):
+        raise PurgeFailed("a long transaction is still writing, perhaps rows of this tenant; run it again later")
     before = await owned_rows.count_rows(db, tenant.id)
     await app.call(hooks.tenant_purge, app.context(db, tenant))
     await owned_rows.delete_rows(db, tenant.id, before.deletable)
     after = await owned_rows.count_rows(db, tenant.id)
     if left := ", ".join(f"{rows} rows of {table}" for table, rows in after.deletable.items() if rows):
-        raise PurgeFailed(f"{left} came meanwhile, or cannot be deleted; run it again")
-    await repository.bury(db, tenant.id)
+        raise PurgeFailed(f"{left} were added meanwhile, or cannot be deleted; run it again")
+    await repository.mark_purged(db, tenant.id)
     await repository.add_receipt(db, tenant, before.by_table, after.by_table)
     app.get(StoredTenants).invalidate(db, tenant)
     return Purged(slug=tenant.slug, rows=before.deletable, kept=after.kept)
 
 
 async def purge_due(app: App) -> AsyncGenerator[Purged | PurgeFailed]:
-    """Purge every tenant whose grace has ended; one that fails is told, and does not hold up the others."""
+    """Purge every tenant whose grace period is over; one that fails does not stop the others."""
     async with app.session() as db:
-        due = await repository.due(db)
+        due = await repository.list_due(db, app.now())
     for tenant in due:
         try:
-            done = await purge(app, tenant)
+            purged = await purge(app, tenant)
         except PurgeFailed as error:
             yield error
         else:
-            if done is not None:
-                yield done
+            if purged is not None:
+                yield purged

@@ -1,4 +1,4 @@
-"""What is sent and answered; what is ours to say is in no input."""
+"""The requests and responses; no request has a field that only the service may set."""
 
 from typing import Literal
 
@@ -21,7 +21,7 @@ DETAILS: dict[str, JsonValue] = {
 
 
 class NewTenant(RequestModel):
-    """What is said of a new tenant. Its slug stays for ever."""
+    """A new tenant. Its slug never changes."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"slug": "acme", **DETAILS}]})
 
@@ -36,7 +36,7 @@ class NewTenant(RequestModel):
 
 
 class TenantChange(RequestModel):
-    """What changes of a tenant: a field that is left out stays as it is, and null empties it."""
+    """A change of a tenant: an omitted field is unchanged, and null clears it."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [DETAILS]})
 
@@ -50,7 +50,7 @@ class TenantChange(RequestModel):
 
 
 class TenantOut(ResourceModel):
-    """A tenant as it is stored. One that is closing is purged after `purge_after`."""
+    """A tenant. A closing one is purged after `purge_after`."""
 
     slug: Text
     name: Text
@@ -65,7 +65,7 @@ class TenantOut(ResourceModel):
 
 
 class Choices(ResourceModel):
-    """What a tenant has chosen for itself, as stored; answered in other forms."""
+    """A tenant's choices as stored; the responses have other shapes."""
 
     slug: Text
     settings: dict[str, dict[str, Json]]
@@ -73,6 +73,6 @@ class Choices(ResourceModel):
 
 
 SettingsByPlugin = dict[str, dict[str, Json]]
-"""What a tenant sets, by the name of the plugin."""
+"""A tenant's settings, by plugin."""
 SwitchByPlugin = dict[str, StrictBool]
-"""By name, whether a plugin that may be turned off for a tenant is on."""
+"""Whether each plugin that can be turned off for a tenant is on."""

@@ -1,4 +1,4 @@
-"""What an operator sets: VINC_TENANTS__PURGE_AFTER in the environment, or `purge_after` in plugins.toml."""
+"""The settings of this plugin: VINC_TENANTS__PURGE_AFTER, or `purge_after` in plugins.toml."""
 
 from typing import Annotated
 
@@ -8,6 +8,6 @@ from vinc_kernel import Settings
 
 
 class TenantsSettings(Settings):
-    """How many days a tenant that was deleted can still be brought back."""
+    """For how many days a deleted tenant can be reactivated."""
 
     purge_after: Annotated[int, Field(ge=0, le=3650)] = 30

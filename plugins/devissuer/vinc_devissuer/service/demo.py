@@ -1,4 +1,4 @@
-"""The accounts of `./dev up`: one for each role in each of the two demo tenants."""
+"""The demo accounts of `./dev up`: one for each role in each of the two demo tenants."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .. import repository
 from .issuer import DevIssuer
 from .provider import demo_values
 
-PASSWORD = "vinc-demo-password"  # noqa: S105  known to everybody, and never in production
+PASSWORD = "vinc-demo-password"  # noqa: S105  public, and never in production
 TENANTS = {"acme": "Acme", "globex": "Globex"}
 ROLES = {
     "admin": "wholesale_admin",
@@ -22,8 +22,7 @@ ROLES = {
 }
 
 
-def profiles() -> Iterator[Profile]:
-    """Who they are."""
+def demo_profiles() -> Iterator[Profile]:
     yield Profile(email="super@vinc.example", name="Super admin", role="super_admin")
     for slug, tenant in TENANTS.items():
         for who, role in ROLES.items():
@@ -33,9 +32,9 @@ def profiles() -> Iterator[Profile]:
 
 
 async def add(issuer: DevIssuer) -> list[str]:
-    """Add those that are not there; returns their addresses."""
-    # One hash for all: everybody knows the password, so that a salt of its own protects nobody, and costs 50 ms.
+    """Add the accounts that do not exist, and return their addresses."""
+    # One hash for all: the password is public, so a salt for each protects nothing, and each hash takes 50 ms.
     hashed = await issuer.passwords.hash(PASSWORD)
     async with issuer.app.session() as db:
-        made = await repository.add(db, [demo_values(one, hashed) for one in profiles()])
-    return sorted(one.email for one in made if one.email)
+        added = await repository.add(db, [demo_values(one, hashed) for one in demo_profiles()])
+    return sorted(one.email for one in added if one.email)

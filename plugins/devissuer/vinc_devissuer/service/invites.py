@@ -1,37 +1,37 @@
-"""Links by which a person chooses a password: one for each person, for a day, and good for one use."""
+"""Links to choose a password: one for each person, valid for a day and for one use."""
 
 from __future__ import annotations
 
 from uuid import UUID
 
 from .. import repository
-from ..schemas import Invited
+from ..schemas import InvitedUser
 from .issuer import DevIssuer
 from .passwords import digest, random_secret
 
 
-async def link(issuer: DevIssuer, user_id: UUID) -> str:
-    """A new link; the one before is no good any more."""
+async def create_link(issuer: DevIssuer, user_id: UUID) -> str:
+    """Return a new link; the last one is not valid any more."""
     token = random_secret()
     async with issuer.app.session() as db:
-        await repository.invite(db, user_id, digest(token))
+        await repository.invite(db, user_id, digest(token), issuer.app.now())
     return f"{issuer.url}/password?token={token}"
 
 
-async def invited(issuer: DevIssuer, token: str) -> Invited | None:
-    """Whose link this token is from; None when it was used, is too old, or never was."""
+async def find_invite(issuer: DevIssuer, token: str) -> InvitedUser | None:
+    """Return the user of a link; None where it was used, has expired, or never existed."""
     async with issuer.app.session() as db:
-        return await repository.invited(db, digest(token))
+        return await repository.find_invite(db, digest(token), issuer.app.now())
 
 
-async def choose(issuer: DevIssuer, token: str, password: str) -> bool:
-    """Set the password, and use up the link; False when it is no good."""
-    found = await invited(issuer, token)
-    if found is None:  # before the work of a hash, which strangers may not order
+async def set_password(issuer: DevIssuer, token: str, password: str) -> bool:
+    """Set the password and use up the link; False where it is not valid."""
+    user = await find_invite(issuer, token)
+    if user is None:  # before the cost of a hash
         return False
     hashed = await issuer.passwords.hash(password)
     async with issuer.app.session() as db:
-        if not await repository.use_invite(db, digest(token)):
+        if not await repository.use_invite(db, digest(token), issuer.app.now()):
             return False
-        await repository.set_password(db, found.user_id, hashed, temporary=False)
+        await repository.set_password(db, user.user_id, hashed, temporary=False)
     return True

@@ -1,4 +1,4 @@
-"""The issuer of one application: what its rules are passed."""
+"""The issuer of one application, which all functions of this package get."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CLIENT = "vinc-docs"  # the public client of Swagger UI, curl and tests: it has 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DevIssuer:
-    """`url` is the `iss` of its tokens and the beginning of its addresses; `audience` whom they are meant for."""
+    """`url` is the `iss` of its tokens and the prefix of its addresses; `audience` the `aud` of access tokens."""
 
     app: App
     url: str
@@ -27,11 +27,8 @@ class DevIssuer:
     passwords: Passwords
 
 
-def issuer_of(app: App, passwords: Passwords) -> DevIssuer:
-    """The issuer of this application.
-
-    Its address is set, and never the one that a request names (threat T6).
-    """
+def make_issuer(app: App, passwords: Passwords) -> DevIssuer:
+    """Return the issuer of this application; its address comes from settings, never from a request (threat T6)."""
     settings = app.settings(DevissuerSettings)
     token_life = timedelta(minutes=settings.access_minutes)
     return DevIssuer(

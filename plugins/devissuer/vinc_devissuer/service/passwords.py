@@ -1,4 +1,4 @@
-"""Hashes of passwords: argon2id, and the same work for somebody who has none."""
+"""Password hashes by argon2id, with the same cost for an account without a password."""
 
 from __future__ import annotations
 
@@ -10,35 +10,35 @@ from hashlib import sha256
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-SHORTEST, LONGEST = 12, 256  # characters of a password that somebody chooses
-AT_ONCE = 4  # each takes 64 MiB
+MIN_LENGTH, MAX_LENGTH = 12, 256  # of a password
+MAX_CONCURRENT = 4  # each takes 64 MiB
 
 
 def random_secret() -> str:
-    """256 bits, as text."""
+    """Return 256 random bits as text."""
     return secrets.token_urlsafe(32)
 
 
 def digest(secret: str) -> str:
-    """How a random secret, or the name of an account, is kept; a password needs argon2."""
+    """Return the hash of a random secret or of an account's name; a password needs argon2."""
     return sha256(secret.encode()).hexdigest()
 
 
 class Passwords:
-    """Makes and verifies hashes, in threads. `turn` bounds how many are at work, and so how many guesses at once."""
+    """Creates and verifies hashes in threads. `turn` limits how many run at the same time."""
 
     def __init__(self, hasher: PasswordHasher) -> None:
         self.hasher = hasher
-        self.turn = asyncio.Semaphore(AT_ONCE)
+        self.turn = asyncio.Semaphore(MAX_CONCURRENT)
 
     async def hash(self, password: str) -> str:
-        """The hash to keep."""
+        """Return the hash of a password."""
         async with self.turn:
             return await asyncio.to_thread(self.hasher.hash, password)
 
     async def matches(self, hashed: str | None, password: str) -> bool:
-        """Whether it is the password; exactly one verification, also where there is no hash. To be called in `turn`."""
-        is_right = await asyncio.to_thread(self.verify, hashed or decoy(self.hasher), password)
+        """Return whether the password is right, with one verification in any case; call it in `turn`."""
+        is_right = await asyncio.to_thread(self.verify, hashed or make_decoy_hash(self.hasher), password)
         return is_right and hashed is not None
 
     def verify(self, hashed: str, password: str) -> bool:
@@ -48,8 +48,8 @@ class Passwords:
             return False
 
 
-def decoy(hasher: PasswordHasher) -> str:
-    """What looks like a hash, takes as long to verify, and is that of no password that anybody knows."""
+def make_decoy_hash(hasher: PasswordHasher) -> str:
+    """Return a hash of no password, which takes as long to verify as a real one."""
     cost = f"m={hasher.memory_cost},t={hasher.time_cost},p={hasher.parallelism}"
     salt, tag = (b64encode(secrets.token_bytes(size)).decode().rstrip("=") for size in (16, hasher.hash_len))
     return f"$argon2id$v=19${cost}${salt}${tag}"

@@ -1,4 +1,4 @@
-"""The identity provider that other plugins ask: the accounts of the development issuer."""
+"""The accounts of the development issuer as an `IdentityProvider`."""
 
 from __future__ import annotations
 
@@ -14,135 +14,135 @@ from .. import repository
 from ..errors import Refused
 from ..schemas import Account
 from . import invites
-from .grants import normalised
+from .grants import normalise_email
 from .issuer import CLIENT, DevIssuer
 from .passwords import random_secret
 
 MISSING = "the development issuer has no such user"
-LONGEST_EMAIL = 254  # RFC 5321, 4.5.3.1.3, without the angle brackets
-service_name = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}").fullmatch
+MAX_EMAIL = 254  # RFC 5321, 4.5.3.1.3, without the angle brackets
+is_service_name = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}").fullmatch
 
 
 @dataclass(frozen=True, slots=True)
 class StoredUsers:
     """An `IdentityProvider`."""
 
-    of: DevIssuer
+    dev_issuer: DevIssuer
 
     @property
     def issuer(self) -> str:
         """The `iss` of its tokens."""
-        return self.of.url
+        return self.dev_issuer.url
 
     async def find(self, email: str) -> ProviderUser | None:
-        """The user with this address."""
-        async with self.of.app.session() as db:
-            found = await repository.named(db, "email", checked(email))
-        return user_of(found) if found else None
+        """Return the user with this address, or None."""
+        async with self.dev_issuer.app.session() as db:
+            account = await repository.find(db, "email", check_email(email))
+        return to_provider_user(account) if account else None
 
     async def create(self, profile: Profile) -> ProviderUser:
-        """Make a user without a password; raises UserExists."""
-        async with self.of.app.session() as db:
-            made = await repository.add(db, [{"email": checked(profile.email), **columns(profile)}])
-        if not made:
+        """Create a user without a password; raises UserExists."""
+        async with self.dev_issuer.app.session() as db:
+            added = await repository.add(db, [{"email": check_email(profile.email), **profile_columns(profile)}])
+        if not added:
             raise UserExists("the development issuer has a user with this address already")
-        return user_of(made[0])
+        return to_provider_user(added[0])
 
     async def update(self, subject: str, profile: Profile) -> None:
-        """Make the profile equal to this one; raises UserMissing, and UserExists for an address that another has."""
-        user_id = id_of(subject)
-        async with self.of.app.session() as db:
-            found = await repository.one(db, user_id)
-            if found is None:
+        """Replace the profile; raises UserMissing, and UserExists for an address that another user has."""
+        user_id = parse_subject(subject)
+        async with self.dev_issuer.app.session() as db:
+            account = await repository.get(db, user_id)
+            if account is None:
                 raise UserMissing(MISSING)
-            values = columns(profile)
-            if found.client_id is None:
-                values["email"] = email = checked(profile.email)
-                holder = await repository.named(db, "email", email)
+            values = profile_columns(profile)
+            if account.client_id is None:
+                values["email"] = email = check_email(profile.email)
+                holder = await repository.find(db, "email", email)
                 if holder is not None and holder.id != user_id:
                     raise UserExists("the development issuer has another user with this address")
             await repository.change(db, user_id, values)
 
     async def disable(self, subject: str, *, disabled: bool = True) -> None:
-        """Give no tokens any more, or give them again; the sessions that there were have ended."""
-        async with self.of.app.session() as db:
-            if not await repository.set_enabled(db, id_of(subject), enabled=not disabled):
+        """Stop or resume issuing tokens; disabling ends all sessions."""
+        async with self.dev_issuer.app.session() as db:
+            if not await repository.set_enabled(db, parse_subject(subject), enabled=not disabled):
                 raise UserMissing(MISSING)
             if disabled:
-                await repository.end_sessions(db, id_of(subject))
+                await repository.end_sessions(db, parse_subject(subject))
 
     async def set_password(self, subject: str, password: str, *, temporary: bool = False) -> None:
-        """Set the password, and end the sessions that an earlier one began."""
+        """Set the password, and end all sessions."""
         if not password:
             raise Refused("the password is empty: choose another one")
-        hashed = await self.of.passwords.hash(password)
-        async with self.of.app.session() as db:
-            if not await repository.set_password(db, id_of(subject), hashed, temporary=temporary):
+        hashed = await self.dev_issuer.passwords.hash(password)
+        async with self.dev_issuer.app.session() as db:
+            if not await repository.set_password(db, parse_subject(subject), hashed, temporary=temporary):
                 raise UserMissing(MISSING)
 
     async def invite(self, subject: str) -> str:
-        """A link to the page where the person chooses a password."""
-        async with self.of.app.session() as db:
-            found = await repository.one(db, id_of(subject))
-        if found is None or found.client_id is not None:
+        """Return a link to the page where the person chooses a password."""
+        async with self.dev_issuer.app.session() as db:
+            account = await repository.get(db, parse_subject(subject))
+        if account is None or account.client_id is not None:
             raise UserMissing(MISSING)
-        return await invites.link(self.of, found.id)
+        return await invites.create_link(self.dev_issuer, account.id)
 
     async def end_sessions(self, subject: str, generation: int) -> None:
-        """End all sessions, and stamp this number from now on; both or neither."""
-        async with self.of.app.session() as db:
-            await repository.end_sessions(db, id_of(subject))
-            if not await repository.raise_generation(db, id_of(subject), generation):
+        """End all sessions, and write this number into tokens from now on, in one transaction."""
+        async with self.dev_issuer.app.session() as db:
+            await repository.end_sessions(db, parse_subject(subject))
+            if not await repository.raise_generation(db, parse_subject(subject), generation):
                 raise UserMissing(MISSING)
 
     async def create_service(self, name: str, profile: Profile) -> ServiceCredentials:
-        """Make a service account, whose client id is its name; raises UserExists."""
-        if not service_name(name):
+        """Create a service account, whose client id is its name; raises UserExists."""
+        if not is_service_name(name):
             raise Refused("a service account is called like billing-export: 1 to 63 letters, digits, '.', '_' and '-'")
         secret = random_secret()
-        hashed = await self.of.passwords.hash(secret)
-        new = {"client_id": name, "password_hash": hashed, **columns(profile), "name": profile.name or name}
-        async with self.of.app.session() as db:
-            made = [] if name == CLIENT else await repository.add(db, [new])
-        if not made:
+        hashed = await self.dev_issuer.passwords.hash(secret)
+        new = {"client_id": name, "password_hash": hashed, **profile_columns(profile), "name": profile.name or name}
+        async with self.dev_issuer.app.session() as db:
+            added = [] if name == CLIENT else await repository.add(db, [new])
+        if not added:
             raise UserExists("the development issuer has a client of this name already")
-        return ServiceCredentials(subject=str(made[0].id), client_id=name, secret=secret)
+        return ServiceCredentials(subject=str(added[0].id), client_id=name, secret=secret)
 
     async def find_service(self, name: str) -> str | None:
-        """The subject of the service account with this client id."""
-        async with self.of.app.session() as db:
-            found = await repository.named(db, "client_id", name)
-        return str(found.id) if found else None
+        """Return the subject of the service account with this client id, or None."""
+        async with self.dev_issuer.app.session() as db:
+            account = await repository.find(db, "client_id", name)
+        return str(account.id) if account else None
 
     async def new_service_secret(self, subject: str) -> ServiceCredentials:
-        """Put another secret in the place of the one before; raises UserMissing, also for a person."""
+        """Replace the secret; raises UserMissing, also for a person."""
         secret = random_secret()
-        hashed = await self.of.passwords.hash(secret)
-        async with self.of.app.session() as db:
-            found = await repository.one(db, id_of(subject))
-            if found is None or found.client_id is None:
+        hashed = await self.dev_issuer.passwords.hash(secret)
+        async with self.dev_issuer.app.session() as db:
+            account = await repository.get(db, parse_subject(subject))
+            if account is None or account.client_id is None:
                 raise UserMissing(MISSING)
-            await repository.set_password(db, found.id, hashed, temporary=False)
-        return ServiceCredentials(subject=subject, client_id=found.client_id, secret=secret)
+            await repository.set_password(db, account.id, hashed, temporary=False)
+        return ServiceCredentials(subject=subject, client_id=account.client_id, secret=secret)
 
     async def delete_service(self, subject: str) -> None:
-        """Take a service account away; raises UserMissing, also for a person."""
-        async with self.of.app.session() as db:
-            if not await repository.delete_service(db, id_of(subject)):
+        """Delete a service account; raises UserMissing, also for a person."""
+        async with self.dev_issuer.app.session() as db:
+            if not await repository.delete_service(db, parse_subject(subject)):
                 raise UserMissing(MISSING)
 
 
-def checked(email: str) -> str:
-    """The address as it is stored; raises Refused for what is none."""
-    address = normalised(email)
+def check_email(email: str) -> str:
+    """Return the address as it is stored; raises Refused."""
+    address = normalise_email(email)
     name, at, domain = address.rpartition("@")
-    if not (name and at and domain) or not address.isprintable() or " " in address or len(address) > LONGEST_EMAIL:
-        raise Refused("this is no e-mail address: write it as somebody@example.com")
+    if not (name and at and domain) or not address.isprintable() or " " in address or len(address) > MAX_EMAIL:
+        raise Refused("this is not an e-mail address: write it like somebody@example.com")
     return address
 
 
-def columns(profile: Profile) -> dict[str, Any]:
-    """The columns of a profile, but for its address."""
+def profile_columns(profile: Profile) -> dict[str, Any]:
+    """Return the columns of a profile, without its address."""
     return {
         "name": profile.name,
         "role": profile.role,
@@ -152,7 +152,7 @@ def columns(profile: Profile) -> dict[str, Any]:
     }
 
 
-def user_of(account: Account) -> ProviderUser:
+def to_provider_user(account: Account) -> ProviderUser:
     profile = Profile(
         email=account.email or "",
         name=account.name,
@@ -164,7 +164,7 @@ def user_of(account: Account) -> ProviderUser:
     return ProviderUser(subject=str(account.id), profile=profile, enabled=account.enabled)
 
 
-def id_of(subject: str) -> UUID:
+def parse_subject(subject: str) -> UUID:
     try:
         return UUID(subject)
     except ValueError:
@@ -172,5 +172,5 @@ def id_of(subject: str) -> UUID:
 
 
 def demo_values(profile: Profile, hashed: str) -> Mapping[str, Any]:
-    """A person with a password, as a row."""
-    return {"email": checked(profile.email), "password_hash": hashed, **columns(profile)}
+    """Return the columns of a person with a password."""
+    return {"email": check_email(profile.email), "password_hash": hashed, **profile_columns(profile)}

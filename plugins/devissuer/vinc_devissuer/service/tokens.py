@@ -1,9 +1,8 @@
-"""What stands in the tokens: the claims that Keycloak would write, in the same form."""
+"""The tokens, with the same claims as Keycloak's."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from time import time
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -14,8 +13,8 @@ SCOPES = ("openid", "profile", "email")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Granted:
-    """What a token is given for: to whom, for which scopes, in which session, if in any."""
+class Grant:
+    """The account, scopes and session, if any, that a token is issued for."""
 
     account: Account
     scope: str = ""
@@ -26,30 +25,34 @@ class Granted:
         return self.account.client_id or CLIENT
 
 
-def scope_of(asked: str) -> str:
-    """Those of the scopes that were asked for that there are here (RFC 6749, 3.3: others may be left out)."""
-    words = asked.split(" ")
-    return " ".join(one for one in SCOPES if one in words)
+def filter_scopes(requested: str) -> str:
+    """Return the requested scopes that exist here (RFC 6749, 3.3: others may be ignored)."""
+    scopes = requested.split(" ")
+    return " ".join(one for one in SCOPES if one in scopes)
 
 
-async def access_token(issuer: DevIssuer, granted: Granted) -> str:
-    """A token to call the API with."""
-    claims = common(issuer, granted, "Bearer") | person(granted.account) | rights(granted.account)
-    return await issuer.keys.sign(claims | {"aud": [issuer.audience], "scope": granted.scope})
+async def access_token(issuer: DevIssuer, grant: Grant) -> str:
+    """Return a token to call the API with."""
+    claims = (
+        common_claims(issuer, grant, "Bearer") | identity_claims(grant.account) | authorization_claims(grant.account)
+    )
+    return await issuer.keys.sign(claims | {"aud": [issuer.audience], "scope": grant.scope})
 
 
-async def id_token(issuer: DevIssuer, granted: Granted) -> str:
-    """A token that tells the client who signed in; it opens nothing (OpenID Connect Core 1.0, 2)."""
-    return await issuer.keys.sign(common(issuer, granted, "ID") | person(granted.account) | {"aud": granted.client})
+async def id_token(issuer: DevIssuer, grant: Grant) -> str:
+    """Return a token that tells the client who signed in; the API refuses it (OpenID Connect Core 1.0, 2)."""
+    return await issuer.keys.sign(
+        common_claims(issuer, grant, "ID") | identity_claims(grant.account) | {"aud": grant.client}
+    )
 
 
-def common(issuer: DevIssuer, granted: Granted, kind: str) -> dict[str, Any]:
-    now = int(time())
-    session = {"sid": str(granted.session)} if granted.session else {}
+def common_claims(issuer: DevIssuer, grant: Grant, kind: str) -> dict[str, Any]:
+    now = int(issuer.app.now().timestamp())
+    session = {"sid": str(grant.session)} if grant.session else {}
     return {
         "iss": issuer.url,
-        "sub": str(granted.account.id),
-        "azp": granted.client,
+        "sub": str(grant.account.id),
+        "azp": grant.client,
         "typ": kind,
         "iat": now,
         "exp": now + int(issuer.token_life.total_seconds()),
@@ -58,8 +61,8 @@ def common(issuer: DevIssuer, granted: Granted, kind: str) -> dict[str, Any]:
     }
 
 
-def person(account: Account) -> dict[str, Any]:
-    """Who it is. A service account is named as Keycloak names it: the kernel knows one by that."""
+def identity_claims(account: Account) -> dict[str, Any]:
+    """Return who it is. A service account has the name that Keycloak gives it, by which the kernel recognises one."""
     if account.client_id is not None:
         name = f"service-account-{account.client_id}"
         return {"client_id": account.client_id, "preferred_username": name, "name": account.name}
@@ -71,8 +74,8 @@ def person(account: Account) -> dict[str, Any]:
     }
 
 
-def rights(account: Account) -> dict[str, Any]:
-    """What they may do, as it is stored; what is empty is left out, as Keycloak does."""
+def authorization_claims(account: Account) -> dict[str, Any]:
+    """Return the stored rights; empty claims are left out, as Keycloak does."""
     claims = {
         "role": account.role,
         "allowed_wholesalers": list(account.tenants),

@@ -1,1 +1,1 @@
-"""`vinc identity ...`: what operators do with principals."""
+"""`vinc identity ...`: commands for operators."""

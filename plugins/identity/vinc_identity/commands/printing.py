@@ -1,34 +1,32 @@
-"""What commands print."""
+"""The output of commands."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from vinc_kernel import App
 
-from ..directory import administered
-from ..schemas import Stored
+from ..directory import get_managed_issuer
+from ..schemas import StoredPrincipal
 
-PENDING = "the identity provider could not be told yet; it will be, and until then no token comes in"
+PENDING = "the identity provider could not be updated yet; this is retried, and until then all tokens are refused"
 
 
-def say(line: str) -> None:
+def echo(line: str) -> None:
     print(line)  # noqa: T201  it is a command
 
 
-def say_done(app: App, stored: Stored, what: str) -> None:
-    """What was done, and whether the provider knows of it."""
-    say(f"{stored.email or stored.name or stored.subject} {stored.id} {what}")
-    if stored.provider(administered(app)) == "pending":
-        say(PENDING)
+def print_change(app: App, principal: StoredPrincipal, change: str) -> None:
+    """Print what has changed, and whether the provider has applied it."""
+    echo(f"{principal.email or principal.name or principal.subject} {principal.id} {change}")
+    if principal.provider_state(get_managed_issuer(app)) == "pending":
+        echo(PENDING)
 
 
-def state_of(app: App, stored: Stored) -> str:
-    """Whether it may come in, and whether the provider has still to be told: until then no token of it does."""
-    is_over = stored.expires_at is not None and stored.expires_at <= datetime.now(UTC)
-    state = "disabled" if stored.disabled else "expired" if is_over else "active"
-    return f"{state}, pending" if stored.provider(administered(app)) == "pending" else state
+def format_state(app: App, principal: StoredPrincipal) -> str:
+    """Return whether it is active, and `pending` while the provider has not applied a change."""
+    is_expired = principal.expires_at is not None and principal.expires_at <= app.now()
+    state = "disabled" if principal.disabled else "expired" if is_expired else "active"
+    return f"{state}, pending" if principal.provider_state(get_managed_issuer(app)) == "pending" else state
 
 
-def day_of(stored: Stored) -> str:
-    return f"{stored.last_seen:%Y-%m-%d %H:%M}" if stored.last_seen else "never"
+def format_last_seen(principal: StoredPrincipal) -> str:
+    return f"{principal.last_seen:%Y-%m-%d %H:%M}" if principal.last_seen else "never"

@@ -1,4 +1,4 @@
-"""`vinc identity service-account ...`: machines, and which of them may come in."""
+"""`vinc identity service-account ...`: create, list and disable service accounts."""
 
 from __future__ import annotations
 
@@ -11,88 +11,91 @@ from vinc_kernel import App, CommandGroup, print_table
 
 from .. import repository
 from ..contracts import ServiceCredentials
-from ..service import deletion, machines
-from ..service.checked import account_name_of, end_of
-from ..service.shown import slugs_of
-from .changing import disable_found, enable_found, end_sessions_of
-from .printing import day_of, say, state_of
+from ..service import changes, deletion, service_accounts
+from ..service.presentation import get_tenant_slugs
+from ..service.validation import check_account_name, check_expiry
+from .printing import echo, format_last_seen, format_state, print_change
 
-ONCE = "nobody can show this secret again"
+ONCE = "this secret cannot be shown again"
 Account = Annotated[str, Doc("its id or name")]
 
 
 async def create(
     app: App,
     *,
-    name: Annotated[str, Doc("what it is called, like billing-export")],
-    tenant: Annotated[str, Doc("the id or slug of the one that it works in")],
-    role: Annotated[str, Doc("what it may there, like viewer")],
-    expires: Annotated[date, Doc("until this day begins in UTC, like 2031-12-31")],
+    name: Annotated[str, Doc("its name, like billing-export")],
+    tenant: Annotated[str, Doc("the id or slug of its tenant")],
+    role: Annotated[str, Doc("its role there, like viewer")],
+    expires: Annotated[date, Doc("the day in UTC on which it expires, like 2031-12-31")],
 ) -> None:
-    """Make a service account with a role in one tenant, until a day begins in UTC; its secret is printed once."""
-    wanted = machines.WantedAccount(name=account_name_of(name), tenant=tenant, role=role, expires_at=end_of(expires))
-    made = await machines.create(app, wanted)
-    say_made(made)
-    say(f"it expires at {wanted.expires_at:%Y-%m-%d %H:%M} UTC; {ONCE}")
+    """Create a service account with a role in one tenant that expires as a day begins in UTC; print its secret once."""
+    account = service_accounts.NewServiceAccount(
+        name=check_account_name(name), tenant=tenant, role=role, expires_at=check_expiry(expires, app.now())
+    )
+    print_credentials(await service_accounts.create(app, account))
+    echo(f"it expires at {account.expires_at:%Y-%m-%d %H:%M} UTC; {ONCE}")
 
 
 async def list(app: App) -> None:  # noqa: A001  `vinc identity service-account list`
     """List the service accounts: name, id, tenant, role, state, when it expires, when last seen."""
     async with app.session() as db:
-        found = await repository.services(db)
-    slugs = await slugs_of(app, found)
+        accounts = await repository.list_services(db)
+    slugs = await get_tenant_slugs(app, accounts)
     rows = [
         (
-            *(one.name, str(one.id), slugs[one.tenant], one.role or "", state_of(app, one)),
-            *(f"{one.expires_at:%Y-%m-%d}" if one.expires_at else "never", day_of(one)),
+            *(one.name, str(one.id), slugs[one.tenant], one.role or "", format_state(app, one)),
+            *(f"{one.expires_at:%Y-%m-%d}" if one.expires_at else "never", format_last_seen(one)),
         )
-        for one in found
+        for one in accounts
     ]
     print_table([("service account", "id", "tenant", "role", "state", "expires", "last seen"), *rows])
 
 
 async def disable(app: App, account: Account) -> None:
-    """Let a service account in no more."""
-    await disable_found(app, await machines.named(app, account))
+    """Disable a service account."""
+    principal = await service_accounts.get_account(app, account)
+    print_change(app, await changes.disable(app, principal.id), changes.DISABLED)
 
 
 async def enable(app: App, account: Account) -> None:
-    """Let a service account in again."""
-    await enable_found(app, await machines.named(app, account))
+    """Enable a service account."""
+    principal = await service_accounts.get_account(app, account)
+    print_change(app, await changes.enable(app, principal.id), changes.ENABLED)
 
 
 async def end(app: App, account: Account) -> None:
-    """Believe none of a service account's tokens that there are; it gets new ones with its secret."""
-    await end_sessions_of(app, await machines.named(app, account))
+    """Make all existing tokens of a service account invalid; it gets new ones with its secret."""
+    principal = await service_accounts.get_account(app, account)
+    print_change(app, await changes.end_sessions(app, principal.id), changes.SIGNED_OUT)
 
 
 async def new_secret(app: App, account: Account) -> None:
-    """Give a service account another secret, which is printed once; the old one and its tokens end."""
-    found = await machines.named(app, account)
-    say_made(await machines.new_secret(app, found))
-    say(ONCE)
-    await end_sessions_of(app, found)
+    """Replace the secret of a service account and print it once; the old secret and its tokens end."""
+    principal = await service_accounts.get_account(app, account)
+    print_credentials(await service_accounts.new_secret(app, principal))
+    echo(ONCE)
+    print_change(app, await changes.end_sessions(app, principal.id), changes.SIGNED_OUT)
 
 
 async def delete(app: App, account: Account) -> None:
     """Delete a service account, here and at the identity provider; its tokens are refused at once.
 
-    It can be repeated when it fails half-way. By name it also deletes one that the provider has and nobody registered.
+    It can be repeated when it fails half-way. By name it also deletes one that is not registered here.
     """
-    found = await machines.known(app, account)
-    if found is None:
-        await deletion.delete_left_over(app, account)
-        say(f"{account} was not registered here, and is deleted at the identity provider")
+    principal = await service_accounts.find_account(app, account)
+    if principal is None:
+        await deletion.delete_unregistered(app, account)
+        echo(f"{account} was not registered here, and is deleted at the identity provider")
         return
-    is_gone = await deletion.delete(app, found)
-    say(f"{found.name} {found.id} is deleted")
-    if not is_gone:
-        say(f"{found.issuer}, which made it, is not looked after from here, and may have it still")
+    is_deleted_there = await deletion.delete(app, principal)
+    echo(f"{principal.name} {principal.id} is deleted")
+    if not is_deleted_there:
+        echo(f"{principal.issuer}, which created it, is not managed from here, and may still have it")
 
 
-def say_made(made: ServiceCredentials) -> None:
-    say(f"client id: {made.client_id}")
-    say(f"secret: {made.secret}")
+def print_credentials(credentials: ServiceCredentials) -> None:
+    echo(f"client id: {credentials.client_id}")
+    echo(f"secret: {credentials.secret}")
 
 
 SERVICE_ACCOUNTS = CommandGroup("service-account", (create, list, disable, enable, end, new_secret, delete))

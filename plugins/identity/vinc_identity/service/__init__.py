@@ -1,1 +1,1 @@
-"""The rules of principals, one matter a file."""
+"""The rules of principals, one subject a file."""

@@ -1,6 +1,6 @@
-"""Disable and enable principals, and end their sessions: first our own row, which every worker reads anew.
+"""Disable and enable principals, and end their sessions.
 
-Each commits that before the provider is told, and logs who did it to whom.
+Each change is committed and logged first, and is in force on all workers; then the provider is synchronised.
 """
 
 from __future__ import annotations
@@ -10,63 +10,63 @@ from uuid import UUID
 from vinc_kernel import App, NotFound, Principal, Session, logger
 
 from .. import repository
-from ..directory import StoredPrincipals, administered
+from ..directory import StoredPrincipals, get_managed_issuer
 from ..errors import DisablesItself, SessionsNotEndable
-from ..schemas import Stored
-from . import telling
+from ..schemas import StoredPrincipal
+from .provider_sync import sync_principal
+
+DISABLED, ENABLED, SIGNED_OUT = "is disabled", "is enabled", "is signed out everywhere"
 
 
-async def disable(app: App, principal_id: UUID, by: Principal | None = None) -> Stored:
-    """Let nobody in as this principal; raises NotFound, and DisablesItself. `by` is None for an operator's command.
+async def disable(app: App, principal_id: UUID, by: Principal | None = None) -> StoredPrincipal:
+    """Disable a principal; raises NotFound and DisablesItself. `by` is None for an operator's command.
 
-    Where a provider administers the issuer all sessions end as well, so that enabling brings no old token back. Of
-    other issuers nobody would stamp a new number: the tokens would never be right again.
+    Where the issuer is managed here its sessions end too, so that enabling does not make old tokens valid again. Other
+    issuers would never write the new generation into tokens, and could not sign in again.
     """
     if by is not None and by.id == principal_id:
         raise DisablesItself("You would be signed out, and could not undo it.")
     async with app.platform_session("disable a principal", principal=by) as db:
-        changed(app, db, await repository.disable(db, principal_id, administered(app)))
-    return await noted(app, principal_id, "is disabled", by)
+        invalidate(app, db, await repository.disable(db, principal_id, get_managed_issuer(app)))
+    return await log_and_sync(app, principal_id, DISABLED, by)
 
 
-async def enable(app: App, principal_id: UUID, by: Principal | None = None) -> Stored:
-    """Let the principal in again; raises NotFound."""
+async def enable(app: App, principal_id: UUID, by: Principal | None = None) -> StoredPrincipal:
+    """Enable a principal; raises NotFound."""
     async with app.platform_session("enable a principal", principal=by) as db:
-        changed(app, db, await repository.enable(db, principal_id))
-    return await noted(app, principal_id, "is enabled", by)
+        invalidate(app, db, await repository.enable(db, principal_id))
+    return await log_and_sync(app, principal_id, ENABLED, by)
 
 
-async def end_sessions(app: App, principal_id: UUID, by: Principal | None = None) -> Stored:
-    """Believe none of the tokens that there are; raises NotFound, and SessionsNotEndable."""
+async def end_sessions(app: App, principal_id: UUID, by: Principal | None = None) -> StoredPrincipal:
+    """Make all existing tokens invalid; raises NotFound and SessionsNotEndable."""
     async with app.platform_session("end a principal's sessions", principal=by) as db:
-        await end(app, db, principal_id)
-    return await noted(app, principal_id, "has no session any more", by)
+        await raise_generation(app, db, principal_id)
+    return await log_and_sync(app, principal_id, SIGNED_OUT, by)
 
 
-async def end_own_sessions(app: App, principal_id: UUID, by: Principal) -> Stored:
-    """The same by somebody who need not be of the platform."""
+async def end_own_sessions(app: App, principal_id: UUID, by: Principal) -> StoredPrincipal:
+    """End the caller's own sessions, which needs no platform role; raises SessionsNotEndable."""
     async with app.session() as db:
-        await end(app, db, principal_id)
-    return await noted(app, principal_id, "has no session any more", by)
+        await raise_generation(app, db, principal_id)
+    return await log_and_sync(app, principal_id, SIGNED_OUT, by)
 
 
-async def end(app: App, db: Session, principal_id: UUID) -> None:
-    found = await repository.one(db, principal_id)
-    if found is None:
+async def raise_generation(app: App, db: Session, principal_id: UUID) -> None:
+    principal = await repository.get(db, principal_id)
+    if principal is None:
         raise NotFound
-    if found.issuer != administered(app):
-        raise SessionsNotEndable(
-            "No identity provider that is enabled here administers this issuer: disable the principal instead."
-        )
-    changed(app, db, await repository.end_sessions(db, principal_id))
+    if principal.issuer != get_managed_issuer(app):
+        raise SessionsNotEndable("No identity provider here manages this issuer: disable the principal instead.")
+    invalidate(app, db, await repository.end_sessions(db, principal_id))
 
 
-def changed(app: App, db: Session, stored: Stored | None) -> None:
-    if stored is None:
+def invalidate(app: App, db: Session, principal: StoredPrincipal | None) -> None:
+    if principal is None:
         raise NotFound
-    app.get(StoredPrincipals).invalidate(db, stored.key)
+    app.get(StoredPrincipals).invalidate(db, principal.key)
 
 
-async def noted(app: App, principal_id: UUID, what: str, by: Principal | None) -> Stored:
-    logger.info("the principal %s %s, by %s", principal_id, what, by.id if by else "an operator's command")
-    return await telling.told(app, principal_id)
+async def log_and_sync(app: App, principal_id: UUID, change: str, by: Principal | None) -> StoredPrincipal:
+    logger.info("the principal %s %s, by %s", principal_id, change, by.id if by else "an operator's command")
+    return await sync_principal(app, principal_id)

@@ -1,6 +1,6 @@
-"""Delete service accounts: refused here first, then taken away at the provider, and forgotten here last.
+"""Delete service accounts: disabled here first, then deleted at the provider, and deleted here last.
 
-Whatever fails in between, it stays disabled and can be deleted again.
+If a step fails the account stays disabled, and the deletion can be repeated.
 """
 
 from __future__ import annotations
@@ -11,36 +11,36 @@ from vinc_kernel import App, VincError
 
 from .. import repository
 from ..contracts import UserMissing
-from ..directory import StoredPrincipals, provider_of
+from ..directory import StoredPrincipals, get_provider
 from ..errors import Refused
-from ..schemas import Stored
+from ..schemas import StoredPrincipal
 from . import changes
-from .checked import account_name
-from .machines import UNKNOWN
-from .people import provider_here
+from .people import require_provider
+from .service_accounts import UNKNOWN
+from .validation import is_account_name
 
 
-async def delete(app: App, found: Stored) -> bool:
-    """Delete one that is registered; raises Refused. False where no provider here looks after the one that made it."""
-    await changes.disable(app, found.id)
-    provider = provider_of(app)
-    is_ours = provider is not None and provider.issuer == found.issuer
-    if provider is not None and is_ours:
+async def delete(app: App, account: StoredPrincipal) -> bool:
+    """Delete a registered account; raises Refused. Return False where no provider here manages its issuer."""
+    await changes.disable(app, account.id)
+    provider = get_provider(app)
+    is_managed = provider is not None and provider.issuer == account.issuer
+    if provider is not None and is_managed:
         try:
-            with suppress(UserMissing):  # an earlier run has got so far
-                await provider.delete_service(found.subject)
+            with suppress(UserMissing):  # an earlier run has deleted it there
+                await provider.delete_service(account.subject)
         except VincError as error:
             raise Refused(f"the account is disabled, and not deleted yet: {error}; then run this again") from error
     async with app.platform_session("delete a service account") as db:
-        await repository.delete_service(db, found.id)
-        app.get(StoredPrincipals).invalidate(db, found.key)
-    return is_ours
+        await repository.delete_service(db, account.id)
+        app.get(StoredPrincipals).invalidate(db, account.key)
+    return is_managed
 
 
-async def delete_left_over(app: App, name: str) -> None:
-    """Delete one that the provider has and nobody registered, as after a failure; raises Refused for none."""
-    provider = provider_here(app)
-    subject = await provider.find_service(name) if account_name(name) else None
+async def delete_unregistered(app: App, name: str) -> None:
+    """Delete an account that the provider has and that is not registered here, as after a failure; raises Refused."""
+    provider = require_provider(app)
+    subject = await provider.find_service(name) if is_account_name(name) else None
     async with app.session() as db:
         registered = await repository.find(db, (provider.issuer, subject)) if subject else None
     if subject is None or registered is not None:

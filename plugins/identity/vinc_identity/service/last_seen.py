@@ -1,8 +1,6 @@
-"""Write down when principals were seen: all that one worker has noted, in one statement."""
+"""Write when principals were last seen: all of one worker in one statement."""
 
 from __future__ import annotations
-
-from datetime import UTC, datetime
 
 from vinc_kernel import App, logger
 
@@ -11,26 +9,25 @@ from ..directory import StoredPrincipals
 
 
 async def write(app: App) -> None:
-    """Write what was noted since the last time; what cannot be written is noted again, and the error raised."""
-    stored = app.get(StoredPrincipals)
-    seen, emails = dict(stored.seen), dict(stored.emails)
-    stored.seen.clear()
-    stored.emails.clear()
-    if not seen:
+    """Write what was collected since the last time; keeps it for the next time when the write fails."""
+    principals = app.get(StoredPrincipals)
+    times, emails = dict(principals.last_seen), dict(principals.emails)
+    principals.last_seen.clear()
+    principals.emails.clear()
+    if not times:
         return
-    moments = [datetime.fromtimestamp(one, UTC) for one in seen.values()]
     try:
         async with app.session() as db:
-            await repository.note_seen(db, list(seen), moments, [emails.get(one) for one in seen])
-    except BaseException:  # also where it is cancelled
-        stored.seen.update(seen | stored.seen)
-        stored.emails.update(emails | stored.emails)
+            await repository.update_last_seen(db, list(times), list(times.values()), [emails.get(one) for one in times])
+    except BaseException:  # also when it is cancelled
+        principals.last_seen.update(times | principals.last_seen)
+        principals.emails.update(emails | principals.emails)
         raise
 
 
-async def write_at_the_end(app: App) -> None:
-    """Write it once more; where that fails it is lost, and logged."""
+async def write_on_shutdown(app: App) -> None:
+    """Write it once more; an error is logged, and the data lost."""
     try:
         await write(app)
-    except Exception:  # noqa: BLE001  whatever it is, it must not hold up the stop
-        logger.exception("when principals were seen last could not be written")
+    except Exception:  # noqa: BLE001  no error may stop the shutdown
+        logger.exception("could not write when principals were last seen")

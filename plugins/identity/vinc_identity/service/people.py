@@ -1,28 +1,27 @@
-"""People as operators name them, and the first of them: a super admin."""
+"""Look up people by id or e-mail address, and create super admins."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from uuid import UUID
 
 from vinc_kernel import App
 
 from .. import repository
 from ..contracts import IdentityProvider, Profile, ProviderUnavailable, ProviderUser
-from ..directory import provider_of
+from ..directory import get_provider
 from ..errors import Refused
 from ..models import SERVICE
 from ..permissions import SUPER_ADMIN
-from ..schemas import Stored
+from ..schemas import StoredPrincipal
 from . import changes
-from .checked import email_of, id_of
+from .validation import check_email, parse_id
 
-NO_PROVIDER = "no identity provider runs: enable exactly one, like vinc plugins enable keycloak, and say where it is"
+NO_PROVIDER = "no identity provider runs: enable exactly one, like vinc plugins enable keycloak, and configure it"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
-    """The super admin that an operator wants; without a `password` they are sent an invite."""
+class NewSuperAdmin:
+    """The super admin that an operator creates; without a `password` they get an invite."""
 
     email: str
     name: str
@@ -31,10 +30,10 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Done:
-    """What became of it. `invited`: to choose a password, by mail or by the `link`."""
+class SuperAdminResult:
+    """What was done. `invited`: they choose a password, by a mail or by the `link`."""
 
-    principal: Stored
+    principal: StoredPrincipal
     created: bool
     promoted: bool
     enabled: bool
@@ -42,54 +41,50 @@ class Done:
     link: str | None = None
 
 
-def provider_here(app: App) -> IdentityProvider:
-    """Who signs people in here; raises Refused where nobody does."""
-    provider = provider_of(app)
+def require_provider(app: App) -> IdentityProvider:
+    """Return the identity provider; raises Refused where there is none."""
+    provider = get_provider(app)
     if provider is None:
         raise Refused(NO_PROVIDER)
     return provider
 
 
-async def create_super_admin(app: App, wanted: Wanted) -> Done:
-    """Make a super admin, or make one of somebody who is there; who is one already stays as they are.
+async def create_super_admin(app: App, new: NewSuperAdmin) -> SuperAdminResult:
+    """Create a super admin, or promote an existing user; an existing super admin is not changed.
 
-    Raises what the provider raises: run it again then, and it goes on.
+    Raises the provider's errors; running it again then continues.
     """
-    provider = provider_here(app)
-    found = await provider.find(wanted.email)
-    first_role = SUPER_ADMIN if wanted.activate else ""  # else it is given once the user is disabled
-    user = found or await provider.create(Profile(email=wanted.email, name=wanted.name, role=first_role))
-    promoted = user.profile.role != SUPER_ADMIN
-    principal = await register(app, provider, user, wanted.name)
+    provider = require_provider(app)
+    existing = await provider.find(new.email)
+    first_role = SUPER_ADMIN if new.activate else ""  # otherwise it is set once the user is disabled
+    user = existing or await provider.create(Profile(email=new.email, name=new.name, role=first_role))
+    needs_role = user.profile.role != SUPER_ADMIN
+    principal = await register(app, provider, user, new.name)
     enabled = user.enabled and not principal.disabled
-    if promoted and enabled and not wanted.activate:
-        await disabled(app, provider, principal.id)
+    if needs_role and enabled and not new.activate:
+        disabled = await changes.disable(app, principal.id)
+        if disabled.provider_state(provider.issuer) != "confirmed":
+            what = "the user could not be disabled at the identity provider, and was given no role"
+            raise Refused(f"{what}: try again later")
         enabled = False
-    if promoted:
-        await provider.update(user.subject, replace(user.profile, role=SUPER_ADMIN, name=wanted.name))
-    if wanted.password:
-        await provider.set_password(user.subject, wanted.password, temporary=True)
-    invited = found is None and wanted.activate and not wanted.password
+    if needs_role:
+        await provider.update(user.subject, replace(user.profile, role=SUPER_ADMIN, name=new.name))
+    if new.password:
+        await provider.set_password(user.subject, new.password, temporary=True)
+    invited = existing is None and new.activate and not new.password
     link = await provider.invite(user.subject) if invited else None
-    return Done(
+    return SuperAdminResult(
         principal=principal,
-        created=found is None,
-        promoted=promoted and found is not None,
+        created=existing is None,
+        promoted=needs_role and existing is not None,
         enabled=enabled,
         invited=invited,
         link=link,
     )
 
 
-async def disabled(app: App, provider: IdentityProvider, principal_id: UUID) -> None:
-    """Disable, and raise Refused where the provider does not know of it yet."""
-    stored = await changes.disable(app, principal_id)
-    if stored.provider(provider.issuer) != "confirmed":
-        raise Refused("the user could not be disabled at the identity provider, and was given no role: try again later")
-
-
-async def register(app: App, provider: IdentityProvider, user: ProviderUser, name: str = "") -> Stored:
-    """Remember somebody whom the provider knows, also before they come in for the first time."""
+async def register(app: App, provider: IdentityProvider, user: ProviderUser, name: str = "") -> StoredPrincipal:
+    """Store a user of the provider who may not have signed in yet."""
     values = {
         "issuer": provider.issuer,
         "subject": user.subject,
@@ -101,45 +96,45 @@ async def register(app: App, provider: IdentityProvider, user: ProviderUser, nam
 
 
 async def invite(app: App, email: str) -> str | None:
-    """Have somebody choose a password: by mail, or by the link that is given back; raises Refused."""
-    provider = provider_here(app)
+    """Let a user choose a password, by a mail or by the link that is returned; raises Refused."""
+    provider = require_provider(app)
     user = await provider.find(email)
     if user is None:
         raise Refused("the identity provider has no user with this address")
     return await provider.invite(user.subject)
 
 
-async def named(app: App, text: str, verb: str) -> Stored:
-    """The person with this id or address, whom perhaps only the provider knows so far; raises Refused.
+async def get_person(app: App, text: str, verb: str) -> StoredPrincipal:
+    """Return the person with this id or address, who may only be known to the provider; raises Refused.
 
-    Of a service account it says which command does the same: `verb` is the last word of that.
+    The error for a service account names its own command, which ends in `verb`.
     """
-    principal_id = id_of(text)
+    principal_id = parse_id(text)
     async with app.session() as db:
-        found = await repository.one(db, principal_id) if principal_id else None
-        services = [] if principal_id else await repository.services_called(db, text)
-    if services or (found and found.kind == SERVICE):
+        principal = await repository.get(db, principal_id) if principal_id else None
+        services = [] if principal_id else await repository.list_services_by_name(db, text)
+    if services or (principal and principal.kind == SERVICE):
         raise Refused(f"{text} is a service account: vinc identity service-account {verb} {text}")
     if principal_id is None:
-        return await known_to_provider(app, email_of(text))
-    if found is None:
+        return await get_person_by_email(app, check_email(text))
+    if principal is None:
         raise Refused("there is no person with this id: vinc identity list shows them")
-    return found
+    return principal
 
 
-async def known_to_provider(app: App, email: str) -> Stored:
-    """Whose address it is says the provider alone: a token may claim anybody's (threats T12)."""
+async def get_person_by_email(app: App, email: str) -> StoredPrincipal:
+    """Return the person with this address at the provider; a token may claim any address (threats T12)."""
     async with app.session() as db:
-        people = await repository.people_with(db, email)
+        people = await repository.list_people_by_email(db, email)
     ids = ", ".join(str(one.id) for one in people)
-    provider = provider_of(app)
+    provider = get_provider(app)
     try:
         user = await provider.find(email) if provider else None
     except ProviderUnavailable as error:
-        cure = f"by their id it works without the provider: {ids}" if ids else "vinc identity list shows ids"
-        raise Refused(f"nothing has changed, as whose address this is cannot be asked: {error}; {cure}") from error
+        cure = f"ids work without the provider: {ids}" if ids else "vinc identity list shows ids"
+        raise Refused(f"nothing has changed, the address cannot be looked up: {error}; {cure}") from error
     if provider is not None and user is not None:
         return await register(app, provider, user)
     if people:
-        raise Refused(f"the provider has nobody with this address; who has come in with it is named by id: {ids}")
+        raise Refused(f"the provider has no user with this address; who signed in with it is named by id: {ids}")
     raise Refused("there is no person with this address, neither here nor at an identity provider")

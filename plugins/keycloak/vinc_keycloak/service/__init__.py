@@ -1,1 +1,1 @@
-"""What the plugin does: ask Keycloak, keep the contract of identity providers, and set a realm up."""
+"""Call Keycloak, implement the identity provider, and set up a realm."""

@@ -1,4 +1,4 @@
-"""Make Keycloak as `desired.py` says, or only look where it is not. What is right already is not written again."""
+"""Make Keycloak match `desired.py`, or only find the differences. What matches is not written."""
 
 from collections.abc import AsyncGenerator, Sequence
 from typing import Any
@@ -10,25 +10,25 @@ from .drift import (
     Difference,
     Json,
     by_name,
-    differences,
-    merged,
-    merged_profile,
+    compare,
+    compare_profile,
+    merge,
+    merge_profile,
     missing,
-    profile_differences,
-    too_much,
+    unwanted,
 )
 
 Differences = AsyncGenerator[Difference]
 
 
-async def differing(admin: Admin, audience: str, *, write: bool) -> Differences:
-    """Each thing that is not as it should be; with `write` it is, once it has been told."""
+async def reconcile(admin: Admin, audience: str, *, write: bool) -> Differences:
+    """Yield each difference; with `write` it is corrected."""
     found = await find_realm(admin)
     if found is None:
         yield missing(f"realm {admin.settings.realm}")
         if not write:
             return  # everything else is missing with it
-        await make_realm(admin)
+        await create_realm(admin)
         found = await find_realm(admin) or {}
     steps = [
         realm_step(admin, found, write=write),
@@ -51,7 +51,7 @@ async def find_realm(admin: Admin) -> dict[str, Any] | None:
         raise
 
 
-async def make_realm(admin: Admin) -> None:
+async def create_realm(admin: Admin) -> None:
     wanted = {"realm": admin.settings.realm, **desired.realm(admin.settings)}
     await admin.ask("make a realm", lambda keycloak: keycloak.a_create_realm(wanted))
     admin.forget_token()
@@ -59,13 +59,13 @@ async def make_realm(admin: Admin) -> None:
 
 async def realm_step(admin: Admin, found: Json, *, write: bool) -> Differences:
     wanted, name = desired.realm(admin.settings), admin.settings.realm
-    listed = differences(f"realm {name}", found, wanted)
-    for one in listed:
+    differences = compare(f"realm {name}", found, wanted)
+    for one in differences:
         yield one
     if not write:
         return
-    # A password of the mail server cannot be compared: it is written each time, else a new one would never get there.
-    changed = {key: value for key, value in wanted.items() if listed or key == "smtpServer"}
+    # The mail server's password cannot be compared, so it is written each time.
+    changed = {key: value for key, value in wanted.items() if differences or key == "smtpServer"}
     if changed:
         await admin.ask("change the realm", lambda keycloak: keycloak.a_update_realm(name, changed))
 
@@ -73,12 +73,12 @@ async def realm_step(admin: Admin, found: Json, *, write: bool) -> Differences:
 async def profile_step(admin: Admin, *, write: bool) -> Differences:
     found = await admin.ask("show the user profile", lambda keycloak: keycloak.a_get_realm_users_profile())
     wanted = [*desired.own_attributes(), *desired.attributes(admin.settings)]
-    listed = profile_differences(found, wanted)
-    for one in listed:
+    differences = compare_profile(found, wanted)
+    for one in differences:
         yield one
-    if listed and write:
-        made = merged_profile(found, wanted)
-        await admin.ask("change the user profile", lambda keycloak: keycloak.a_update_realm_users_profile(made))
+    if differences and write:
+        profile = merge_profile(found, wanted)
+        await admin.ask("change the user profile", lambda keycloak: keycloak.a_update_realm_users_profile(profile))
 
 
 async def roles_step(admin: Admin, *, write: bool) -> Differences:
@@ -87,24 +87,24 @@ async def roles_step(admin: Admin, *, write: bool) -> Differences:
         if name not in found:
             yield missing(f"role {name}")
             if write:
-                await make_role(admin, {"name": name, "description": title})
+                await create_role(admin, {"name": name, "description": title})
 
 
-async def make_role(admin: Admin, role: dict[str, str]) -> None:
+async def create_role(admin: Admin, role: dict[str, str]) -> None:
     await admin.ask("make a role", lambda keycloak: keycloak.a_create_realm_role(role))
 
 
 async def client_step(admin: Admin, audience: str, *, write: bool) -> Differences:
-    """The client, and what hangs on it."""
-    await refuse_client_called(admin, audience)
+    """The client, with its scopes, roles and mappers."""
+    await require_unused_audience(admin, audience)
     name, wanted = admin.settings.client, desired.client(admin.settings)
     key = await admin.ask("find the client", lambda keycloak: keycloak.a_get_client_id(name))
     if key is None:
         yield missing(f"client {name}")
         if not write:
             return
-        made = {"clientId": name, **wanted}
-        key = await admin.ask("make the client", lambda keycloak: keycloak.a_create_client(made))
+        new = {"clientId": name, **wanted}
+        key = await admin.ask("make the client", lambda keycloak: keycloak.a_create_client(new))
     client = Client(admin, key)
     for step in (client.settings_step, client.scopes_step, client.roles_step):
         async for one in step(write=write):
@@ -113,8 +113,8 @@ async def client_step(admin: Admin, audience: str, *, write: bool) -> Difference
         yield one
 
 
-async def refuse_client_called(admin: Admin, audience: str) -> None:
-    """Raise AudienceIsAClient: an ID token's audience is its client, and would be taken for ours (threats, T2)."""
+async def require_unused_audience(admin: Admin, audience: str) -> None:
+    """Raise AudienceIsAClient: the audience of ID tokens is their client, and would be ours (threats, T2)."""
     if await admin.ask("find a client", lambda keycloak: keycloak.a_get_client_id(audience)) is not None:
         message = (
             f"the realm {admin.settings.realm!r} has a client that is called {audience!r}, like our audience:"
@@ -124,7 +124,7 @@ async def refuse_client_called(admin: Admin, audience: str) -> None:
 
 
 class Client:
-    """The client that people sign in with, in Keycloak under this key."""
+    """The client that people sign in with; `key` is Keycloak's."""
 
     def __init__(self, admin: Admin, key: str) -> None:
         self.admin, self.key = admin, key
@@ -133,41 +133,43 @@ class Client:
     async def settings_step(self, *, write: bool) -> Differences:
         found = await self.admin.ask("show the client", lambda keycloak: keycloak.a_get_client(self.key))
         wanted = desired.client(self.admin.settings)
-        listed = differences(self.name, found, wanted)
-        for one in listed:
+        differences = compare(self.name, found, wanted)
+        for one in differences:
             yield one
-        if listed and write:
-            made = merged(found, wanted)
-            await self.admin.ask("change the client", lambda keycloak: keycloak.a_update_client(self.key, made))
+        if differences and write:
+            client = merge(found, wanted)
+            await self.admin.ask("change the client", lambda keycloak: keycloak.a_update_client(self.key, client))
 
     async def scopes_step(self, *, write: bool) -> Differences:
-        """What every token of it says, and what nobody may ask it to say."""
+        """The scopes of its tokens: the default ones, and those that must not be requested."""
         ask, key = self.admin.ask, self.key
         known = by_name(await ask("list the scopes", lambda keycloak: keycloak.a_get_client_scopes()))
-        mine = by_name(await ask("list its scopes", lambda keycloak: keycloak.a_get_client_default_client_scopes(key)))
-        asked = by_name(
+        assigned = by_name(
+            await ask("list its scopes", lambda keycloak: keycloak.a_get_client_default_client_scopes(key))
+        )
+        optional = by_name(
             await ask("list its scopes", lambda keycloak: keycloak.a_get_client_optional_client_scopes(key))
         )
-        for scope in sorted(desired.SCOPES - mine.keys()):
+        for scope in sorted(desired.SCOPES - assigned.keys()):
             yield missing(f"{self.name}: scope {scope}")
             if scope not in known:
                 message = f"the realm has lost its own scope {scope!r}: make it again, as a realm that is new has it"
                 raise ScopeIsLost(message)
             if write:
-                await self.add_scope(str(known[scope]["id"]), is_optional=scope in asked)
-        for scope in sorted(desired.SCOPES_TOO_MUCH & (mine.keys() | asked.keys())):
-            yield too_much(f"{self.name}: scope {scope}")
+                await self.add_scope(str(known[scope]["id"]), is_optional=scope in optional)
+        for scope in sorted(desired.UNWANTED_SCOPES & (assigned.keys() | optional.keys())):
+            yield unwanted(f"{self.name}: scope {scope}")
             if write:
-                await self.take_scope(str(known[scope]["id"]), is_optional=scope in asked)
+                await self.remove_scope(str(known[scope]["id"]), is_optional=scope in optional)
 
     async def add_scope(self, scope: str, *, is_optional: bool) -> None:
         if is_optional:
-            await self.take_scope(scope, is_optional=True)
+            await self.remove_scope(scope, is_optional=True)
         await self.admin.ask(
             "add a scope", lambda keycloak: keycloak.a_add_client_default_client_scope(self.key, scope, {})
         )
 
-    async def take_scope(self, scope: str, *, is_optional: bool) -> None:
+    async def remove_scope(self, scope: str, *, is_optional: bool) -> None:
         await self.admin.ask(
             "take a scope away",
             lambda keycloak: (
@@ -178,28 +180,30 @@ class Client:
         )
 
     async def roles_step(self, *, write: bool) -> Differences:
-        """Which of its user's roles a token says."""
+        """The roles that its tokens may have."""
         ask, key = self.admin.ask, self.key
         known = by_name(await ask("list the roles", lambda keycloak: keycloak.a_get_realm_roles()))
-        mine = by_name(await ask("list its roles", lambda keycloak: keycloak.a_get_realm_roles_of_client_scope(key)))
-        lost = [name for name in desired.ROLES if name not in mine]
-        for name in lost:
+        assigned = by_name(
+            await ask("list its roles", lambda keycloak: keycloak.a_get_realm_roles_of_client_scope(key))
+        )
+        absent = [name for name in desired.ROLES if name not in assigned]
+        for name in absent:
             yield missing(f"{self.name}: tokens with the role {name}")
-        if lost and write:
-            roles = [known[name] for name in lost]
+        if absent and write:
+            roles = [known[name] for name in absent]
             await ask("add roles", lambda keycloak: keycloak.a_assign_realm_roles_to_client_scope(key, roles))
 
     async def mappers_step(self, wanted: Sequence[Json], *, write: bool) -> Differences:
-        """How claims come into its tokens."""
+        """The mappers that write claims into its tokens."""
         ask, key = self.admin.ask, self.key
         found = by_name(await ask("list its mappers", lambda keycloak: keycloak.a_get_mappers_from_client(key)))
         for one in wanted:
             what = f"{self.name}: mapper {one['name']}"
             present = found.get(one["name"])
-            listed = [missing(what)] if present is None else differences(what, present, one)
-            for each in listed:
+            differences = [missing(what)] if present is None else compare(what, present, one)
+            for each in differences:
                 yield each
-            if listed and write:
+            if differences and write:
                 await self.write_mapper(present, one)
 
     async def write_mapper(self, present: Json | None, wanted: Json) -> None:
@@ -207,5 +211,5 @@ class Client:
         if present is None:
             await ask("add a mapper", lambda keycloak: keycloak.a_add_mapper_to_client(key, dict(wanted)))
             return
-        made = merged(present, wanted)
-        await ask("change a mapper", lambda keycloak: keycloak.a_update_client_mapper(key, present["id"], made))
+        mapper = merge(present, wanted)
+        await ask("change a mapper", lambda keycloak: keycloak.a_update_client_mapper(key, present["id"], mapper))

@@ -1,4 +1,4 @@
-"""The admin's line to Keycloak: one sign-in, made when it is first needed, and a bound on each call."""
+"""The admin connection to Keycloak: it signs in with the first call, and each call has a timeout."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -14,46 +14,45 @@ T = TypeVar("T")
 
 
 class Admin:
-    """What may be asked of Keycloak, in the name of whoever looks after it."""
+    """Calls Keycloak's admin API."""
 
     def __init__(self, settings: KeycloakSettings) -> None:
         self.settings = settings
-        self.opened: KeycloakAdmin | None = None
+        self.client: KeycloakAdmin | None = None
 
     async def ask(self, what: str, call: "Callable[[KeycloakAdmin], Awaitable[T]]") -> T:
-        """Make a call, within `timeout` seconds; raises ProviderUnavailable: "Keycloak refuses to `what`"."""
-        from . import failures, line  # see there
+        """Make a call within `timeout` seconds; raises ProviderUnavailable: "Keycloak refuses to `what`"."""
+        from . import failures, python_keycloak  # slow to import
 
-        if self.opened is None:
-            self.opened = line.opened(self.settings)
+        if self.client is None:
+            self.client = python_keycloak.make_client(self.settings)
         try:
-            # python-keycloak's own time limit starts anew with each byte that comes.
+            # python-keycloak's own timeout restarts with each byte that it receives.
             async with asyncio.timeout(self.settings.timeout):
-                return await call(self.opened)
+                return await call(self.client)
         except failures.KNOWN as error:
-            # What python-keycloak raises tells bodies of answers; nobody is to print them with a traceback.
-            raise failures.told(error, self.settings, what) from None
+            # python-keycloak's errors quote response bodies, which must not appear in a traceback.
+            raise failures.to_provider_error(error, self.settings, what) from None
 
     def forget_token(self) -> None:
-        """Sign in anew before the next call: the rights that a new realm brings are not in the old token."""
-        if self.opened is not None:
-            self.opened.connection.token = None
+        """Sign in again before the next call: the old token has no rights in a new realm."""
+        if self.client is not None:
+            self.client.connection.token = None
 
     async def close(self) -> None:
-        """Close it; the next call would open another."""
-        from . import line
+        """Close the connection; the next call opens another."""
+        if self.client is not None:
+            from . import python_keycloak
 
-        if self.opened is not None:
-            opened, self.opened = self.opened, None
-            await line.close(opened)
+            client, self.client = self.client, None
+            await python_keycloak.close(client)
 
 
 @asynccontextmanager
 async def admin(settings: KeycloakSettings) -> AsyncGenerator[Admin]:
-    """An admin's line, closed at the end."""
-    made = Admin(settings)
+    """Open an admin connection, and close it at the end."""
+    connection = Admin(settings)
     try:
-        yield made
+        yield connection
     finally:
-        if made.opened is not None:
-            await made.close()
+        await connection.close()

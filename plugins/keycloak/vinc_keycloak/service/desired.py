@@ -1,6 +1,6 @@
-"""What `vinc keycloak bootstrap` makes, as data in Keycloak's own words. What is not named here is nobody's business.
+"""What `vinc keycloak bootstrap` creates, as data of Keycloak's API. Anything else in the realm is left alone.
 
-A value that is a mapping is compared key by key, a list without its order.
+Mappings are compared key by key, lists without their order.
 """
 
 from typing import Any
@@ -20,16 +20,16 @@ ROLES = {
 }
 # `basic` brings `sub`: without it there is no principal (threats, T13).
 SCOPES = frozenset({"basic", "email", "profile", "roles"})
-# Its sessions outlive the end of all sessions by as long as the clock of two computers differs.
-SCOPES_TOO_MUCH = frozenset({"offline_access"})
-SEVERAL = frozenset({"allowed_wholesalers", "allowed_customers", "allowed_addresses"})
-BY_ADMINS = {"view": ["admin"], "edit": ["admin"]}
-SEEN_BY_USERS = {"view": ["admin", "user"], "edit": ["admin"]}
+# Its sessions can outlive the ending of all sessions, by the difference between two computers' clocks.
+UNWANTED_SCOPES = frozenset({"offline_access"})
+MULTIVALUED = frozenset({"allowed_wholesalers", "allowed_customers", "allowed_addresses"})
+ADMINS_ONLY = {"view": ["admin"], "edit": ["admin"]}
+READABLE_BY_USERS = {"view": ["admin", "user"], "edit": ["admin"]}
 
 
 def realm(settings: KeycloakSettings) -> Json:
-    """The realm's own settings. Nobody registers by themselves, or guesses passwords without end."""
-    made: Json = {
+    """Return the realm's settings: no self-registration, and protection against guessing."""
+    values: Json = {
         "enabled": True,
         "sslRequired": "external",
         "registrationAllowed": False,
@@ -46,48 +46,48 @@ def realm(settings: KeycloakSettings) -> Json:
         "ssoSessionMaxLifespan": 36000,
     }
     if settings.smtp_host:
-        made["smtpServer"] = smtp(settings)
-    return made
+        values["smtpServer"] = smtp(settings)
+    return values
 
 
 def smtp(settings: KeycloakSettings) -> dict[str, str]:
-    """The realm's mail server; Keycloak keeps all of it as text."""
-    made = {
+    """Return the realm's mail server; Keycloak stores all values as strings."""
+    values = {
         "host": settings.smtp_host or "",
         "port": str(settings.smtp_port),
         "from": settings.smtp_from or "",
         "fromDisplayName": settings.smtp_from_name,
-        "starttls": truth(settings.smtp_starttls),
-        "ssl": truth(settings.smtp_ssl),
-        "auth": truth(settings.smtp_user is not None),
+        "starttls": to_text(settings.smtp_starttls),
+        "ssl": to_text(settings.smtp_ssl),
+        "auth": to_text(settings.smtp_user is not None),
     }
     if settings.smtp_user and settings.smtp_password:
-        made |= {"user": settings.smtp_user, "password": settings.smtp_password.get_secret_value()}
-    return made
+        values |= {"user": settings.smtp_user, "password": settings.smtp_password.get_secret_value()}
+    return values
 
 
 def attributes(settings: KeycloakSettings) -> list[Json]:
-    """What becomes claims: declared, or Keycloak drops it without a word, and for admins alone (threats, T11)."""
+    """Return the attributes of claims: declared, or Keycloak drops them, and for admins only (threats, T11)."""
     return [
-        {"name": attribute, "permissions": BY_ADMINS, "multivalued": claim in SEVERAL}
+        {"name": attribute, "permissions": ADMINS_ONLY, "multivalued": claim in MULTIVALUED}
         for claim, attribute in settings.attributes.items()
     ]
 
 
 def own_attributes() -> list[Json]:
-    """What Keycloak declares by itself, and we change.
+    """Return changes of Keycloak's own attributes.
 
-    A user who takes another's address would be found by it (threats, T12). A user may be called by one word.
+    Users may not change their address, or they could take another user's (threats, T12). One name is enough.
     """
     return [
-        {"name": "email", "permissions": SEEN_BY_USERS},
+        {"name": "email", "permissions": READABLE_BY_USERS},
         {"name": "firstName", "required": None},
         {"name": "lastName", "required": None},
     ]
 
 
 def client(settings: KeycloakSettings) -> Json:
-    """The client that people sign in with: public, so without a secret, and therefore with PKCE (RFC 7636)."""
+    """Return the client that people sign in with: public, so without a secret, and with PKCE (RFC 7636)."""
     return {
         "enabled": True,
         "protocol": "openid-connect",
@@ -96,7 +96,7 @@ def client(settings: KeycloakSettings) -> Json:
         "implicitFlowEnabled": False,
         "directAccessGrantsEnabled": settings.password_grant,
         "serviceAccountsEnabled": False,
-        "fullScopeAllowed": False,  # its tokens say our roles, and none that its user has for other purposes
+        "fullScopeAllowed": False,  # its tokens have our roles, and no others of the user
         "redirectUris": settings.redirect_uris,
         "webOrigins": settings.web_origins,
         "attributes": {"pkce.code.challenge.method": "S256"},
@@ -104,18 +104,18 @@ def client(settings: KeycloakSettings) -> Json:
 
 
 def mappers(settings: KeycloakSettings, audience: str) -> list[Json]:
-    """How claims come into access tokens; into no other token, and our audience neither (threats, T2)."""
-    told = {"access.token.claim": "true", "id.token.claim": "false", "userinfo.token.claim": "false"}
+    """Return the mappers for access tokens; no other token has our claims or audience (threats, T2)."""
+    tokens = {"access.token.claim": "true", "id.token.claim": "false", "userinfo.token.claim": "false"}
     audience_mapper = {
         "name": "vinc audience",
         "protocol": "openid-connect",
         "protocolMapper": "oidc-audience-mapper",
-        "config": {"included.custom.audience": audience, **told},
+        "config": {"included.custom.audience": audience, **tokens},
     }
-    return [audience_mapper, *(mapper(claim, name, told) for claim, name in settings.attributes.items())]
+    return [audience_mapper, *(mapper(claim, name, tokens) for claim, name in settings.attributes.items())]
 
 
-def mapper(claim: str, attribute: str, told: dict[str, str]) -> Json:
+def mapper(claim: str, attribute: str, tokens: dict[str, str]) -> Json:
     return {
         "name": f"vinc {claim}",
         "protocol": "openid-connect",
@@ -124,12 +124,12 @@ def mapper(claim: str, attribute: str, told: dict[str, str]) -> Json:
             "user.attribute": attribute,
             "claim.name": claim,
             "jsonType.label": "int" if claim == "vinc_generation" else "String",
-            "multivalued": truth(claim in SEVERAL),
+            "multivalued": to_text(claim in MULTIVALUED),
             "aggregate.attrs": "false",  # a group's attributes are for whoever may change groups
-            **told,
+            **tokens,
         },
     }
 
 
-def truth(value: bool) -> str:  # noqa: FBT001 - it is the value that is written
+def to_text(value: bool) -> str:  # noqa: FBT001  it is the value to convert
     return "true" if value else "false"

@@ -1,10 +1,10 @@
-"""Compare what is in Keycloak with what should be. Nothing here asks anybody; the secret ones are never shown."""
+"""Compare what Keycloak has with what it should have. Nothing here calls Keycloak, and no secret is shown."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-MASK = "**********"  # what Keycloak shows of a secret that it keeps
+MASK = "**********"  # which Keycloak shows in place of a stored secret
 SECRETS = frozenset({"password", "secret"})
 Json = Mapping[str, Any]
 
@@ -22,83 +22,83 @@ def missing(what: str) -> Difference:
     return Difference(what=what, found="missing", wanted="there")
 
 
-def too_much(what: str) -> Difference:
+def unwanted(what: str) -> Difference:
     return Difference(what=what, found="there", wanted="not there")
 
 
-def differences(what: str, found: Json, wanted: Json) -> list[Difference]:
-    """What is wanted and is not so; a key that nobody wants does not count."""
-    listed: list[Difference] = []
+def compare(what: str, found: Json, wanted: Json) -> list[Difference]:
+    """Return the differences in the wanted keys; other keys are ignored."""
+    differences: list[Difference] = []
     for key, value in wanted.items():
-        name, is_now = f"{what}: {key}", found.get(key)
+        name, current = f"{what}: {key}", found.get(key)
         if isinstance(value, Mapping) and not is_permissions(value):
-            listed += differences(name, is_now if isinstance(is_now, Mapping) else {}, value)
+            differences += compare(name, current if isinstance(current, Mapping) else {}, value)
         elif key in SECRETS:
-            if is_now != MASK:
-                listed.append(Difference(what=name, found=hidden(is_now), wanted=MASK))
-        elif plain(is_now) != plain(value):
-            listed.append(Difference(what=name, found=shown(is_now), wanted=shown(value)))
-    return listed
+            if current != MASK:
+                differences.append(Difference(what=name, found=mask(current), wanted=MASK))
+        elif normalise(current) != normalise(value):
+            differences.append(Difference(what=name, found=format_value(current), wanted=format_value(value)))
+    return differences
 
 
 def is_permissions(value: Json) -> bool:
-    """Who may view and edit an attribute is one thing: nobody wants to read half of it."""
+    """Return whether it is an attribute's permissions, which are compared as a whole."""
     return set(value) == {"view", "edit"}
 
 
-def hidden(value: object) -> str:
+def mask(value: object) -> str:
     return MASK if value else "unset"
 
 
-def plain(value: object) -> object:
-    """A value without what does not count: the order of a list, a key that is empty."""
+def normalise(value: object) -> object:
+    """Return a value without the order of lists and without empty values."""
     if isinstance(value, list):
         return sorted(map(str, value))
     if isinstance(value, Mapping):
-        return {key: plain(one) for key, one in value.items()}
+        return {key: normalise(one) for key, one in value.items()}
     return value if value not in ("", None) else None
 
 
-def shown(value: object) -> str:
-    """A value for human eyes, in one line."""
+def format_value(value: object) -> str:
+    """Return a value in one line for people."""
     if isinstance(value, list):
         return ", ".join(sorted(map(str, value))) or "none"
     if isinstance(value, Mapping):
-        return "; ".join(f"{key}: {shown(one)}" for key, one in value.items())
+        return "; ".join(f"{key}: {format_value(one)}" for key, one in value.items())
     if value is None or value == "":
         return "unset"
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def by_name(items: object) -> dict[str, Json]:
-    """Keycloak's lists of named things."""
+    """Return a list of named things by name."""
     return {str(one["name"]): one for one in items or () if isinstance(one, Mapping)} if isinstance(items, list) else {}
 
 
-def profile_differences(found: Json, wanted: Sequence[Json]) -> list[Difference]:
-    """What is wrong with the user profile: our attributes, and the rule for those that nobody has declared."""
+def compare_profile(found: Json, wanted: Sequence[Json]) -> list[Difference]:
+    """Return the differences in the user profile: our attributes, and the policy for undeclared ones."""
     declared = by_name(found.get("attributes"))
-    listed = differences("user profile", found, {"unmanagedAttributePolicy": None})
+    differences = compare("user profile", found, {"unmanagedAttributePolicy": None})
     for one in wanted:
         what = f"user profile, attribute {one['name']}"
         rest = {key: value for key, value in one.items() if key != "name"}
         is_declared = one["name"] in declared
-        listed += differences(what, declared[one["name"]], rest) if is_declared else [missing(what)]
-    return listed
+        differences += compare(what, declared[one["name"]], rest) if is_declared else [missing(what)]
+    return differences
 
 
-def merged_profile(found: Json, wanted: Sequence[Json]) -> dict[str, Any]:
-    """The user profile with what is wanted in it, and all the rest as it is."""
-    made = {key: value for key, value in found.items() if key != "unmanagedAttributePolicy"}
+def merge_profile(found: Json, wanted: Sequence[Json]) -> dict[str, Any]:
+    """Return the user profile with the wanted attributes; the rest is unchanged."""
+    merged = {key: value for key, value in found.items() if key != "unmanagedAttributePolicy"}
     ours = by_name(list(wanted))
     kept = [{**one, **ours.pop(str(one["name"]), {})} for one in found.get("attributes", [])]
     new = [{"displayName": name, **one} for name, one in ours.items()]
-    made["attributes"] = [{key: value for key, value in one.items() if value is not None} for one in [*kept, *new]]
-    return made
+    merged["attributes"] = [{key: value for key, value in one.items() if value is not None} for one in [*kept, *new]]
+    return merged
 
 
-def merged(found: Json, wanted: Json) -> dict[str, Any]:
-    """What is there with what is wanted in it; Keycloak replaces what it is sent."""
+def merge(found: Json, wanted: Json) -> dict[str, Any]:
+    """Return what Keycloak has with the wanted values, as its PUT replaces everything."""
     nested = {
         key: {**found[key], **value}
         for key, value in wanted.items()

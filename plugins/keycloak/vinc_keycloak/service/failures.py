@@ -1,4 +1,4 @@
-"""What Keycloak, or the way to it, refuses: one line each, with the setting to look at and nothing secret."""
+"""Turn errors of Keycloak and of the connection into one line each, with the setting to look at and no secret."""
 
 import os
 import ssl
@@ -11,9 +11,9 @@ from vinc_identity.contracts import ProviderUnavailable
 
 from ..errors import NOT_FOUND, SERVER_ERROR, Refused
 from ..settings import KeycloakSettings
-from .line import SignInRefused
+from .python_keycloak import SignInRefused
 
-# The last three are python-keycloak's for an answer that is none of Keycloak's: no JSON, or another form.
+# python-keycloak raises the last three for a response that is not Keycloak's: no JSON, or another shape.
 KNOWN = (KeycloakError, SignInRefused, TimeoutError, ValueError, KeyError, TypeError)
 REFUSED_SIGN_IN = frozenset({400, 401, 403})  # RFC 6749, 5.2: invalid_grant is 400, invalid_client 401
 TRUST = (
@@ -22,104 +22,106 @@ TRUST = (
 )
 
 
-def told(error: Exception, settings: KeycloakSettings, what: str) -> ProviderUnavailable:
-    """The line for what was raised while Keycloak was asked to do this: `what` ends "it refuses to ..."."""
+def to_provider_error(error: Exception, settings: KeycloakSettings, what: str) -> ProviderUnavailable:
+    """Return the error to raise for one of python-keycloak; `what` completes "it refuses to ..."."""
     cause = error.cause if isinstance(error, SignInRefused) else error
     if isinstance(cause, TimeoutError):
-        return late(settings)
+        return timed_out(settings)
     if isinstance(cause, KeycloakConnectionError):
         return unreachable(cause, settings)
     if not isinstance(cause, KeycloakError) or cause.response_code is None:
-        return strange(settings)
+        return unexpected_response(settings)
     if cause is not error:
-        return sign_in(cause.response_code, settings)
+        return sign_in_refused(cause.response_code, settings)
     return refused(cause.response_code, settings, what)
 
 
-def place(settings: KeycloakSettings) -> str:
+def server(settings: KeycloakSettings) -> str:
     return f"Keycloak at {settings.server_url}"
 
 
-def late(settings: KeycloakSettings) -> ProviderUnavailable:
+def timed_out(settings: KeycloakSettings) -> ProviderUnavailable:
     return ProviderUnavailable(
-        f"{place(settings)} did not answer within {settings.timeout:g} s:"
+        f"{server(settings)} did not answer within {settings.timeout:g} s:"
         " see whether it is well, and VINC_KEYCLOAK__SERVER_URL and VINC_KEYCLOAK__TIMEOUT"
     )
 
 
-def strange(settings: KeycloakSettings) -> ProviderUnavailable:
+def unexpected_response(settings: KeycloakSettings) -> ProviderUnavailable:
     return ProviderUnavailable(
-        f"{place(settings)} does not answer as Keycloak does: see VINC_KEYCLOAK__SERVER_URL, its path too"
+        f"{server(settings)} does not answer as Keycloak does: see VINC_KEYCLOAK__SERVER_URL, its path too"
     )
 
 
 def unreachable(error: BaseException, settings: KeycloakSettings) -> ProviderUnavailable:
-    """The line for a connection that does not come about, or breaks."""
-    causes = chain(error)
+    """Return the error for a connection that fails."""
+    causes = causes_of(error)
     if any(isinstance(one, httpx.TimeoutException | TimeoutError) for one in causes):
-        return late(settings)
+        return timed_out(settings)
     if certificate := next((one for one in causes if isinstance(one, ssl.SSLError)), None):
-        return not_trusted(certificate, settings)
+        return tls_failed(certificate, settings)
     system = next((one for one in causes if isinstance(one, OSError) and one.errno), None)
-    why = reason(system) if system else f"the connection ended with {type(causes[-1]).__name__}"
+    why = describe_os_error(system) if system else f"the connection ended with {type(causes[-1]).__name__}"
     return ProviderUnavailable(
-        f"{place(settings)} cannot be reached: {why}: see whether it runs, and VINC_KEYCLOAK__SERVER_URL"
+        f"{server(settings)} cannot be reached: {why}: see whether it runs, and VINC_KEYCLOAK__SERVER_URL"
     )
 
 
-def chain(error: BaseException | None) -> list[BaseException]:
-    """An error and what it came of, the outermost first."""
-    found: list[BaseException] = []
-    while error is not None and error not in found:
-        found.append(error)
+def causes_of(error: BaseException | None) -> list[BaseException]:
+    """Return an error and its causes, the outermost first."""
+    causes: list[BaseException] = []
+    while error is not None and error not in causes:
+        causes.append(error)
         error = error.__cause__ or error.__context__
-    return found
+    return causes
 
 
-def reason(error: OSError) -> str:
-    """What the system says; names that cannot be looked up have numbers, and texts, of their own."""
-    told = error.strerror if isinstance(error, gaierror) else os.strerror(error.errno or 0)
-    return str(told).lower()
+def describe_os_error(error: OSError) -> str:
+    """Return the system's message; failed name lookups have numbers and messages of their own."""
+    message = error.strerror if isinstance(error, gaierror) else os.strerror(error.errno or 0)
+    return str(message).lower()
 
 
-def not_trusted(error: ssl.SSLError, settings: KeycloakSettings) -> ProviderUnavailable:
-    """The line for a TLS handshake that fails."""
+def tls_failed(error: ssl.SSLError, settings: KeycloakSettings) -> ProviderUnavailable:
+    """Return the error for a failed TLS handshake."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        return ProviderUnavailable(f"{place(settings)} is not trusted, TLS: {error.verify_message}: {TRUST}")
+        return ProviderUnavailable(f"{server(settings)} is not trusted, TLS: {error.verify_message}: {TRUST}")
     why = (error.reason or type(error).__name__).replace("_", " ").lower()
     return ProviderUnavailable(
-        f"{place(settings)} does not speak TLS as we do: {why}: see whether VINC_KEYCLOAK__SERVER_URL is to say http"
+        f"{server(settings)} does not speak TLS as we do: {why}: see whether VINC_KEYCLOAK__SERVER_URL is to say http"
     )
 
 
-def sign_in(status: int, settings: KeycloakSettings) -> ProviderUnavailable:
-    """The line for an admin who gets no token."""
+def sign_in_refused(status: int, settings: KeycloakSettings) -> ProviderUnavailable:
+    """Return the error for an admin who gets no token."""
     realm = settings.admin_user_realm
     if status == NOT_FOUND:
         return ProviderUnavailable(
-            f"{place(settings)} has no realm {realm!r} for its admin to sign in to:"
+            f"{server(settings)} has no realm {realm!r} for its admin to sign in to:"
             " set VINC_KEYCLOAK__ADMIN_USER_REALM, or VINC_KEYCLOAK__SERVER_URL if its path is wrong"
         )
     if status in REFUSED_SIGN_IN:
         return ProviderUnavailable(
-            f"{place(settings)} does not accept the admin that is named for the realm {realm!r}: set {who(settings)}"
+            f"{server(settings)} does not accept the admin that is named for the realm {realm!r}:"
+            f" set {admin_settings(settings)}"
         )
     return refused(status, settings, "let its admin sign in")
 
 
-def who(settings: KeycloakSettings) -> str:
-    """Which settings say who the admin is."""
+def admin_settings(settings: KeycloakSettings) -> str:
+    """Return the settings that name the admin."""
     if settings.admin_username:
         return "VINC_KEYCLOAK__ADMIN_USERNAME and VINC_KEYCLOAK__ADMIN_PASSWORD"
     return "VINC_KEYCLOAK__ADMIN_CLIENT_ID and VINC_KEYCLOAK__ADMIN_CLIENT_SECRET"
 
 
 def refused(status: int, settings: KeycloakSettings, what: str) -> Refused:
-    """The line for an answer that is no success."""
+    """Return the error for a response that is not a success."""
     realm = settings.realm
     match status:
         case 401 | 403:
-            why = f"its admin may not in the realm {realm!r}: give them that realm's roles, or change {who(settings)}"
+            cure = f"give them that realm's roles, or change {admin_settings(settings)}"
+            why = f"its admin may not in the realm {realm!r}: {cure}"
         case 404:
             why = f"it is not there, or there is no realm {realm!r}: `vinc keycloak bootstrap` makes the realm"
         case 409:
@@ -128,4 +130,4 @@ def refused(status: int, settings: KeycloakSettings, what: str) -> Refused:
             why = f"it fails by itself with status {status}: its log says more"
         case _:
             why = f"it does not take what it was sent (status {status}): its log says more"
-    return Refused(f"{place(settings)} refuses to {what}: {why}", status)
+    return Refused(f"{server(settings)} refuses to {what}: {why}", status)

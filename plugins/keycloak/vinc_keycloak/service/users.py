@@ -1,4 +1,4 @@
-"""A user in Keycloak's words and in ours; what we do not know is passed through, since its PUT replaces."""
+"""Convert users to and from Keycloak's API; unknown fields are kept, as its PUT replaces everything."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,18 +8,18 @@ from vinc_identity.contracts import Profile, ProviderUser
 from ..settings import KeycloakSettings
 
 Json = dict[str, Any]
-MADE_UP = frozenset({"access", "userProfileMetadata"})  # parts of an answer that are none of the user
+READ_ONLY = frozenset({"access", "userProfileMetadata"})  # in responses only
 
 
-def representation(profile: Profile, settings: KeycloakSettings, present: Json | None = None) -> Json:
-    """The user with this profile; what is `present` besides stays."""
-    kept = {key: value for key, value in (present or {}).items() if key not in MADE_UP}
+def to_representation(profile: Profile, settings: KeycloakSettings, present: Json | None = None) -> Json:
+    """Return the user with this profile; other fields of `present` are kept."""
+    kept = {key: value for key, value in (present or {}).items() if key not in READ_ONLY}
     first, _, last = profile.name.strip().rpartition(" ")
     if not first:
         first, last = last, ""
     return {
         **kept,
-        "username": profile.email,  # as the realm has it: registrationEmailAsUsername
+        "username": profile.email,  # as registrationEmailAsUsername sets it
         "email": profile.email,
         "firstName": first,
         "lastName": last,
@@ -28,7 +28,7 @@ def representation(profile: Profile, settings: KeycloakSettings, present: Json |
 
 
 def attributes(profile: Profile, settings: KeycloakSettings) -> dict[str, list[str]]:
-    """What becomes claims; an empty list takes an attribute away."""
+    """Return the attributes of claims; an empty list removes one."""
     names = settings.attributes
     return {
         names["role"]: [profile.role] if profile.role else [],
@@ -39,8 +39,8 @@ def attributes(profile: Profile, settings: KeycloakSettings) -> dict[str, list[s
     }
 
 
-def provider_user(found: Mapping[str, Any], settings: KeycloakSettings) -> ProviderUser:
-    """A user that Keycloak has answered with."""
+def to_provider_user(found: Mapping[str, Any], settings: KeycloakSettings) -> ProviderUser:
+    """Return a user from a response."""
     has, names = found.get("attributes") or {}, settings.attributes
     profile = Profile(
         email=str(found.get("email") or ""),
@@ -53,13 +53,13 @@ def provider_user(found: Mapping[str, Any], settings: KeycloakSettings) -> Provi
     return ProviderUser(subject=str(found["id"]), profile=profile, enabled=bool(found.get("enabled")))
 
 
-def generation(found: Mapping[str, Any], settings: KeycloakSettings) -> int:
-    """The number that is stamped into this user's tokens; 0 before there is one."""
+def read_generation(found: Mapping[str, Any], settings: KeycloakSettings) -> int:
+    """Return the user's generation; 0 where none is set."""
     values = (found.get("attributes") or {}).get(settings.generation_attribute) or ["0"]
     return int(values[0]) if str(values[0]).isdecimal() else 0
 
 
-def lost(sent: Mapping[str, Any], found: Mapping[str, Any]) -> str | None:
-    """An attribute that was sent and is not there as it was sent; None when all are."""
+def find_dropped(sent: Mapping[str, Any], found: Mapping[str, Any]) -> str | None:
+    """Return an attribute that was not stored as it was sent; None when all were."""
     wanted, now = sent.get("attributes") or {}, found.get("attributes") or {}
     return next((name for name, values in wanted.items() if set(now.get(name, ())) != set(values)), None)

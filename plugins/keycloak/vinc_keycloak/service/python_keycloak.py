@@ -1,4 +1,4 @@
-"""python-keycloak's connection, as we use it. Importing it takes 0.3 s and 30 MB: only who asks Keycloak does."""
+"""python-keycloak's client. Importing it takes 0.3 s and 30 MB, so it is imported when Keycloak is first called."""
 
 import math
 
@@ -7,7 +7,7 @@ from keycloak.exceptions import KeycloakError
 
 from ..settings import KeycloakSettings
 
-CLIENT = "admin-cli"  # Keycloak's own, in every realm, for admins who sign in with a password
+CLIENT = "admin-cli"  # exists in every realm, for admins who sign in with a password
 
 
 class SignInRefused(Exception):
@@ -18,8 +18,8 @@ class SignInRefused(Exception):
         self.cause = cause
 
 
-class Line(KeycloakOpenIDConnection):
-    """A connection that signs in anew where a token cannot be refreshed, whatever the reason."""
+class Connection(KeycloakOpenIDConnection):
+    """A connection that signs in again when a token cannot be refreshed, for any reason."""
 
     async def a_get_token(self) -> None:
         try:
@@ -30,14 +30,14 @@ class Line(KeycloakOpenIDConnection):
     async def a_refresh_token(self) -> None:
         try:
             await super().a_refresh_token()
-        except KeycloakError:  # its session has ended, or Keycloak is another one than before
+        except KeycloakError:  # its session has ended, or Keycloak was replaced
             await self.a_get_token()
 
 
-def opened(settings: KeycloakSettings) -> KeycloakAdmin:
-    """A client that has not signed in yet; nothing is sent."""
+def make_client(settings: KeycloakSettings) -> KeycloakAdmin:
+    """Return a client that has not signed in yet; nothing is sent."""
     password, secret = settings.admin_password, settings.admin_client_secret
-    line = Line(
+    connection = Connection(
         server_url=f"{settings.server_url}/",
         username=settings.admin_username,
         password=password.get_secret_value() if password else None,
@@ -48,7 +48,7 @@ def opened(settings: KeycloakSettings) -> KeycloakAdmin:
         verify=settings.verify_ssl,
         timeout=math.ceil(settings.timeout),
     )
-    return KeycloakAdmin(connection=line)
+    return KeycloakAdmin(connection=connection)
 
 
 async def close(keycloak: KeycloakAdmin) -> None:
