@@ -33,7 +33,7 @@ from .plugins.open import open_plugins
 from .registry import HealthCheck, Registry
 from .routing import Index
 from .runtime import Runtime
-from .settings import KernelSettings, Sources, refuse_unsafe
+from .settings import KernelSettings, Sources, refuse_known_keys
 from .tokens.issuer import SignIn
 from .tokens.trusted import Trusted
 
@@ -159,5 +159,5 @@ def create_app(
     clock: Clock = time,
 ) -> Application:
     """Return the application of the enabled plugins; raises StartErrors when a required one cannot run."""
-    refuse_unsafe(settings)
+    refuse_known_keys(settings.service)
     return Application(settings, sources or Sources({}), arrange(settings) if plugins is None else plugins, clock)
