@@ -71,10 +71,10 @@ def message_of(error: Mapping[str, Any]) -> str:
     """Return the message of an error, unless it repeats something of the input."""
     text = str(error["msg"]).removeprefix("Value error, ")
     if error["type"] == "json_invalid":
-        return f"is no strict JSON: {printable(str(error['ctx']['error']))[:LONGEST_MESSAGE]}"  # the parser's own words
+        return f"is no strict JSON: {escaped(str(error['ctx']['error']))[:LONGEST_MESSAGE]}"  # the parser's own words
     if len(text) > LONGEST_MESSAGE or any(scalar in text for scalar in scalars(error.get("input"))):
         return "is not valid"
-    return printable(text)
+    return escaped(text)
 
 
 def scalars(value: Any) -> Iterator[str]:
@@ -92,11 +92,7 @@ def scalars(value: Any) -> Iterator[str]:
 
 def token(part: object) -> str:
     """Return one reference token of a JSON pointer (RFC 6901, 3)."""
-    return printable(str(part)[:LONGEST_TOKEN]).replace("~", "~0").replace("/", "~1")
-
-
-def printable(text: str) -> str:
-    return escaped(text.encode("utf-8", "backslashreplace").decode())
+    return escaped(str(part)[:LONGEST_TOKEN]).replace("~", "~0").replace("/", "~1")
 
 
 def to_document(problem: Problem, context: Context, path: str) -> dict[str, Any]:
@@ -105,7 +101,7 @@ def to_document(problem: Problem, context: Context, path: str) -> dict[str, Any]
         "title": problem.title,
         "status": problem.status,
         **({"detail": problem.detail} if problem.detail else {}),
-        "instance": printable(path[:LONGEST_PATH]),
+        "instance": escaped(path[:LONGEST_PATH]),
         "request_id": context.request_id,
         **({"errors": [fault.as_json() for fault in problem.errors]} if problem.errors else {}),
     }
