@@ -24,7 +24,7 @@ Switches = Annotated[SwitchByPlugin, EMPTY]
 def settings(app: App, stored: Choices) -> SettingsByPlugin:
     """The settings of every plugin that has any for tenants; a stored value that fits no more gives its default."""
     return {
-        plugin: kind.stored(stored.settings.get(plugin, {}), lambda _: None).model_dump(mode="json")
+        plugin: kind.from_stored(stored.settings.get(plugin, {}))[0].model_dump(mode="json")
         for plugin, kind in app.tenant_settings.items()
     }
 
