@@ -7,7 +7,6 @@ import packaging.requirements
 import pluggy
 import psycopg
 import psycopg_pool
-import pydantic_settings
 import redis.asyncio
 import sqlalchemy.dialects.postgresql.psycopg
 import sqlalchemy.ext.asyncio
@@ -24,7 +23,6 @@ IMPORTED = (
     pluggy,
     psycopg,
     psycopg_pool,
-    pydantic_settings,
     redis.asyncio,
     sqlalchemy.dialects.postgresql.psycopg,
     sqlalchemy.ext.asyncio,

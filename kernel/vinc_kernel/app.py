@@ -1,14 +1,13 @@
-"""Make the application: `create_app(settings)`; nothing global."""
+"""Make the application: `create_app(settings)`; nothing is global."""
 
 from __future__ import annotations
 
 import gc
 import logging
-from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
 from importlib.metadata import version
 from time import time
 from typing import Any
@@ -34,13 +33,13 @@ from .plugins.trials import select_plugins
 from .registry import HealthCheck, Registry
 from .routing import Index
 from .runtime import Runtime
-from .settings import KernelSettings, Sources, refuse_unsafe
+from .settings import KernelSettings, Sources, refuse_known_keys
 from .tokens.issuer import SignIn
 from .tokens.trusted import Trusted
 
 logger = logging.getLogger("vinc")
 MOST_DOCUMENTS = 32
-AT_ROOT = ("/health/live", "/health/ready")  # where whatever runs containers looks for them
+AT_ROOT = ("/health/live", "/health/ready")  # where container platforms expect them
 
 
 class Application:
@@ -51,78 +50,72 @@ class Application:
         self.assembly: Assembly = assemble(plugins, LoadOptions(settings=settings, sources=sources, overrides=self))
         self.runtime = make_runtime(settings, self.assembly, clock)
         self.parts: dict[str, dict[str, Any]] = {}
-        self.documents: OrderedDict[frozenset[str], bytes] = OrderedDict()
+        self.document = lru_cache(MOST_DOCUMENTS)(self.make_document)
         self.routes: list[Endpoint] = list(self.all_endpoints())
         self.pipeline = Pipeline(self.runtime, Index(self.routes))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
-            await self.live(receive, send)
+            await self.run_lifespan(receive, send)
         else:
             scope["app"] = self
             await self.pipeline(scope, receive, send)
 
     def all_endpoints(self) -> list[Endpoint]:
         service = self.runtime.settings.service
-        found = [endpoint for member in self.assembly.ready for endpoint in member.endpoints]
+        endpoints = [endpoint for member in self.assembly.ready for endpoint in member.endpoints]
         at_root = [
             replace(one, path=one.path.removeprefix(service.api_prefix))
-            for one in found
+            for one in endpoints
             if service.api_prefix and one.path in {service.api_prefix + path for path in AT_ROOT}
         ]
         described = list(documents(service.api_prefix, self)) if service.docs else []
-        return [*found, *at_root, *described]
+        return [*endpoints, *at_root, *described]
 
     def openapi(self, without: frozenset[str] = frozenset()) -> bytes:
-        """The OpenAPI document of all plugins but these, made when it is first asked for; a few are kept."""
+        """Return the OpenAPI document of all plugins but these; the last few are kept."""
+        return self.document(frozenset(without & self.runtime.plugins.keys()))
+
+    def make_document(self, without: frozenset[str]) -> bytes:
         schemes = openapi.credentials(self.sign_ins)
         if not self.parts:
-            self.parts = {
-                one.plugin.name: openapi.part(one.plugin.name, one.endpoints, list(schemes))
-                for one in self.assembly.ready
-            }
-        without = frozenset(without & self.parts.keys())
-        if without not in self.documents:
-            parts = [part for name, part in self.parts.items() if name not in without]
-            header = self.runtime.settings.service.tenant_header
-            self.documents[without] = openapi.join(
-                parts, version=version(KERNEL), tenant_header=header, schemes=schemes
-            )
-            if len(self.documents) > MOST_DOCUMENTS:
-                self.documents.popitem(last=False)
-        self.documents.move_to_end(without)
-        return self.documents[without]
+            for one in self.assembly.ready:
+                self.parts[one.plugin.name] = openapi.part(one.plugin.name, one.endpoints, list(schemes))
+        parts = [part for name, part in self.parts.items() if name not in without]
+        header = self.runtime.settings.service.tenant_header
+        return openapi.join(parts, version=version(KERNEL), tenant_header=header, schemes=schemes)
 
     @property
     def sign_ins(self) -> list[SignIn]:
-        """How people get tokens of the issuers that are trusted here."""
+        """How people get tokens of the trusted issuers."""
         return [one.sign_in for one in self.runtime.trusted.issuers if one.sign_in is not None]
 
-    async def live(self, receive: Receive, send: Send) -> None:
-        """The lifespan protocol of ASGI; what stops the start is told in one line, not as a traceback."""
+    async def run_lifespan(self, receive: Receive, send: Send) -> None:
+        """Run the lifespan protocol of ASGI; a VincError is one line, not a traceback."""
         await receive()
-        begun = False
+        is_started = False
         try:
             async with self.lifespan():
-                # What is here now stays: each full collection would go through it again, for milliseconds.
+                # All objects of now stay: each full collection would visit them again, for milliseconds.
                 gc.collect()
                 gc.freeze()
                 await send({"type": "lifespan.startup.complete"})
-                begun = True
+                is_started = True
                 await receive()
         except VincError as error:
-            await send({"type": f"lifespan.{'shutdown' if begun else 'startup'}.failed", "message": str(error)})
+            await send({"type": f"lifespan.{'shutdown' if is_started else 'startup'}.failed", "message": str(error)})
             return
         await send({"type": "lifespan.shutdown.complete"})
 
     @asynccontextmanager
     async def lifespan(self) -> AsyncGenerator[Runtime]:
-        """Open the connections and then the plugins, in order; close all in reverse."""
+        """Open the connections, then the plugins in order; close all in reverse."""
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(connections(self.runtime))
             await open_plugins(self.assembly, self.runtime, stack)
             self.warn_without_issuer()
-            self.parts, self.documents = {}, OrderedDict()  # they say how to sign in, which only the lifespans tell
+            self.parts.clear()  # they name the ways to sign in, which are known once the plugins are open
+            self.document.cache_clear()
             yield self.runtime
 
     def warn_without_issuer(self) -> None:
@@ -160,6 +153,6 @@ def create_app(
     clock: Clock = time,
 ) -> Application:
     """Return the application of the enabled plugins, or of these; raises StartErrors when one cannot be loaded."""
-    refuse_unsafe(settings)
+    refuse_known_keys(settings.service)
     sources = sources or Sources({})
     return Application(settings, sources, select_plugins(settings, sources) if plugins is None else plugins, clock)

@@ -1,4 +1,4 @@
-"""What time it is; a test passes another clock."""
+"""The clock of an application; a test passes another one."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Who asks, and for which tenant: one object a request, found with one look-up, `scope["vinc"]`."""
+"""The caller and the tenant of a request: one `Context`, stored as `scope["vinc"]`."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ NO_CLAIMS: Mapping[str, Any] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Principal:
-    """Who makes a request, after the credentials are verified: a person, or a machine of a `service` account.
+    """The verified caller of a request: a person, or a `service` account.
 
     `issuer` and `subject` together identify it. `role` is a canonical name, never an alias; empty for none. `tenants`
-    holds the ids or slugs of its tenants. `claims` are the verified claims of the token, read-only: a plugin that owns
-    one reads it there, and checks its form. `expires` is when the credentials expire, in seconds since 1970. `id` is
-    the row's, for `created_by` and `updated_by`; None until a plugin stores principals.
+    holds the ids or slugs of its tenants. `claims` are the verified claims of the token, read-only; a plugin that owns
+    one validates it. `expires` is when the credentials expire, in seconds since 1970. `id` is the id of the stored
+    principal, for `created_by` and `updated_by`; None without a plugin that stores principals.
     """
 
     subject: str
@@ -48,10 +48,7 @@ class Principal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tenant:
-    """The company that owns data.
-
-    `settings` is what it has set, by the name of the plugin, as stored; `disabled_plugins` are off for it.
-    """
+    """The company that owns data. `settings` are as stored, by the name of the plugin."""
 
     id: UUID
     slug: str
@@ -69,52 +66,44 @@ class Tenant:
         return self.status == "active"
 
     def settings_of(self, plugin: str, kind: type[K]) -> K:
-        """What it has set in a plugin, read once for as long as this object is kept; defaults for the rest."""
-        found = self.typed.get(kind)
-        if found is None:
-
-            def complain(name: str) -> None:
-                text = "the tenant's setting %s of the plugin %s is not valid any more: its default is taken"
+        """Return the tenant's settings of a plugin, with defaults for the rest; they are validated once."""
+        settings = self.typed.get(kind)
+        if settings is None:
+            settings, invalid = kind.from_stored(self.settings.get(plugin, {}))
+            self.typed[kind] = settings
+            for name in invalid:
+                text = "the tenant's setting %s of the plugin %s is not valid any more: its default is used"
                 logger.warning(text, name, plugin, extra={"tenant": str(self.id), "plugin": plugin})
-
-            found = self.typed[kind] = kind.stored(self.settings.get(plugin, {}), complain)
-        return cast("K", found)
+        return cast("K", settings)
 
 
 class TenantDirectory(Protocol):
-    """What the kernel must know of tenants. Exactly one plugin provides it."""
+    """The tenants of the installation. Exactly one plugin provides it."""
 
     async def find(self, key: UUID | str) -> Tenant | None:
-        """The tenant with this id or slug; None when there is none."""
+        """Return the tenant with this id or slug, or None."""
 
 
 class PrincipalDirectory(Protocol):
-    """What is remembered of principals. At most one plugin provides it.
-
-    Without one nobody is known besides their credentials, and no service account is believed.
-    """
+    """The stored principals. At most one plugin provides it; without one, service accounts are refused."""
 
     async def resolve(self, principal: Principal) -> Principal | None:
-        """The principal as known here; None when they may not come in any more, or as a service account never could.
+        """Return the principal as stored; None when it is disabled, or a service account that is not registered.
 
-        Called with each request, for credentials that are valid. What it raises refuses the request: who cannot be
-        asked whether somebody may come in has not said yes.
+        Called with each request that has valid credentials. An exception refuses the request.
         """
 
 
 class MembershipDirectory(Protocol):
-    """What principals are in tenants. At most one plugin provides it."""
+    """The memberships of principals in tenants. At most one plugin provides it."""
 
     async def capabilities(self, principal: Principal, tenant: Tenant) -> frozenset[str] | None:
-        """What they may do in this tenant; None when nothing was ever stored of them, so that their role counts."""
+        """Return the principal's capabilities in this tenant; None to use those of its role."""
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
 class Context:
-    """One request, or one piece of work outside of a request: what is known of it, and what its answer gets.
-
-    `app` is the application as the plugin sees it that this work belongs to.
-    """
+    """One request, or work outside of a request. `app` belongs to the plugin that handles it."""
 
     app: App
     request_id: str = ""
@@ -135,14 +124,14 @@ class Context:
 
     @property
     def tenant_id(self) -> UUID | None:
-        """The id of the active tenant, or of the one that the session is bound to; None without one."""
+        """The id of the active tenant, or of the session's; None without one."""
         if self.tenant is not None:
             return self.tenant.id
         return self.unit.scope.tenant if self.unit is not None else None
 
     @property
     def session(self) -> DatabaseSession:
-        """The session of this piece of work; raises LookupError where there is none."""
+        """The session of this work; raises LookupError without one."""
         if self.unit is None:
             message = "there is no session here: ask for one in the route, db: Session"
             raise LookupError(message)
@@ -153,12 +142,12 @@ class Context:
         return self.app.tenant_settings_of(self.tenant, kind)
 
     def for_app(self, app: App) -> Context:
-        """Return the same piece of work as the plugin of this `app` sees it."""
+        """Return the same context for the plugin of this `app`."""
         return replace(self, app=app)
 
 
 current: ContextVar[Context | None] = ContextVar("vinc.current", default=None)
-"""The request that this task works for."""
+"""The context of the request that the current task handles."""
 
 
 def context_of(request: HTTPConnection) -> Context:

@@ -1,4 +1,4 @@
-"""Frozen things that a plugin contributes. Each remembers the line that made it."""
+"""Frozen data that a plugin contributes. Each keeps the line where it was created."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ KERNEL = str(Path(__file__).parent)
 
 
 def made_at() -> str:
-    """`file:line` of whoever makes a contribution: the nearest frame outside the kernel and generated code."""
+    """Return `file:line` of the nearest frame outside the kernel and generated code."""
     frame = sys._getframe(1)  # noqa: SLF001  inspect.stack() reads source files, 10 ms a frame
     while frame.f_back and (frame.f_code.co_filename.startswith((KERNEL, "<"))):
         frame = frame.f_back
@@ -26,7 +26,7 @@ def made_at() -> str:
 
 
 class Capability(str):
-    """One verb on one thing, `<plugin>.<verb>`, with the roles that have it unless told otherwise."""
+    """One verb on one thing, `<plugin>.<verb>`, with the roles that have it by default."""
 
     __slots__ = ("label", "roles", "where")
 
@@ -44,7 +44,7 @@ class Capability(str):
 class Role:
     """A named bundle of capabilities. Of several known ones the highest `rank` counts; `platform` stands above tenants.
 
-    `aliases` are other spellings of the same role; answers use `name`.
+    `aliases` are other spellings of the same role; responses use `name`.
     """
 
     name: str
@@ -65,12 +65,12 @@ class CommandGroup:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contribution:
-    """Everything that a plugin adds and that is data; what it does is in its hooks.
+    """All data that a plugin adds; its behaviour is in its hooks.
 
     `provides` names the published protocols (`TenantDirectory`, `PrincipalDirectory`, `MembershipDirectory`) that the
     plugin's lifespan offers by `app.provide(thing, Protocol)`. Each of `commands` becomes `vinc <plugin> <function>`;
     those of a CommandGroup have its name in between.
-    `tenant_settings` is what each tenant sets for itself; `optional_for_tenants` lets the plugin be turned off for one.
+    `tenant_settings` are for each tenant to set; `optional_for_tenants` lets the plugin be disabled for a tenant.
     """
 
     routers: Sequence[APIRouter] = ()

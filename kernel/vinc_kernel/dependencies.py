@@ -1,4 +1,4 @@
-"""What a handler may ask for: the application, the caller, the tenant, and whatever plugins provide, by type."""
+"""FastAPI dependencies for handlers: the application, the caller, the tenant, and services and settings by type."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fastapi import Depends
 from starlette.requests import HTTPConnection
 
 from .context import Context, Principal, Tenant, context_of
-from .errors import BadRequest, Unauthorized
+from .errors import Unauthorized
 from .permissions import CHALLENGE
 from .runtime import App, runtime_of
 from .settings import Settings
@@ -33,7 +33,7 @@ class Injected:
 
 
 def inject(kind: type) -> Any:
-    """Ask by type for a service, a plugin's settings, or the tenant's settings, as a FastAPI dependency."""
+    """Return a FastAPI dependency on a service, a plugin's settings, or the tenant's settings, by type."""
     return Depends(current_app if kind is App else Injected(kind))
 
 
@@ -46,7 +46,7 @@ async def current_context(request: HTTPConnection) -> Context:
 
 
 async def current_principal(request: HTTPConnection) -> Principal | None:
-    """Return who makes this request, as a FastAPI dependency; None when nobody is signed in."""
+    """Return the caller, as a FastAPI dependency; None when nobody is signed in."""
     return context_of(request).principal
 
 
@@ -58,11 +58,7 @@ async def signed_in_principal(request: HTTPConnection) -> Principal:
 
 
 async def current_tenant(request: HTTPConnection) -> Tenant:
-    tenant = context_of(request).tenant
-    if tenant is None:
-        message = f"This needs a tenant: send {runtime_of(request).settings.service.tenant_header}."
-        raise BadRequest(message)
-    return tenant
+    return runtime_of(request).require_tenant(context_of(request).tenant)
 
 
 async def get_tenant_id(request: HTTPConnection) -> UUID | None:
@@ -71,10 +67,10 @@ async def get_tenant_id(request: HTTPConnection) -> UUID | None:
 
 
 CurrentApp = Annotated[App, Depends(current_app)]
-"""The application, as the route's plugin sees it."""
+"""The `App` of the route's plugin."""
 CurrentContext = Annotated[Context, Depends(current_context)]
 """The context of this request."""
 CurrentPrincipal = Annotated[Principal, Depends(signed_in_principal)]
-"""Who makes this request; 401 when nobody is signed in."""
+"""The caller; 401 when nobody is signed in."""
 CurrentTenant = Annotated[Tenant, Depends(current_tenant)]
 """The active tenant; makes the route tenant-scoped."""

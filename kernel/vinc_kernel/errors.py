@@ -1,13 +1,13 @@
 """Every error that Vinc raises on purpose.
 
 VincError
-├── StartError            a plugin, or what was put together, cannot start
+├── StartError            a plugin, or the whole application, cannot start
 ├── SettingsError         one or more settings are missing or wrong
 ├── ManifestError         plugins.toml is wrong
-├── ConnectionAbsent      a connection was asked for that this installation does not have
+├── ConnectionAbsent      the connection is not configured
 ├── DatabaseError         the database refused an operator's command
-├── HookFailed            a plugin's hook raised, so that what it belongs to was not done
-└── Problem               answered to the caller as RFC 9457 `application/problem+json`
+├── HookFailed            a plugin's hook raised, and fails what called it
+└── Problem               sent to the caller as RFC 9457 `application/problem+json`
     ├── BadRequest            400
     ├── Unauthorized          401
     ├── Forbidden             403
@@ -80,7 +80,7 @@ class ManifestError(VincError):
 
 
 class ConnectionAbsent(VincError):
-    """A connection was asked for that this installation does not have."""
+    """The connection is not configured."""
 
     def __init__(self, name: str, setting: str) -> None:
         super().__init__(f"there is no {name} here: set {setting}")
@@ -124,11 +124,7 @@ class Problem(VincError):
         cls.type = f"urn:vinc:problem:{kebab}"
 
     def __init__(
-        self,
-        detail: str = "",
-        *,
-        errors: Sequence[Fault] = (),
-        headers: Mapping[str, str] | None = None,
+        self, detail: str = "", *, errors: Sequence[Fault] = (), headers: Mapping[str, str] | None = None
     ) -> None:
         super().__init__(detail or self.title)
         self.detail, self.errors, self.headers = detail, tuple(errors), dict(headers or {})
@@ -154,8 +150,6 @@ class Forbidden(Problem):
 
 class TenantSuspended(Forbidden):
     """The tenant is suspended."""
-
-    status = 403
 
 
 class NotFound(Problem):
@@ -220,8 +214,6 @@ class Unavailable(Problem):
 
 class PluginUnavailable(Unavailable):
     """The plugin that serves this is out of service."""
-
-    status = 503
 
 
 class DeadlineExceeded(Problem):

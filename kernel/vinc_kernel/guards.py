@@ -1,7 +1,7 @@
-"""The one check that endpoints declare.
+"""Guards: what a route declares that its caller needs.
 
 Guards are ordinary FastAPI dependencies. The kernel finds them in a route's dependency tree at start, and the
-dispatcher runs them before the body is read; FastAPI itself only ever sees one that hands over the principal.
+dispatcher runs them before the body is read.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from starlette.requests import HTTPConnection
 from .context import Principal, context_of
 from .contracts import Capability
 from .permissions import Requirement
-from .runtime import runtime_of
+from .runtime import require_reason, runtime_of
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)
 class Guard:
-    """What a route needs. `why` is the reason of a public one; `platform` lets in those who run the platform."""
+    """What a route needs. `why` is the reason of a public one; `platform` requires a role above tenants."""
 
     capabilities: frozenset[str] = frozenset()
     roles: frozenset[str] = frozenset()
@@ -31,7 +31,7 @@ class Guard:
     platform: bool = False
 
     async def __call__(self, request: HTTPConnection) -> Principal | None:
-        """Check again: inside of a mounted application nothing was checked before."""
+        """Check again: inside a mounted application nothing was checked before."""
         context = context_of(request)
         await runtime_of(request).authorize(self.requirement, context)
         return context.principal
@@ -52,15 +52,15 @@ guard = cache(Guard)
 
 
 def require_capabilities(*capabilities: Capability) -> Any:
-    """Let those in who have all these capabilities in the active tenant."""
+    """Let callers in who have all these capabilities in the active tenant."""
     require_names("require_capabilities", capabilities)
     return Depends(guard(frozenset(map(str, capabilities))))
 
 
 def require_roles(*roles: str) -> Any:
-    """Let those in who have one of these roles."""
+    """Let callers in who have one of these roles."""
     require_names("require_roles", roles)
-    return Depends(guard(frozenset(), frozenset(roles)))
+    return Depends(guard(roles=frozenset(roles)))
 
 
 def require_names(guard: str, names: Sequence[str]) -> None:
@@ -76,8 +76,5 @@ platform_only: Any = Depends(guard(platform=True))
 
 
 def public(why: str) -> Any:
-    """Let everybody in; the reason is for whoever reviews what this installation shows to strangers."""
-    if not isinstance(why, str) or not why.strip():
-        message = "public() needs its reason, a sentence"
-        raise TypeError(message)
-    return Depends(guard(frozenset(), frozenset(), public=True, why=why))
+    """Let everybody in; the reason is for the review of what this installation shows without a login."""
+    return Depends(guard(public=True, why=require_reason("public", why)))

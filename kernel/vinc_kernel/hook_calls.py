@@ -13,7 +13,7 @@ logger = logging.getLogger("vinc.plugins")
 
 
 async def run_hook(plugin: str, hook: str, running: Awaitable[object], context: Context, seconds: float) -> None:
-    """Await it; raises HookFailed when it raises, takes too long or goes on after a database error, or its Problem."""
+    """Await the hook; raises its Problem, or HookFailed for another error, a timeout or a failed transaction."""
     deadline = asyncio.timeout(seconds)
     try:
         async with deadline:

@@ -22,7 +22,7 @@ from .runtime import App
 P = ParamSpec("P")
 R = TypeVar("R")
 PROJECT = "vinc"
-SECONDS_TO_PURGE = 600.0  # by a command or a job: nobody waits for an answer
+SECONDS_TO_PURGE = 600.0  # by a command or a job: no request waits
 
 
 class Hook(Generic[P, R]):
@@ -41,31 +41,31 @@ class Hook(Generic[P, R]):
 
 @Hook
 def contribute() -> Contribution:
-    """Say everything that is data, once, at start: routers, models, capabilities, roles, settings, commands. Pure."""
+    """Return all data of the plugin, once, at start: routers, models, capabilities, roles, settings, commands. Pure."""
     raise NotImplementedError
 
 
 @Hook
 def lifespan(app: App) -> AbstractAsyncContextManager[None]:
-    """Open what lives as long as the process, and close it; `app.provide(thing)` offers it to others."""
+    """Open what the plugin needs while it serves, and close it; `app.provide(thing)` offers it to others."""
     raise NotImplementedError
 
 
 @Hook
 def health(app: App) -> Awaitable[None]:
-    """Raise when something of this plugin's is down. Bounded in time; the kernel's connections report by themselves."""
+    """Raise when something of this plugin is down. Bounded in time; the kernel checks its own connections."""
     raise NotImplementedError
 
 
 @Hook
 def tenant_created(context: Context) -> Awaitable[None]:
-    """Set up what a new tenant needs, in the transaction that makes it: failing fails it."""
+    """Set up a new tenant, in the transaction that creates it: an error fails it."""
     raise NotImplementedError
 
 
 @partial(Hook, seconds=SECONDS_TO_PURGE)
 def tenant_purge(context: Context) -> Awaitable[None]:
-    """Take away everything of a tenant that goes, in the transaction that removes it: failing fails it."""
+    """Delete everything of a tenant, in the transaction that removes it: an error fails it."""
     raise NotImplementedError
 
 
@@ -87,7 +87,7 @@ class EventHook(Hook[[Sequence[Event], Context], Awaitable[None]]):
 
 @EventHook
 def on(events: Sequence[Event], context: Context) -> Awaitable[None]:
-    """Hear of all events of a kind, in the transaction of the change that emits them: failing fails it."""
+    """Handle all events of a kind, in the transaction of the change that emits them: an error fails it."""
     raise NotImplementedError
 
 

@@ -11,6 +11,7 @@ import stat
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from os.path import lexists
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ WORDS = {bool: "true or false", str: "a text", list: "a list"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """What plugins.toml says of one plugin."""
+    """What plugins.toml holds for one plugin."""
 
     name: str
     where: str
@@ -47,9 +48,9 @@ class Manifest:
 
 
 def read_manifest(settings: KernelSettings) -> Manifest:
-    """The manifest from VINC_PLUGINS_FILE, else ./plugins.toml; raises ManifestError with file and key."""
+    """Return the manifest from VINC_PLUGINS_FILE, else ./plugins.toml; raises ManifestError with file and key."""
     path = settings.plugins.file or DEFAULT
-    if is_absent(path):
+    if not lexists(path):  # a directory, or a link to nothing, is there and refused
         if settings.plugins.file is None and settings.service.env != "prod":
             return Manifest(path=None)
         raise ManifestError(
@@ -57,24 +58,12 @@ def read_manifest(settings: KernelSettings) -> Manifest:
             where=str(path),
             cure="list the plugins that run in it, or name another file with VINC_PLUGINS_FILE",
         )
-    given = parsed(path)
-    tables = plugin_tables(given, path)
+    tables = plugin_tables(parse(path), path)
     return Manifest(path=path, entries={name: entry(name, table, path) for name, table in tables.items()})
 
 
-def is_absent(path: Path) -> bool:
-    """Whether nothing has this name; a directory, or a link to nothing, was meant to say something."""
-    try:
-        path.lstat()
-    except FileNotFoundError:
-        return True
-    except OSError:
-        return False  # to be told by who reads it
-    return False
-
-
-def parsed(path: Path) -> Mapping[str, Any]:
-    """What the file says; a FIFO is not read, since that would wait for whoever writes."""
+def parse(path: Path) -> Mapping[str, Any]:
+    """Return the content of the file; a FIFO is refused, as reading it would wait for a writer."""
     where = str(path)
     try:
         if not stat.S_ISREG(path.stat().st_mode):
@@ -92,11 +81,11 @@ def parsed(path: Path) -> Mapping[str, Any]:
         raise ManifestError("holds a number with too many digits", where=where, cure="write it as a text") from None
 
 
-def plugin_tables(given: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
-    for key in given:
+def plugin_tables(document: Mapping[str, Any], path: Path) -> Mapping[str, Any]:
+    for key in document:
         if key != "plugins":
             raise ManifestError(f"unknown key {key!r}", where=str(path), cure="the only table here is [plugins.NAME]")
-    tables = given.get("plugins", {})
+    tables = document.get("plugins", {})
     for name, table in tables.items() if isinstance(tables, dict) else [("plugins", None)]:
         if not isinstance(table, dict):
             raise ManifestError(f"{name!r} is not a table", where=str(path), cure="write [plugins.NAME]")
@@ -109,11 +98,7 @@ def entry(name: str, table: Mapping[str, Any], path: Path) -> Entry:
     for key, value in known.items():
         wanted = RESERVED_KEYS[key]
         if not isinstance(value, wanted):
-            raise ManifestError(
-                f"{key} must be {WORDS[wanted]}",
-                where=where,
-                cure="mend the value",
-            )
+            raise ManifestError(f"{key} must be {WORDS[wanted]}", where=where, cure="mend the value")
     prefixes = known.pop("prefixes", [])
     for prefix in prefixes:
         if not isinstance(prefix, str) or not is_prefix(prefix):
@@ -127,7 +112,7 @@ is_prefix = re.compile(r"/[^/{}\s?#]+(/([^/{}\s?#]+|{[A-Za-z_][A-Za-z0-9_]*}))*"
 
 
 def write_enabled(manifest: Manifest, name: str, *, enabled: bool) -> Path:
-    """Set `enabled` of one plugin in the file, its comments and its order kept; return the file."""
+    """Set `enabled` of one plugin, with comments and order kept, and return the file; raises ManifestError."""
     path = (manifest.path or DEFAULT).resolve()  # a link stays one
     try:
         document = tomlkit.parse(path.read_text("utf-8")) if path.is_file() else tomlkit.document()

@@ -1,4 +1,4 @@
-"""What a route requires, and what each role is permitted."""
+"""The requirements of a route, and the permissions of each role."""
 
 from __future__ import annotations
 
@@ -16,9 +16,8 @@ CHALLENGE = {"WWW-Authenticate": "Bearer"}  # RFC 9110, 11.6.1: a 401 names at l
 class Requirement:
     """Everything that a route declares, together: every capability, and one role out of each set.
 
-    `tenant`: it works in a tenant. `platform`: it works above tenants. `tenant_or_platform`: in a tenant where one is
-    selected, else above tenants. `by_tenant`: it is public, and answers each tenant differently. `settings`: the tenant
-    settings that it reads.
+    `tenant`: it works in a tenant. `platform`: above tenants. `tenant_or_platform`: in the selected tenant, else above
+    tenants. `by_tenant`: it is public, and depends on the tenant. `settings`: the tenant settings that it reads.
     """
 
     capabilities: frozenset[str] = frozenset()
@@ -39,7 +38,7 @@ class Requirement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RolePermissions:
-    """What each role is permitted: every contributed role and capability, by name."""
+    """The capabilities of each role, from all contributed roles and capabilities."""
 
     by_role: Mapping[str, frozenset[str]] = field(default_factory=dict)
     platform_roles: frozenset[str] = frozenset()
@@ -69,7 +68,7 @@ class RolePermissions:
         return self.by_role.get(self.canonical_name(role), frozenset())
 
     def is_platform(self, principal: Principal | None) -> bool:
-        """Whether this principal's role stands above all tenants."""
+        """Return whether this principal's role is above all tenants."""
         return principal is not None and self.canonical_name(principal.role) in self.platform_roles
 
     def canonical_name(self, role: str) -> str:
@@ -84,7 +83,7 @@ class RolePermissions:
     async def authorize(
         self, requirement: Requirement, context: Context, memberships: MembershipDirectory | None
     ) -> None:
-        """Return when the caller may; raises Unauthorized, BadRequest or Forbidden."""
+        """Return when the caller is allowed; raises Unauthorized, BadRequest or Forbidden."""
         if requirement.public:
             return
         principal = context.principal
@@ -109,11 +108,7 @@ class RolePermissions:
         return requirement.tenant or (requirement.tenant_or_platform and not self.is_platform(principal))
 
     async def require_capabilities(
-        self,
-        required: frozenset[str],
-        context: Context,
-        principal: Principal,
-        memberships: MembershipDirectory | None,
+        self, required: frozenset[str], context: Context, principal: Principal, memberships: MembershipDirectory | None
     ) -> None:
         stored = None
         if memberships is not None and context.tenant is not None:

@@ -1,4 +1,4 @@
-"""What plugins offer while they run, by type, and how each of them stands in this worker."""
+"""The services of plugins by type, and the state of each plugin in this worker."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .tokens.trusted import Trusted
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HealthCheck:
-    """Something that can be down: `ask` raises when it is. One that is not required leaves the service ready."""
+    """A check: `ask` raises when something is down. A check that is not required leaves the service ready."""
 
     name: str
     required: bool
@@ -23,9 +23,9 @@ class HealthCheck:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PluginState:
-    """How a plugin stands in this worker: `ready` or `quarantined`, since which phase, and the whole reason.
+    """A plugin in this worker: `ready`, or `quarantined` with phase and reason.
 
-    `listens` names the kinds of events that a quarantined plugin listens to, as far as that is known.
+    `listens` names the kinds of events that a quarantined plugin listens to, where they are known.
     """
 
     name: str
@@ -52,7 +52,7 @@ class Registry:
     tasks: defaultdict[str, list[Task]] = field(default_factory=lambda: defaultdict(list))
 
     def find(self, kind: type) -> Any:
-        """Return what is provided under a type; None when nobody provides it."""
+        """Return the service of a type, or None."""
         return self.services.get(kind)
 
     def is_ready(self, plugin: str) -> bool:
@@ -73,17 +73,17 @@ class Registry:
         self.services[kind], self.providers[kind] = thing, plugin
 
     def withdraw(self, plugin: str) -> None:
-        """Take back what a plugin provides, and whom it trusts."""
+        """Remove the services and the issuers of a plugin."""
         for kind in [kind for kind, provider in self.providers.items() if provider == plugin]:
             del self.services[kind], self.providers[kind]
         self.trusted.forget(plugin)
 
     async def cancel_tasks(self, plugin: str) -> None:
-        """Cancel the plugin's background tasks, and wait until they have ended."""
+        """Cancel the plugin's background tasks, and wait for their end."""
         for task in self.tasks.pop(plugin, []):
             await stop(task)
 
     def listening_in_quarantine(self, kinds: Iterable[type]) -> str | None:
-        """Return a plugin that is quarantined and listens to one of these kinds of events; None when all are ready."""
+        """Return a quarantined plugin that listens to one of these kinds of events, or None."""
         names = {f"{kind.__module__}.{kind.__qualname__}" for kind in kinds}
         return next((one.name for one in self.states.values() if names.intersection(one.listens)), None)

@@ -1,4 +1,4 @@
-"""What the plugins of one application share, built once and frozen; `App` is one plugin's view of it."""
+"""The state that the plugins of one application share; `App` is one plugin's view of it."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ valid_cache_name = re.compile(r"[a-z][a-z0-9_]{0,39}").fullmatch
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadedPlugin:
-    """A plugin that was loaded: what it contributes, its settings, and its hooks by name."""
+    """A loaded plugin: its contribution, its settings, and its hooks by name."""
 
     name: str
     contribution: Contribution
@@ -60,7 +60,7 @@ class LoadedPlugin:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Runtime:
-    """Everything that the plugins of one application share; made by `create_app`, never global."""
+    """Everything that the plugins of one application share; built once by `create_app`, and frozen."""
 
     settings: KernelSettings
     plugins: Mapping[str, LoadedPlugin]
@@ -95,9 +95,16 @@ class Runtime:
         return self.postgres
 
     async def authorize(self, requirement: Requirement, context: Context) -> None:
-        """Return when the caller may; raises Unauthorized, BadRequest or Forbidden."""
+        """Return when the caller is allowed; raises Unauthorized, BadRequest or Forbidden."""
         memberships: MembershipDirectory | None = self.registry.find(MembershipDirectory)
         await self.permissions.authorize(requirement, context, memberships)
+
+    def require_tenant(self, tenant: Tenant | None) -> Tenant:
+        """Return the tenant; raises BadRequest without one."""
+        if tenant is None:
+            message = f"This needs a tenant: send {self.settings.service.tenant_header}."
+            raise BadRequest(message)
+        return tenant
 
     def ready_plugins(self) -> list[LoadedPlugin]:
         return [one for name, one in self.plugins.items() if self.registry.is_ready(name)]
@@ -129,42 +136,42 @@ class App:
 
     @property
     def checks(self) -> tuple[HealthCheck, ...]:
-        """Everything that can be down, connections first."""
+        """The health checks, connections first."""
         return tuple(self._runtime.registry.checks)
 
     @property
     def plugins(self) -> tuple[PluginState, ...]:
-        """How each plugin stands in this worker."""
+        """The state of each plugin in this worker."""
         return tuple(self._runtime.registry.states.values())
 
     @property
     def env(self) -> Literal["dev", "test", "prod"]:
-        """What this installation is: VINC_ENV."""
+        """The environment: VINC_ENV."""
         return self._runtime.settings.service.env
 
     @property
     def api_prefix(self) -> str:
-        """What the paths of all routes begin with: VINC_API_V1_PREFIX."""
+        """The prefix of all routes: VINC_API_V1_PREFIX."""
         return self._runtime.settings.service.api_prefix
 
     @property
     def audience(self) -> str:
-        """The audience that tokens for this installation must have: VINC_JWT_AUDIENCE."""
+        """The audience that access tokens must have: VINC_JWT_AUDIENCE."""
         return self._runtime.settings.jwt.audience
 
     @property
     def tenant_plugins(self) -> Mapping[str, bool]:
-        """Every ready plugin, and whether it may be turned off for a tenant."""
+        """Every ready plugin, and whether it may be disabled for a tenant."""
         return {one.name: one.contribution.optional_for_tenants for one in self._runtime.ready_plugins()}
 
     @property
     def tenant_settings(self) -> Mapping[str, type[TenantSettings]]:
-        """What each ready plugin lets tenants set, by the plugin's name."""
+        """The tenant settings of each ready plugin, by the plugin's name."""
         ready = self._runtime.ready_plugins()
         return {one.name: kind for one in ready if (kind := one.contribution.tenant_settings) is not None}
 
     def now(self) -> datetime:
-        """Return the time in UTC, by the application's clock, which a test may set."""
+        """Return the time in UTC, from the application's clock, which a test may set."""
         return datetime.fromtimestamp(self._runtime.clock(), UTC)
 
     def settings(self, kind: type[S]) -> S:
@@ -178,13 +185,10 @@ class App:
             what = f"no plugin declares the tenant settings {kind.__module__}.{kind.__qualname__}"
             message = f"{what}: name them in Contribution(tenant_settings=...)"
             raise LookupError(message)
-        if tenant is None:
-            message = f"This needs a tenant: send {self._runtime.settings.service.tenant_header}."
-            raise BadRequest(message)
-        return tenant.settings_of(plugin, kind)
+        return self._runtime.require_tenant(tenant).settings_of(plugin, kind)
 
     def is_platform(self, principal: Principal | None) -> bool:
-        """Whether this principal's role stands above all tenants."""
+        """Return whether this principal's role is above all tenants."""
         return self._runtime.permissions.is_platform(principal)
 
     def session(self, tenant: UUID | None = None) -> AbstractAsyncContextManager[DatabaseSession]:
@@ -217,7 +221,7 @@ class App:
     def background(self, work: Callable[[], Awaitable[object]], *, every: float) -> None:
         """Run `work` now and every so many seconds, as long as the plugin is open; call it in the plugin's lifespan.
 
-        It runs in a task that knows of no request. What it raises is logged, and it goes on.
+        It runs in a task without a request. An exception is logged, and the work goes on.
         """
         task = background.start(work, every=every, name=f"the background work of the plugin {self.plugin}")
         self._runtime.registry.tasks[self.plugin].append(task)
@@ -291,7 +295,7 @@ class App:
         """Offer a service to all plugins under its type, or under a protocol that it implements."""
         self._runtime.registry.provide(thing, kind or type(thing), self.plugin)
 
-    # `type[T]` would not do: type checkers refuse a protocol there, as nobody can make one.
+    # Not `type[T]`: type checkers refuse a protocol there.
     def get(self, kind: Callable[..., T]) -> T:
         """Return the service that some plugin provides under this type; raises LookupError when none does."""
         found: T | None = self._runtime.registry.find(cast("type", kind))
@@ -302,7 +306,7 @@ class App:
 
 
 def log_platform_session(reason: str, principal: Principal | None, context: Context | None) -> None:
-    """Log who works above all tenants, and why; raises TypeError without a reason."""
+    """Log the caller and the reason; raises TypeError without a reason."""
     require_reason("platform_session", reason)
     extra = {
         "event": "platform.session",
@@ -314,7 +318,7 @@ def log_platform_session(reason: str, principal: Principal | None, context: Cont
 
 
 def require_reason(name: str, reason: str) -> str:
-    """Return the reason; raises TypeError where it is no sentence."""
+    """Return the reason; raises TypeError for an empty one."""
     if not isinstance(reason, str) or not reason.strip():
         message = f"{name}() needs its reason, a sentence"
         raise TypeError(message)

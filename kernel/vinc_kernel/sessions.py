@@ -1,4 +1,4 @@
-"""The database session as FastAPI hands it over: `async def read(db: Session)`; plain dependencies, not `yield` ones.
+"""The database session as a FastAPI dependency: `async def read(db: Session)`; none of them needs `yield`.
 
 The session is made on first use and belongs to the request, which commits or rolls back before the first byte is sent.
 """
@@ -18,20 +18,18 @@ from .database.scope import Scope
 from .database.session import DatabaseSession
 from .database.unit import UnitOfWork
 from .dependencies import current_tenant
-from .errors import BadRequest, Forbidden
+from .errors import Forbidden
 from .runtime import log_platform_session, require_reason, runtime_of
 
 READ_ONLY_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})  # RFC 9110, 9.2.1: safe methods
 
 
 def unit_of(request: HTTPConnection) -> UnitOfWork:
-    """Return the request's unit of work; raises BadRequest where no tenant is known, as on a public route."""
+    """Return the request's unit of work; raises BadRequest without a tenant, as on a public route."""
     context = context_of(request)
     if context.unit is None:
         runtime = runtime_of(request)
-        if context.tenant is None:
-            message = f"This needs a tenant: send {runtime.settings.service.tenant_header}."
-            raise BadRequest(message)
+        runtime.require_tenant(context.tenant)
         context.unit = runtime.database.unit(scope_of(context))
     return context.unit
 
@@ -70,7 +68,7 @@ class PlatformSession:
 
     async def __call__(self, request: HTTPConnection) -> DatabaseSession:
         context, runtime = context_of(request), runtime_of(request)
-        # Checked again: inside of a mounted application nothing was checked before.
+        # Checked again: inside a mounted application nothing was checked before.
         if not runtime.permissions.is_platform(context.principal):
             raise Forbidden("This is for those who run the platform.")
         if context.unit is None:

@@ -1,7 +1,7 @@
-"""What an operator sets: typed, frozen, read exactly once, and passed on.
+"""Settings: typed, frozen, and read exactly once.
 
-The environment beats `.env`, that beats `plugins.toml` (where plugins have their settings), that beats the default.
-Every name is public interface. A problem is told by name, source and rule, and never with a value: it may be a secret.
+The environment beats `.env`, that beats `plugins.toml` (which has the settings of plugins), that beats the default.
+Every name is public. An error names setting, source and rule, and never repeats a value: it may be a secret.
 """
 
 from __future__ import annotations
@@ -11,18 +11,20 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar, get_args, get_origin
+from typing import Annotated, Any, Literal, Self, TypeVar, get_args, get_origin, get_type_hints
 
 from dotenv import dotenv_values
 from pydantic import (
+    BaseModel,
+    ConfigDict,
     Field,
     SecretBytes,
     SecretStr,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from .errors import SettingsError
 from .setting_types import (
@@ -33,8 +35,8 @@ from .setting_types import (
     ProxyAddress,
     RedisUrl,
     Seconds,
+    WebOrigin,
     is_tls_or_loopback,
-    web_origin,
 )
 
 DOTENV = Path(".env")
@@ -42,59 +44,38 @@ FOR_DEVELOPMENT = "for development only, and known to everybody"
 SHORTEST_SECRET = 32  # characters; of base64, 192 bits
 
 
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """Settings of one subject, or of one plugin: `VINC_<PLUGIN>__<KEY>`, or `[plugins.<name>]` in plugins.toml.
 
-    Made from what is passed and nothing else; only the kernel reads the environment, and only once.
+    Made of the arguments alone: only the kernel reads the environment, and only once.
     """
 
-    model_config = SettingsConfigDict(
+    model_config = ConfigDict(
         frozen=True,
         extra="forbid",
-        enable_decoding=False,
+        validate_default=True,
         validate_by_name=True,
         validate_by_alias=True,
         hide_input_in_errors=True,
     )
 
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return (init_settings,)
-
     def not_for_production(self) -> Iterable[str]:
-        """What makes production unsafe: a line for each, with name, reason and cure. Any of them stops the start."""
+        """Return a line for each setting that is unsafe in production: name, reason and cure. Any stops the start."""
         return ()
 
-    @model_validator(mode="before")
+    @field_validator("*", mode="before")
     @classmethod
-    def split_lists(cls, given: Any) -> Any:
-        """Lists are comma-separated or JSON."""
-        if not isinstance(given, dict):
-            return given
-        lists = {
-            name
-            for key, info in cls.model_fields.items()
-            if get_origin(info.annotation) in (list, tuple, set, frozenset)
-            for name in (key, info.validation_alias)
-        }
-        return {key: items(value) if key in lists and isinstance(value, str) else value for key, value in given.items()}
-
-
-def items(text: str) -> Any:
-    """The elements of a list that was written with commas or as JSON."""
-    if text.lstrip().startswith("["):
-        try:
-            return json.loads(text)
-        except ValueError:
-            return text
-    return [part.strip() for part in text.split(",") if part.strip()]
+    def split_list(cls, value: Any, info: ValidationInfo) -> Any:
+        """Read the text of a list, comma-separated or JSON."""
+        kind = get_origin(cls.model_fields[info.field_name or ""].annotation)
+        if kind not in (list, tuple, set, frozenset) or not isinstance(value, str):
+            return value
+        if value.lstrip().startswith("["):
+            try:
+                return json.loads(value)
+            except ValueError:
+                return value
+        return [part.strip() for part in value.split(",") if part.strip()]
 
 
 class ServiceSettings(Settings):
@@ -116,25 +97,15 @@ class ServiceSettings(Settings):
 
     @property
     def signing_keys(self) -> list[str]:
-        """What signs cursors: the first does, all are believed. Outside production there is one for everybody."""
+        """The keys of cursors: the first signs, each verifies. Outside production the default is a known one."""
         return [key.get_secret_value() for key in self.secret_keys] or [FOR_DEVELOPMENT]
 
 
 class CorsSettings(Settings):
-    """Which web pages of other origins may call."""
+    """Which web pages of other origins may call the API."""
 
-    origins: list[str] = Field([], validation_alias="VINC_CORS_ORIGINS")
+    origins: list[WebOrigin] = Field([], validation_alias="VINC_CORS_ORIGINS")
     credentials: bool = Field(default=False, validation_alias="VINC_CORS_CREDENTIALS")
-
-    @field_validator("origins")
-    @classmethod
-    def refuse_what_no_browser_sends(cls, origins: list[str]) -> list[str]:
-        """An Origin is scheme, host and port, and nothing else (RFC 6454, 6.2)."""
-        for origin in origins:
-            if origin != "*" and not web_origin(origin):
-                message = "write each as https://app.example, with its port if it has one, and without a path"
-                raise ValueError(message)
-        return origins
 
     @model_validator(mode="after")
     def refuse_any_origin_with_credentials(self) -> Self:
@@ -176,10 +147,9 @@ class RedisSettings(Settings):
 
 
 class JwtSettings(Settings):
-    """Whose access tokens are believed. An issuer is its address, or a JSON object with more about it.
+    """Whose access tokens are accepted. An issuer is its address, or a JSON object with more about it.
 
-    `refresh_interval` is how old the known keys of an issuer get, in seconds, and how often one is looked for that is
-    not among them.
+    `refresh_interval` is how often an issuer's keys are fetched, in seconds, and at most how often for an unknown key.
     """
 
     issuers: Issuers = Field([], validation_alias="VINC_JWT_ISSUERS")
@@ -214,7 +184,7 @@ class LogSettings(Settings):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KernelSettings:
-    """Everything that the kernel itself is told, by subject."""
+    """The kernel's own settings, by subject; raises SettingsError for what is unsafe in production."""
 
     service: ServiceSettings = field(default_factory=ServiceSettings)
     cors: CorsSettings = field(default_factory=CorsSettings)
@@ -224,19 +194,14 @@ class KernelSettings:
     plugins: PluginSettings = field(default_factory=PluginSettings)
     log: LogSettings = field(default_factory=LogSettings)
 
+    def __post_init__(self) -> None:
+        if self.service.env == "prod":
+            refuse_for_production(*(getattr(self, subject) for subject in SUBJECTS))
 
-SUBJECTS: dict[str, type[Settings]] = {
-    "service": ServiceSettings,
-    "cors": CorsSettings,
-    "database": DatabaseSettings,
-    "redis": RedisSettings,
-    "jwt": JwtSettings,
-    "plugins": PluginSettings,
-    "log": LogSettings,
-}
 
+SUBJECTS: Mapping[str, type[Settings]] = get_type_hints(KernelSettings)
 S = TypeVar("S", bound=Settings)
-FOREIGN_TEXTS = {"value_error", "assertion_error"}  # of validators, which may tell the value
+VALIDATOR_ERRORS = {"value_error", "assertion_error"}  # their texts are the validator's own, and may hold the value
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,26 +213,26 @@ class Sources:
 
     @classmethod
     def read(cls, environ: Mapping[str, str], dotenv: Path = DOTENV) -> Sources:
+        """Return the environment and what the file holds; raises SettingsError for a file that cannot be read."""
         if dotenv.exists() and not dotenv.is_file():
             raise SettingsError([f"{dotenv}: is no file; make it one, or take it away"])
         try:
-            given = dotenv_values(dotenv) if dotenv.exists() else {}
+            values = dotenv_values(dotenv)
         except (OSError, UnicodeDecodeError) as error:
-            raise SettingsError(
-                [f"{dotenv}: cannot be read: {type(error).__name__}; make it a readable UTF-8 file"]
-            ) from None
-        return cls(environ, {key: value for key, value in given.items() if value is not None})
+            cure = "make it a readable UTF-8 file"
+            raise SettingsError([f"{dotenv}: cannot be read: {type(error).__name__}; {cure}"]) from None
+        return cls(environ, {key: value for key, value in values.items() if value is not None})
 
     def look_up(self, names: Sequence[str]) -> tuple[str, str, str] | None:
-        """Value, name and source of the first of these names that is set; an empty value is unset."""
-        for source, given in (("environment", self.environ), (str(DOTENV), self.dotenv)):
+        """Return value, name and source of the first of these names that is set; an empty value is unset."""
+        for source, values in (("environment", self.environ), (str(DOTENV), self.dotenv)):
             for name in names:
-                if given.get(name):
-                    return given[name], name, source
+                if values.get(name):
+                    return values[name], name, source
         return None
 
     def names(self) -> set[str]:
-        return {name for given in (self.environ, self.dotenv) for name in given if name.startswith("VINC_")}
+        return {name for name in (*self.environ, *self.dotenv) if name.startswith("VINC_")}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -280,7 +245,7 @@ class Origin:
 
 
 def env_names(cls: type[Settings], prefix: str = "") -> dict[str, list[str]]:
-    """The environment names of each field; a plugin's begin with its prefix, older names are aliases."""
+    """Return the environment names of each field; a plugin's begin with its prefix, older names are aliases."""
     return {
         key: ([f"{prefix}{key.upper()}"] if prefix else [])
         + ([info.validation_alias] if isinstance(info.validation_alias, str) else [])
@@ -289,47 +254,46 @@ def env_names(cls: type[Settings], prefix: str = "") -> dict[str, list[str]]:
 
 
 def read_one(
-    cls: type[S], given: Sources, *, prefix: str = "", table: Mapping[str, Any] | None = None, table_name: str = ""
+    cls: type[S], sources: Sources, *, prefix: str = "", table: Mapping[str, Any] | None = None, table_name: str = ""
 ) -> tuple[S, list[Origin]]:
-    """Settings of one subject from all sources; raises SettingsError with a line for each problem."""
+    """Return the settings of one subject and their origins; raises SettingsError with a line for each problem."""
     names = env_names(cls, prefix)
     values: dict[str, Any] = dict(table or {})
     origins = {key: (f"{table_name}.{key}", table_name) for key in values}
     for key, choices in names.items():
-        if found := given.look_up(choices):
-            values[key] = found[0]
+        if found := sources.look_up(choices):
+            values[key], *_ = found
             origins[key] = found[1:]
     try:
         settings = cls(**values)
     except ValidationError as error:
-        raise SettingsError(complaints(cls, error, values, names, origins)) from None
+        raise SettingsError(describe_errors(cls, error, values, names, origins)) from None
     return settings, [
-        Origin(name=names[key][0], source=origins.get(key, ("", "default"))[1], shown=shown(getattr(settings, key)))
+        Origin(name=names[key][0], source=origins.get(key, ("", "default"))[1], shown=display(getattr(settings, key)))
         for key in cls.model_fields
     ]
 
 
-def complaints(
+def describe_errors(
     cls: type[Settings],
     error: ValidationError,
     values: Mapping[str, Any],
     names: Mapping[str, list[str]],
     origins: Mapping[str, tuple[str, str]],
 ) -> list[str]:
-    """One line for each problem, with name, source and rule, and without any value."""
+    """Return a line for each problem, with name, source and rule, and without any value."""
     lines = []
-    secrets = {key for key, info in cls.model_fields.items() if is_secret(info.annotation)}
-    for fault in error.errors(include_url=False, include_input=False, include_context=False):
-        key = str(fault["loc"][0]) if fault["loc"] else ""
+    for one in error.errors(include_url=False, include_input=False, include_context=False):
+        key = str(one["loc"][0]) if one["loc"] else ""
         key = next((field for field, choices in names.items() if key in choices), key)
         name, source = origins.get(key, (names.get(key, [key])[0], "not set"))
-        rule = fault["msg"].removeprefix("Value error, ")
-        if fault["type"] in FOREIGN_TEXTS and key in secrets:
+        rule = one["msg"].removeprefix("Value error, ")
+        if one["type"] in VALIDATOR_ERRORS and key in names and is_secret(cls.model_fields[key].annotation):
             rule = "is not valid"
         for value in values.values():
             if isinstance(value, str) and len(value) > 1:
                 rule = rule.replace(value, "...")
-        inside = "".join(f"{part}: " for part in fault["loc"][1:])
+        inside = "".join(f"{part}: " for part in one["loc"][1:])
         lines.append(f"{name} ({source}): {inside}{rule}" if key else rule)
     return lines
 
@@ -338,71 +302,61 @@ def is_secret(annotation: Any) -> bool:
     return annotation in (SecretStr, SecretBytes) or any(map(is_secret, get_args(annotation)))
 
 
-def shown(value: Any) -> str:
-    """A setting for human eyes; of a secret nothing but that it is set."""
+def display(value: Any) -> str:
+    """Return a setting as text; of a secret only that it is set."""
     if value is None:
         return "(unset)"
     if isinstance(value, SecretStr):
         return "**********"
     if isinstance(value, list | tuple | set | frozenset):
-        return ",".join(map(shown, value)) or "(none)"
+        return ",".join(map(display, value)) or "(none)"
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def read_settings(given: Sources) -> tuple[KernelSettings, list[Origin]]:
-    """The kernel's settings from all sources; raises SettingsError that tells every problem at once."""
+def read_settings(sources: Sources) -> tuple[KernelSettings, list[Origin]]:
+    """Return the kernel's settings and their origins; raises SettingsError with every problem at once."""
     subjects: dict[str, Any] = {}
     origins: list[Origin] = []
     lines: list[str] = []
     for subject, cls in SUBJECTS.items():
         try:
-            subjects[subject], told = read_one(cls, given)
-            origins += told
+            subjects[subject], own = read_one(cls, sources)
+            origins += own
         except SettingsError as error:
             lines += error.lines
     if lines:
         raise SettingsError(lines)
-    if subjects["service"].env == "prod":
-        refuse_for_production(*subjects.values())
     return KernelSettings(**subjects), origins
 
 
 def refuse_for_production(*subjects: Settings) -> None:
-    """Raise SettingsError that tells everything in these settings that makes production unsafe."""
+    """Raise SettingsError with everything in these settings that is unsafe in production."""
     if lines := [line for one in subjects for line in one.not_for_production()]:
         raise SettingsError(lines)
 
 
-def refuse_unsafe(settings: KernelSettings) -> None:
-    """Raise SettingsError where production would be unsafe to serve, wherever the settings come from."""
-    if settings.service.env == "prod":
-        refuse_for_production(*(getattr(settings, subject) for subject in SUBJECTS))
-        refuse_known_keys(settings.service.signing_keys)
-
-
-def refuse_known_keys(keys: Sequence[str]) -> None:
-    """Raise SettingsError for keys that others know or may guess; what only looks at the database needs none."""
-    if FOR_DEVELOPMENT in keys or min(map(len, keys)) < SHORTEST_SECRET:
+def refuse_known_keys(service: ServiceSettings) -> None:
+    """Raise SettingsError for keys that others know or may guess; a command that only reads the database needs none."""
+    keys = service.signing_keys
+    if service.env == "prod" and (FOR_DEVELOPMENT in keys or min(map(len, keys)) < SHORTEST_SECRET):
         rule = f"production needs one of its own, of {SHORTEST_SECRET} characters at least (VINC_ENV unset means prod)"
         cure = "python -c 'import secrets; print(secrets.token_urlsafe(32))' makes one"
         raise SettingsError([f"VINC_SECRET_KEY: {rule}; {cure}"])
 
 
 def unknown_names(
-    given: Sources, plugins: Mapping[str, type[Settings] | None], idle: Callable[[], Iterable[str]] = tuple
+    sources: Sources, plugins: Mapping[str, type[Settings] | None], idle: Callable[[], Iterable[str]] = tuple
 ) -> list[str]:
-    """One line for each `VINC_` name that nobody reads; `idle` tells which plugins are not enabled, if it matters."""
-    known = {name for cls in SUBJECTS.values() for names in env_names(cls).values() for name in names}
-    for plugin, cls in plugins.items():
-        if cls is not None:
-            known |= {name for names in env_names(cls, plugin_prefix(plugin)).values() for name in names}
-    unread = sorted(given.names() - known)
+    """Return a line for each `VINC_` name that is not read; `idle` returns the plugins that are not enabled."""
+    declared = [env_names(cls) for cls in SUBJECTS.values()]
+    declared += [env_names(cls, plugin_prefix(plugin)) for plugin, cls in plugins.items() if cls is not None]
+    known = {name for fields in declared for names in fields.values() for name in names}
+    unread = sorted(sources.names() - known)
     waiting = tuple(idle()) if unread else ()
     return [f"{name} {why_unread(name, known, waiting)}" for name in unread]
 
 
 def why_unread(name: str, known: Iterable[str], idle: Iterable[str]) -> str:
-    """Whose it may be: a plugin's that is not enabled, or the nearest name that somebody reads."""
     if owner := next((one for one in idle if name.startswith(f"VINC_{one.upper()}_")), None):
         return f"is not read: the plugin {owner} is not enabled"
     near = get_close_matches(name, known, 1)

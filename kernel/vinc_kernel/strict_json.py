@@ -1,4 +1,4 @@
-"""Read JSON strictly: UTF-8, no doubled names, no NaN, no half surrogate pairs, bounded depth.
+"""Read JSON strictly: UTF-8, no doubled names, no NaN, no lone surrogates, bounded depth.
 
 The standard parser is lenient: of a doubled name the last one wins, NaN passes, UTF-16 is guessed (RFC 8259, 4 and 8.1
 leave the first open and forbid the last).
@@ -8,65 +8,43 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
 from typing import Any
 
 DEEPEST = 64
 CONTAINERS = (dict, list)
-NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 
 def parse_json(body: bytes, deepest: int = DEEPEST) -> Any:
-    """The value of a JSON text; raises json.JSONDecodeError where it is not strict JSON (RFC 8259), or too deep."""
+    """Return the value of a JSON text; raises json.JSONDecodeError for lenient JSON (RFC 8259), and for a deep one."""
     try:
-        text = body.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise json.JSONDecodeError("it is not UTF-8", "", error.start) from None
-    try:
-        value = decoder.decode(text)
+        value = decoder.decode(body.decode())
         if b"\\u" in body:
-            refuse_surrogates(value)
-        if may_be_deeper(body, deepest):
-            refuse_depth(value, deepest)
-    except RecursionError:
-        raise json.JSONDecodeError("it is nested too deep", "", 0) from None
+            json.dumps(value, ensure_ascii=False).encode()
     except json.JSONDecodeError:
         raise
+    except UnicodeDecodeError as error:
+        raise json.JSONDecodeError("it is not UTF-8", "", error.start) from None
+    except UnicodeEncodeError:
+        raise json.JSONDecodeError("a text has half of a surrogate pair", "", 0) from None
+    except RecursionError:
+        raise json.JSONDecodeError("it is nested too deep", "", 0) from None
     except ValueError as error:
         raise json.JSONDecodeError(str(error), "", 0) from None
+    brackets = body.count(b"{") + body.count(b"[")  # most bodies have too few to be deep
+    if brackets > deepest and is_deeper(value, deepest):
+        raise json.JSONDecodeError(f"it is nested more than {deepest} levels deep", "", 0)
     return value
 
 
-def refuse_surrogates(value: Any) -> None:
-    try:
-        json.dumps(value, ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        message = "a text has half of a surrogate pair"
-        raise ValueError(message) from None
-
-
-def may_be_deeper(body: bytes, deepest: int) -> bool:
-    """Whether brackets are left when the innermost are taken out so often; brackets in texts may deceive it."""
-    brackets = body.translate(None, NO_BRACKETS)
-    for _ in range(deepest):
-        if not brackets:
+def is_deeper(value: Any, levels: int) -> bool:
+    """Return whether objects and arrays are nested in more levels than these."""
+    level = [value]
+    for _ in range(levels + 1):
+        containers = [part for part in level if isinstance(part, CONTAINERS)]
+        if not containers:
             return False
-        brackets = brackets.replace(b"{}", b"").replace(b"[]", b"")
-    return bool(brackets)
-
-
-def refuse_depth(value: Any, deepest: int) -> None:
-    level = [value] if isinstance(value, CONTAINERS) else []
-    for _ in range(deepest):
-        level = [inner for part in level for inner in inside(part) if isinstance(inner, CONTAINERS)]
-        if not level:
-            return
-    message = f"it is nested more than {deepest} levels deep"
-    raise ValueError(message)
-
-
-def inside(part: Any) -> Iterable[Any]:
-    return part.values() if isinstance(part, dict) else part
+        level = [inner for part in containers for inner in (part.values() if isinstance(part, dict) else part)]
+    return True
 
 
 def finite(text: str) -> float:
@@ -77,12 +55,12 @@ def finite(text: str) -> float:
     return value
 
 
-def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(pairs)
-    if len(made) != len(pairs):
+def unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
         message = "an object has two members of one name"
         raise ValueError(message)
-    return made
+    return members
 
 
 def refuse_constant(_: str) -> Any:
@@ -90,4 +68,4 @@ def refuse_constant(_: str) -> Any:
     raise ValueError(message)
 
 
-decoder = json.JSONDecoder(object_pairs_hook=members, parse_constant=refuse_constant, parse_float=finite)
+decoder = json.JSONDecoder(object_pairs_hook=unique_members, parse_constant=refuse_constant, parse_float=finite)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import traceback
 from collections.abc import Callable, MutableMapping
 from typing import Any, TextIO
 
@@ -19,7 +20,7 @@ Event = MutableMapping[str, Any]
 
 
 def escape(_: object, __: str, event: Event) -> Event:
-    """Make every text of a record printable; what uvicorn repeats for coloured terminals is left out."""
+    """Make every text of a record printable; leave out what uvicorn repeats for coloured terminals."""
     event.pop("color_message", None)
     for key, value in event.items():
         if isinstance(value, str) and unprintable.search(value) and key != "exception":
@@ -27,8 +28,8 @@ def escape(_: object, __: str, event: Event) -> Event:
     return event
 
 
-def say_for_whom(_: object, __: str, event: Event) -> Event:
-    """Add whose request a record belongs to: without that nobody finds the lines of one problem."""
+def add_request(_: object, __: str, event: Event) -> Event:
+    """Add the request that a record belongs to: with it, one finds all lines of one problem."""
     context = current.get()
     if context is not None:
         event.setdefault("request_id", context.request_id)
@@ -37,34 +38,28 @@ def say_for_whom(_: object, __: str, event: Event) -> Event:
     return event
 
 
-def frames_only(_: object, __: str, event: Event) -> Event:
-    """Of an exception its class and the lines it went through: its text may carry what a caller sent."""
-    given = event.pop("exc_info", None)
-    error = given[1] if isinstance(given, tuple) else sys.exc_info()[1] if given is True else given
+def replace_traceback(_: object, __: str, event: Event) -> Event:
+    """Keep the class of an exception and its frames, without its text, which may hold what a caller sent."""
+    info = event.pop("exc_info", None)
+    error = info[1] if isinstance(info, tuple) else sys.exc_info()[1] if info is True else info
     if isinstance(error, BaseException):
         event["error"] = f"{type(error).__module__}.{type(error).__qualname__}"
-        event["frames"] = frames_of(error)
+        event["frames"] = [
+            f"{frame.f_code.co_filename}:{line} {frame.f_code.co_name}"
+            for frame, line in traceback.walk_tb(error.__traceback__)
+        ]
     return event
 
 
-def frames_of(error: BaseException) -> list[str]:
-    frames, trace = [], error.__traceback__
-    while trace is not None:
-        code = trace.tb_frame.f_code
-        frames.append(f"{code.co_filename}:{trace.tb_lineno} {code.co_name}")
-        trace = trace.tb_next
-    return frames
-
-
 def configure(settings: LogSettings, *, debug: bool = False, stream: TextIO = sys.stdout) -> None:
-    """Send the whole process's records to one stream in one form; with `debug`, tracebacks have their texts."""
+    """Send all log records of the process to one stream in one form; with `debug`, with whole tracebacks."""
     shared: list[structlog.typing.Processor] = [
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.ExtraAdder(),
-        say_for_whom,
+        add_request,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.format_exc_info if debug else frames_only,
+        structlog.processors.format_exc_info if debug else replace_traceback,
         escape,
     ]
     handler = logging.StreamHandler(stream)
@@ -78,13 +73,13 @@ def configure(settings: LogSettings, *, debug: bool = False, stream: TextIO = sy
     root.handlers[:] = [handler]
     root.setLevel(settings.level.upper())
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
-        theirs = logging.getLogger(name)
-        theirs.handlers[:], theirs.propagate = [], name != "uvicorn.access"
-    logging.getLogger("httpx").setLevel(logging.WARNING)  # below that it tells whole addresses, with their queries
+        uvicorn_logger = logging.getLogger(name)
+        uvicorn_logger.handlers[:], uvicorn_logger.propagate = [], name != "uvicorn.access"
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # below that it logs whole addresses, with their queries
 
 
 def request_log(settings: LogSettings, stream: TextIO = sys.stdout) -> Callable[..., object] | None:
-    """What writes the one line a request, or None; a record of the standard library costs three times as much."""
+    """Return what writes the line of a request, or None; a record of `logging` costs three times as much."""
     if logging.getLevelNamesMapping()[settings.level.upper()] > logging.INFO:
         return None
     logger: structlog.typing.FilteringBoundLogger = structlog.wrap_logger(

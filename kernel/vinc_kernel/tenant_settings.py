@@ -1,31 +1,31 @@
-"""What each tenant sets for itself, in one plugin: typed, frozen, with a default for everything."""
+"""Settings that each tenant has of a plugin: typed, frozen, with a default for everything."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 
 class TenantSettings(BaseModel):
-    """Settings that every tenant may change for itself; a field that it has not set has its default."""
+    """Settings that every tenant may change for itself; a field that is not set has its default."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     @classmethod
-    def stored(cls, given: Mapping[str, Any], complain: Callable[[str], object]) -> Self:
-        """Settings from what is stored; `complain` hears each field that is stored and no longer fits its type.
+    def from_stored(cls, stored: Mapping[str, Any]) -> tuple[Self, list[str]]:
+        """Return settings from stored values, and the names of stored fields that are not valid any more.
 
-        A newer plugin may have taken a field away or narrowed it, and must answer all the same.
+        A newer version of the plugin may have removed or narrowed a field.
         """
-        kept = dict(given)
-        while kept:
+        valid, invalid = dict(stored), list[str]()
+        while valid:
             try:
-                return cls.model_validate(kept)
+                return cls.model_validate(valid), invalid
             except ValidationError as error:
-                wrong = {str(fault["loc"][0]) for fault in error.errors() if fault["loc"]} & kept.keys()
-            for field in sorted(wrong or kept):
-                complain(field)
-                del kept[field]
-        return cls()
+                wrong = {str(one["loc"][0]) for one in error.errors() if one["loc"]} & valid.keys()
+            for field in sorted(wrong or valid):
+                invalid.append(field)
+                del valid[field]
+        return cls(), invalid

@@ -138,7 +138,7 @@ def test_lines_and_cells_are_printable_and_not_too_long(capsys: pytest.CaptureFi
     line, *table = written.out.splitlines()
 
     assert len(line) == LONGEST
-    assert line.startswith("\\x1b[2J\\x0d\\x0a\\x2028\\udc80xxx")
+    assert line.startswith("\\x1b[2J\\x0d\\x0a\\x2028\\xdc80xxx")
     assert line.endswith("the cure")
     assert written.err == f"vinc: {line}\n"
     assert table[1] == f"{line}  b"

@@ -1,4 +1,4 @@
-"""What every command has in common: its type, and the one way in which it writes to people, lines and tables."""
+"""What all commands share: their type, and how they print lines and tables."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class OutputLost(VincError):
 
 
 def printable(text: str) -> str:
-    """One line that a terminal shows as it is: nothing in it steers, and what is too long lacks its middle."""
-    line = escaped(text.encode("utf-8", "backslashreplace").decode())
+    """Return the text as one line without control characters; a text that is too long loses its middle."""
+    line = escaped(text)
     if len(line) <= LONGEST:
         return line
     end = LONGEST // 3  # an error's cure stands there
@@ -39,19 +39,19 @@ def printable(text: str) -> str:
 
 
 def say(text: str) -> None:
-    """Print one line, whatever a plugin has put into it."""
+    """Print one printable line."""
     with writing():
         print(printable(text))
 
 
 def say_whole(text: str) -> None:
-    """Print what is for programs, such as JSON or SQL: to cut or to escape it would spoil it."""
+    """Print a text for programs, such as JSON or SQL, as it is."""
     with writing():
         print(text)
 
 
 def complain(text: str) -> None:
-    """Print one line on stderr; who has closed that does not want to know."""
+    """Print one line on stderr, unless that is closed."""
     if sys.stderr is not None:
         with suppress(OSError):
             print(f"vinc: {printable(text)}", file=sys.stderr, flush=True)
@@ -59,7 +59,7 @@ def complain(text: str) -> None:
 
 @contextmanager
 def writing() -> Generator[None]:
-    """Turn what the operating system refuses into OutputLost; a pipe that nobody reads any more stays what it is."""
+    """Turn an OSError into OutputLost; a pipe without a reader stays a BrokenPipeError."""
     try:
         yield
     except BrokenPipeError:
@@ -70,20 +70,20 @@ def writing() -> Generator[None]:
 
 
 def flush_output() -> None:
-    """Write what waits; what a plugin has closed holds nothing back."""
+    """Flush stdout, unless a plugin has closed it."""
     if sys.stdout is not None and not sys.stdout.closed:
         with writing():
             sys.stdout.flush()
 
 
 def give_up_output() -> None:
-    """Let what still waits go nowhere, else the interpreter tries once more at its end, and complains."""
+    """Discard buffered output, else the interpreter tries to write it once more when it exits."""
     with suppress(OSError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def print_table(rows: Iterable[Sequence[str]]) -> None:
-    """Print rows of as many cells each, headings among them, in columns as wide as their longest cell."""
+    """Print rows, the headings first, in columns as wide as their longest cell."""
     lines = [[printable(cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     for line in lines:

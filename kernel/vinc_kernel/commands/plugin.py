@@ -15,7 +15,7 @@ from ..plugins.assemble import AssembledPlugin
 from ..plugins.check import command_name
 from ..runtime import App
 from ..settings import KernelSettings, Sources
-from .signature import add_parameters, called, parameters_of
+from .signature import add_parameters, call, parameters_of
 
 if TYPE_CHECKING:
     from .command import Commands
@@ -27,48 +27,48 @@ class CommandRefused(VincError):
     """A plugin's command cannot run."""
 
 
-def run(argv: Sequence[str], settings: KernelSettings, given: Sources) -> int:
-    """Run a plugin's command; one that takes `app` gets it with its connections open."""
-    app = create_app(settings, given)
+def run(argv: Sequence[str], settings: KernelSettings, sources: Sources) -> int:
+    """Run a plugin's command; for one that takes `app`, with the connections open."""
+    app = create_app(settings, sources)
     member = next((one for one in app.assembly.members if one.plugin.name == argv[0]), None)
     if member is None:
         raise CommandRefused(f"{argv[0]} is not enabled: vinc plugins enable {argv[0]}")
     if member.error is not None:
         raise member.error
-    args = parser(member).parse_args(argv[1:])
+    args = make_parser(member).parse_args(argv[1:])
     function: Callable[..., Any] = getattr(args, CHOSEN)
 
     async def with_app() -> object:
         async with app.lifespan() as runtime:
-            return await finished(called(function, args, runtime.apps[argv[0]]))
+            return await finish(call(function, args, runtime.apps[argv[0]]))
 
     if takes_app(function):
         result = asyncio.run(with_app())
     else:  # outside of any loop: a command may run one of its own
-        result = called(function, args)
-        result = asyncio.run(finished(result)) if inspect.isawaitable(result) else result
+        result = call(function, args)
+        result = asyncio.run(finish(result)) if inspect.isawaitable(result) else result
     return result if isinstance(result, int) else 0
 
 
-async def finished(result: object) -> object:
+async def finish(result: object) -> object:
     return await result if inspect.isawaitable(result) else result
 
 
-def parser(member: AssembledPlugin) -> argparse.ArgumentParser:
+def make_parser(member: AssembledPlugin) -> argparse.ArgumentParser:
     """The commands of one plugin; each function's docstring is its help."""
     commands = member.contribution.commands
     description = None if commands else "It has no commands."
-    made = argparse.ArgumentParser(prog=f"vinc {member.plugin.name}", description=description)
-    added = made.add_subparsers(metavar="COMMAND", required=True)
+    parser = argparse.ArgumentParser(prog=f"vinc {member.plugin.name}", description=description)
+    added = parser.add_subparsers(metavar="COMMAND", required=True)
     for part in commands:
         if isinstance(part, CommandGroup):
-            group = added.add_parser(part.name, help=f"{', '.join(map(command_name, part.commands))}")
+            group = added.add_parser(part.name, help=", ".join(map(command_name, part.commands)))
             inner = group.add_subparsers(metavar="COMMAND", required=True)
             for function in part.commands:
                 add_command(inner, function)
         else:
             add_command(added, part)
-    return made
+    return parser
 
 
 def add_command(commands: Commands, function: Callable[..., Any]) -> None:

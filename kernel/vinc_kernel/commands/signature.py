@@ -1,7 +1,7 @@
-"""Make command-line arguments of a function's parameters: with a default an option, without one a position.
+"""Turn a function's parameters into command-line arguments: with a default an option, else a positional argument.
 
-One before a `/` that has a default is a position that may be left out; one after a `*` that has none is an option that
-may not. An option that is `str | bool` may be given with a text or without. Its help is the `Doc` of its annotation:
+One before a `/` with a default is an optional positional argument; one after a `*` without a default is a required
+option. An option that is `str | bool` takes an optional value. Its help is the `Doc` of its annotation:
 `days: Annotated[int, Doc("how many days ahead")] = 7`.
 """
 
@@ -20,16 +20,16 @@ from ..runtime import App
 
 
 def parameters_of(function: Callable[..., Any]) -> list[inspect.Parameter]:
-    """The parameters with their annotations as types, not as text."""
+    """Return the parameters with their annotations as types, not as text."""
     hints = typing.get_type_hints(function)
-    found = inspect.signature(function).parameters.values()
-    return [one.replace(annotation=hints.get(one.name, str)) for one in found]
+    parameters = inspect.signature(function).parameters.values()
+    return [one.replace(annotation=hints.get(one.name, str)) for one in parameters]
 
 
 def help_of(annotation: Any) -> str | None:
-    """What its `Doc` says, as argparse wants it written; None without one."""
-    said = [one.documentation for one in getattr(annotation, "__metadata__", ()) if isinstance(one, Doc)]
-    return said[0].replace("%", "%%") if said else None
+    """Return the text of its `Doc`, escaped for argparse; None without one."""
+    texts = [one.documentation for one in getattr(annotation, "__metadata__", ()) if isinstance(one, Doc)]
+    return texts[0].replace("%", "%%") if texts else None
 
 
 def add_parameters(parser: argparse.ArgumentParser, function: Callable[..., Any]) -> None:
@@ -39,30 +39,30 @@ def add_parameters(parser: argparse.ArgumentParser, function: Callable[..., Any]
             add_parameter(parser, parameter, help_of(documented.get(parameter.name)))
 
 
-def add_parameter(parser: argparse.ArgumentParser, parameter: inspect.Parameter, said: str | None) -> None:
+def add_parameter(parser: argparse.ArgumentParser, parameter: inspect.Parameter, text: str | None) -> None:
     kind = reader(parameter.annotation)
     option = f"--{parameter.name.replace('_', '-')}"
     if parameter.default is inspect.Parameter.empty:
         if parameter.kind is inspect.Parameter.KEYWORD_ONLY:
-            parser.add_argument(option, type=kind, required=True, help=said)
+            parser.add_argument(option, type=kind, required=True, help=text)
         else:
-            parser.add_argument(parameter.name, type=kind, help=said)
+            parser.add_argument(parameter.name, type=kind, help=text)
         return
     if parameter.kind is inspect.Parameter.POSITIONAL_ONLY:
-        parser.add_argument(parameter.name, type=kind, nargs="?", default=parameter.default, help=said)
+        parser.add_argument(parameter.name, type=kind, nargs="?", default=parameter.default, help=text)
         return
     if parameter.annotation == str | bool:
-        parser.add_argument(option, nargs="?", const=True, default=parameter.default, metavar="VALUE", help=said)
+        parser.add_argument(option, nargs="?", const=True, default=parameter.default, metavar="VALUE", help=text)
     elif parameter.annotation is bool:
-        parser.add_argument(option, action=argparse.BooleanOptionalAction, default=parameter.default, help=said)
+        parser.add_argument(option, action=argparse.BooleanOptionalAction, default=parameter.default, help=text)
     else:
-        usual = None if parameter.default is None else "default: %(default)s"
-        told = f"{said} ({usual})" if said and usual else said or usual
-        parser.add_argument(option, type=kind, default=parameter.default, help=told)
+        default = None if parameter.default is None else "default: %(default)s"
+        text = f"{text} ({default})" if text and default else text or default
+        parser.add_argument(option, type=kind, default=parameter.default, help=text)
 
 
 def reader(annotation: Any) -> Callable[[str], Any]:
-    """Read the text as this type, by Pydantic's rules: dates, UUIDs and choices work as in a request."""
+    """Return a function that reads a text as this type, by Pydantic's rules, as in a request."""
     adapter: TypeAdapter[Any] = TypeAdapter(annotation)
 
     def read(text: str) -> Any:
@@ -72,14 +72,9 @@ def reader(annotation: Any) -> Callable[[str], Any]:
     return read
 
 
-def called(function: Callable[..., Any], args: argparse.Namespace, app: App | None = None) -> Any:
-    """What the function returns for these arguments; `app` is for the parameter that asks for it."""
-    positions: list[Any] = []
-    named: dict[str, Any] = {}
+def call(function: Callable[..., Any], args: argparse.Namespace, app: App | None = None) -> Any:
+    """Call the function with these arguments; `app` is for the parameter of that type."""
+    bound = inspect.signature(function).bind_partial()
     for one in parameters_of(function):
-        value = app if one.annotation is App else getattr(args, one.name)
-        if one.kind is inspect.Parameter.POSITIONAL_ONLY:
-            positions.append(value)
-        else:
-            named[one.name] = value
-    return function(*positions, **named)
+        bound.arguments[one.name] = app if one.annotation is App else getattr(args, one.name)
+    return function(*bound.args, **bound.kwargs)

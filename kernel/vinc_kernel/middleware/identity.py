@@ -1,4 +1,4 @@
-"""Find out who asks: a bearer token is verified once and remembered, and with each request it is asked who that is."""
+"""Identify the caller: a bearer token is verified once and cached; the principal is resolved with each request."""
 
 from __future__ import annotations
 
@@ -11,78 +11,72 @@ from ..clock import Clock
 from ..context import Context, Principal, PrincipalDirectory
 from ..errors import Unauthorized
 from ..permissions import RolePermissions
-from ..tokens.claims import Claims
-from ..tokens.refused import TokenRefused
+from ..tokens.claims import Claims, TokenRefused
 from ..tokens.trusted import Trusted
 from ..tokens.verify import Proof, verify
 
 logger = logging.getLogger("vinc.identity")
-MOST_REMEMBERED = 10_000
+MOST_CACHED = 10_000
 INVALID = {"WWW-Authenticate": 'Bearer error="invalid_token"'}  # RFC 6750, 3.1
 
 
 class Identity:
-    """The step that puts the principal into the context.
-
-    Credentials are remembered by their hash alone, so that nothing which could be read out of memory is a token.
-    """
+    """The step that sets the principal; verified tokens are cached by their hash, so that memory holds no token."""
 
     def __init__(
-        self, trusted: Trusted, permissions: RolePermissions, clock: Clock = time, size: int = MOST_REMEMBERED
+        self, trusted: Trusted, permissions: RolePermissions, clock: Clock = time, size: int = MOST_CACHED
     ) -> None:
         self.trusted, self.permissions, self.clock, self.size = trusted, permissions, clock, size
-        self.remembered: OrderedDict[bytes, tuple[Principal, Proof]] = OrderedDict()
+        self.cached: OrderedDict[bytes, tuple[Principal, Proof]] = OrderedDict()
 
     async def __call__(self, context: Context, directory: PrincipalDirectory | None) -> None:
-        """Raises Unauthorized for credentials that are no good, and Unavailable where that cannot be found out."""
-        given = context.request_headers.get(b"authorization")
-        if given is None:
+        """Raise Unauthorized for invalid credentials, and Unavailable where they cannot be verified."""
+        header = context.request_headers.get(b"authorization")
+        if header is None:
             return
-        principal = self.remembered_principal(sha256(given).digest())
+        principal = self.cached_principal(sha256(header).digest())
         if principal is None:
-            scheme, _, token = given.partition(b" ")  # RFC 6750, 2.1
-            if scheme.lower() != b"bearer":  # another one is a public route's own business
+            scheme, _, token = header.partition(b" ")  # RFC 6750, 2.1
+            if scheme.lower() != b"bearer":  # another scheme is for a public route to read
                 return
-            principal = await self.presented(token.lstrip(b" "))
+            principal = await self.authenticate(token.lstrip(b" "))
         if directory is not None:
-            found = await directory.resolve(principal)
-        else:  # nobody can say whether a service account is registered
-            found = principal if principal.kind == "person" else None
-        if found is None:
-            raise refused("whose they are may not come in")
-        context.principal = found
+            resolved = await directory.resolve(principal)
+        else:  # without a directory no service account is registered
+            resolved = principal if principal.kind == "person" else None
+        if resolved is None:
+            raise refused("the principal is disabled or not registered")
+        context.principal = resolved
 
-    def remembered_principal(self, digest: bytes) -> Principal | None:
-        """Whose credentials have this hash, if they were verified before and still hold."""
-        found = self.remembered.get(digest)
+    def cached_principal(self, digest: bytes) -> Principal | None:
+        """Return the principal of the credentials with this hash, if they are cached and still valid."""
+        found = self.cached.get(digest)
         if found is None:
             return None
         principal, proof = found
         if not proof.is_valid(self.clock()):
-            del self.remembered[digest]
+            del self.cached[digest]
             return None
-        self.remembered.move_to_end(digest)
+        self.cached.move_to_end(digest)
         return principal
 
-    async def presented(self, token: bytes) -> Principal:
-        """Whose token this is; it is remembered once, as the header that is usual, however it was written."""
-        digest = sha256(b"Bearer " + token).digest()
-        return self.remembered_principal(digest) or await self.verified(token, digest)
-
-    async def verified(self, token: bytes, digest: bytes) -> Principal:
-        """Whose credentials these are; raises Unauthorized, and Unavailable."""
+    async def authenticate(self, token: bytes) -> Principal:
+        """Return the principal of a token; raises Unauthorized, and Unavailable."""
+        digest = sha256(b"Bearer " + token).digest()  # cached once, however the header was written
+        if (principal := self.cached_principal(digest)) is not None:
+            return principal
         try:
             claims, proof = await verify(token, self.trusted.find, self.clock())
-        except TokenRefused as refusal:
-            raise refused(str(refusal)) from None
-        principal = self.principal_of(claims)
-        self.remembered[digest] = principal, proof
-        if len(self.remembered) > self.size:
-            self.remembered.popitem(last=False)
+        except TokenRefused as error:
+            raise refused(str(error)) from None
+        principal = self.to_principal(claims)
+        self.cached[digest] = principal, proof
+        if len(self.cached) > self.size:
+            self.cached.popitem(last=False)
         return principal
 
-    def principal_of(self, claims: Claims) -> Principal:
-        """The claim `role` counts, known or not; of several, and of the realm's, the known one that ranks highest."""
+    def to_principal(self, claims: Claims) -> Principal:
+        """Take a single `role` as it is; of several, and of the realm's roles, the known one with the highest rank."""
         is_one = not claims.is_realms and len(claims.roles) == 1
         role = self.permissions.canonical_name(claims.roles[0]) if is_one else self.permissions.highest(claims.roles)
         return Principal(
@@ -98,6 +92,6 @@ class Identity:
 
 
 def refused(why: str) -> Unauthorized:
-    """The same answer for every reason, which only the log tells."""
+    """Return the same error for every reason; only the log has the reason."""
     logger.info("credentials are refused: %s", why)
     return Unauthorized("These credentials are not valid.", headers=INVALID)

@@ -18,7 +18,7 @@ from ..runtime import KERNEL, Runtime
 from ..telemetry import request_log
 from .cors import ProblemCors
 from .identity import Identity
-from .problems import problem_of, send_problem
+from .problems import send_problem, to_problem
 from .request_id import request_id
 from .single_headers import single_headers
 from .tenancy import tenancy
@@ -74,8 +74,7 @@ class Pipeline:
                 await self.compress(scope, receive, send_with_headers)
         finally:
             current.reset(token)
-            if self.log_request is not None:
-                self.log(context, started)
+            self.log(context, started)
 
     def added_headers(self, message: Message, context: Context) -> list[tuple[bytes, bytes]]:
         """Return what every response carries; a route that sets Cache-Control itself decides that alone."""
@@ -99,7 +98,7 @@ class Pipeline:
         except BaseException as error:
             if context.status or is_end_of_task(error):
                 raise
-            problem = problem_of(error)
+            problem = to_problem(error)
             if scope["type"] == "websocket":
                 await WebSocketClose(code=POLICY_VIOLATION, reason=problem.title)(scope, receive, send)
             else:

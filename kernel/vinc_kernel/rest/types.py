@@ -1,4 +1,4 @@
-"""Base types of fields: each refuses what would be an error of the database, or another value, later."""
+"""Types of fields: each refuses what would be an error of the database, or another value, later."""
 
 from __future__ import annotations
 
@@ -15,28 +15,21 @@ DEEPEST = 32
 whole_number = re.compile(r"-?(0|[1-9][0-9]{0,18})").fullmatch
 amount = re.compile(r"-?(0|[1-9][0-9]{0,13})(\.[0-9]{1,4})?").fullmatch
 
+# What PostgreSQL cannot store.
+unstorable = re.compile("[\x00\ud800-\udfff]").search
 full_date = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}").fullmatch
-moment = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9].*").match  # Pydantic looks at the rest
+timestamp = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9].*").match  # Pydantic checks the rest
 
 
 def storable(text: str) -> str:
-    """Text that PostgreSQL can keep: no NUL, no lone surrogates."""
-    if "\x00" in text or not encodable(text):
+    if unstorable(text):
         message = "must be text without NUL and lone surrogates"
         raise ValueError(message)
     return text
 
 
-def encodable(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
 def integer(given: Any) -> int:
-    """A whole number, as JSON number or, in addresses, as its decimal digits."""
+    """Return a whole number from a JSON number or, in addresses, from decimal digits."""
     if type(given) is int:
         return given
     if isinstance(given, str) and whole_number(given):
@@ -46,7 +39,6 @@ def integer(given: Any) -> int:
 
 
 def money(given: Any) -> Decimal:
-    """An amount with at most 14 digits before the point and 4 behind, as text or as JSON number."""
     if isinstance(given, Decimal) and given.is_finite():
         given = format(given, "f")
     text = str(given) if type(given) in (int, float) else given
@@ -56,32 +48,31 @@ def money(given: Any) -> Decimal:
     raise ValueError(message)
 
 
-def written(given: Any) -> Any:
-    """Moments are written as text (RFC 3339); a number, as text or bare, is somebody's guess at an epoch."""
-    if not isinstance(given, datetime) and not (isinstance(given, str) and moment(given)):
+def as_timestamp(given: Any) -> Any:
+    """Refuse numbers, which Pydantic would read as seconds or milliseconds since 1970 (RFC 3339 is text)."""
+    if not isinstance(given, datetime) and not (isinstance(given, str) and timestamp(given)):
         message = "must be a moment like 2026-11-24T12:00:00Z"
         raise ValueError(message)
     return given
 
 
-def day(given: Any) -> Any:
-    """Days are written as text (RFC 3339, 5.6: full-date)."""
+def as_date(given: Any) -> Any:
+    """Refuse numbers and timestamps (RFC 3339, 5.6: full-date)."""
     if type(given) is not date and not (isinstance(given, str) and full_date(given)):
         message = "must be a day like 2026-11-24"
         raise ValueError(message)
     return given
 
 
-def in_utc(moment: datetime) -> datetime:
+def in_utc(value: datetime) -> datetime:
     try:
-        return moment.astimezone(UTC)
+        return value.astimezone(UTC)
     except OverflowError:
         message = "must lie between the years 1 and 9999 in UTC"
         raise ValueError(message) from None
 
 
 def storable_json(value: Any) -> Any:
-    """A JSON value that PostgreSQL can keep, at most 32 levels deep."""
     waiting = [(value, 1)]
     while waiting:
         part, depth = waiting.pop()
@@ -101,16 +92,16 @@ def storable_json(value: Any) -> Any:
 
 
 Text = Annotated[str, Field(strict=True), AfterValidator(storable)]
-"""Text as PostgreSQL can keep it; add a length with `Field(max_length=...)`."""
+"""Text that PostgreSQL can store; add a length with `Field(max_length=...)`."""
 Integer = Annotated[int, Field(ge=-(2**63), le=2**63 - 1), BeforeValidator(integer)]
 """A whole number of 64 bits."""
 Money = Annotated[Decimal, BeforeValidator(money, json_schema_input_type=str | float)]
 """An amount of money, exact; answers write it as text."""
 UtcDateTime = Annotated[
-    AwareDatetime, BeforeValidator(written, json_schema_input_type=datetime), AfterValidator(in_utc)
+    AwareDatetime, BeforeValidator(as_timestamp, json_schema_input_type=datetime), AfterValidator(in_utc)
 ]
-"""A point in time with its offset, kept in UTC."""
-Date = Annotated[date, BeforeValidator(day, json_schema_input_type=date)]
-"""A day of the calendar."""
+"""A point in time with its offset, converted to UTC."""
+Date = Annotated[date, BeforeValidator(as_date, json_schema_input_type=date)]
+"""A calendar date."""
 Json = Annotated[JsonValue, BeforeValidator(storable_json)]
 """Any JSON value, at most 32 levels deep."""

@@ -1,1 +1,1 @@
-"""Verify access tokens: whose they are, and what they say; nothing here knows what a principal may do."""
+"""Verify access tokens: who signed them, and their claims; nothing here knows what a principal may do."""

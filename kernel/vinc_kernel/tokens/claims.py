@@ -1,7 +1,6 @@
-"""Read the claims of an access token: strictly, and no more of them than is needed (RFC 7519, 4; RFC 9068, 2.2).
+"""Read the claims of an access token strictly, and only those that are needed (RFC 7519, 4; RFC 9068, 2.2).
 
-Names and forms are Keycloak's: `typ` tells an access token from others, `azp` is the client, an attribute is a list, a
-single value or absent, and a number or a truth may be written as a text.
+Names and forms are Keycloak's: `azp` is the client, and an attribute is a list, a single value or absent.
 """
 
 from __future__ import annotations
@@ -12,8 +11,6 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from .refused import TokenRefused
-
 LONGEST_SUBJECT = 255  # RFC 7519 sets none; OpenID Connect Core, 2, says 255
 LONGEST_EMAIL = 320
 MOST_ELEMENTS = 1000
@@ -23,9 +20,13 @@ Json = Mapping[str, Any]
 element = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}").fullmatch
 
 
+class TokenRefused(Exception):
+    """The token is not valid. The text is for the log alone, and holds nothing of the token but names of claims."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Claims:
-    """What a verified token says. `roles` are those of the claim `role`, or else those of Keycloak's realm."""
+    """The claims of a verified token. `roles` are those of the claim `role`, or else those of Keycloak's realm."""
 
     issuer: str
     subject: str
@@ -39,58 +40,58 @@ class Claims:
     all: Json
 
 
-def read(given: Json) -> Claims:
-    """The claims; raises TokenRefused for one of another form than it must have."""
-    subject, client = text(given, "sub", LONGEST_SUBJECT), optional_text(given, "azp")
+def read(claims: Json) -> Claims:
+    """Return the claims; raises TokenRefused for one that is malformed."""
+    subject, client = text(claims, "sub", LONGEST_SUBJECT), optional_text(claims, "azp")
     if not subject:
         raise TokenRefused("sub is empty")
-    is_realms = given.get("role") is None
+    is_realms = claims.get("role") is None
     return Claims(
-        issuer=text(given, "iss", 1000),
+        issuer=text(claims, "iss", 1000),
         subject=subject,
-        expires=moment(given, "exp"),
+        expires=moment(claims, "exp"),
         client=client,
-        email=optional_text(given, "email", LONGEST_EMAIL),
-        roles=roles(section(given, "realm_access"), "roles") if is_realms else roles(given, "role"),
+        email=optional_text(claims, "email", LONGEST_EMAIL),
+        roles=roles(section(claims, "realm_access"), "roles") if is_realms else roles(claims, "role"),
         is_realms=is_realms,
-        tenants=elements(given, "allowed_wholesalers"),
-        is_service=is_service(given),
-        all=MappingProxyType(dict(given)),
+        tenants=elements(claims, "allowed_wholesalers"),
+        is_service=is_service(claims),
+        all=MappingProxyType(dict(claims)),
     )
 
 
-def is_service(given: Json) -> bool:
-    """Whether a client has signed in as itself: it is named where a person's session would be (RFC 9068, 2.2).
+def is_service(claims: Json) -> bool:
+    """Return whether a client signed in as itself: it is named in the place of a person's session (RFC 9068, 2.2).
 
-    Keycloak calls its user after it besides, in small letters; a person who is called so is taken for one as well.
+    Keycloak also names its user after it, in lower case; a person with such a name counts as a client too.
     """
-    if given.get("client_id") is not None and (given.get("sid") is None or given["client_id"] == given.get("sub")):
+    if claims.get("client_id") is not None and (claims.get("sid") is None or claims["client_id"] == claims.get("sub")):
         return True
-    name = given.get("preferred_username")
+    name = claims.get("preferred_username")
     return isinstance(name, str) and name.lower().startswith(SERVICE)
 
 
-def text(given: Json, name: str, longest: int) -> str:
-    value = given.get(name)
+def text(claims: Json, name: str, longest: int) -> str:
+    value = claims.get(name)
     if not isinstance(value, str) or len(value) > longest or not value.isprintable():
         raise TokenRefused(f"{name} is missing, no text, not printable, or too long")
     return value
 
 
-def optional_text(given: Json, name: str, longest: int = LONGEST_SUBJECT) -> str:
-    return "" if given.get(name) is None else text(given, name, longest)
+def optional_text(claims: Json, name: str, longest: int = LONGEST_SUBJECT) -> str:
+    return "" if claims.get(name) is None else text(claims, name, longest)
 
 
-def moment(given: Json, name: str) -> int:
-    """A NumericDate in whole seconds (RFC 7519, 2)."""
-    value = given.get(name)
+def moment(claims: Json, name: str) -> int:
+    """Return a NumericDate in whole seconds (RFC 7519, 2)."""
+    value = claims.get(name)
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < LATEST:
         raise TokenRefused(f"{name} is missing, or no time")
     return int(value)
 
 
-def section(given: Json, name: str) -> Json:
-    value = given.get(name)
+def section(claims: Json, name: str) -> Json:
+    value = claims.get(name)
     if value is None:
         return {}
     if not isinstance(value, dict):
@@ -98,9 +99,8 @@ def section(given: Json, name: str) -> Json:
     return value
 
 
-def roles(given: Json, name: str) -> tuple[str, ...]:
-    """Names of roles, whatever they are: who reads them knows some."""
-    value = given.get(name)
+def roles(claims: Json, name: str) -> tuple[str, ...]:
+    value = claims.get(name)
     if value is None:
         return ()
     if isinstance(value, str):
@@ -110,9 +110,9 @@ def roles(given: Json, name: str) -> tuple[str, ...]:
     return tuple(value)
 
 
-def elements(given: Json, name: str) -> frozenset[str]:
-    """Ids: a list of texts, or one text with commas. An element of a list is never split (threats T15)."""
-    value = given.get(name)
+def elements(claims: Json, name: str) -> frozenset[str]:
+    """Return ids: a list of texts, or one text with commas. An element of a list is never split (threats T15)."""
+    value = claims.get(name)
     if value is None:
         return frozenset()
     if isinstance(value, str):

@@ -1,7 +1,4 @@
-"""Fetch an issuer's keys over HTTP: from where the settings say, or its discovery document.
-
-That is OpenID Connect Discovery 1.0, 4.
-"""
+"""Fetch an issuer's keys over HTTP: from its `jwks_url`, or else by OpenID Connect Discovery 1.0, 4."""
 
 from __future__ import annotations
 
@@ -20,23 +17,23 @@ WELL_KNOWN = "/.well-known/openid-configuration"
 
 
 class FetchFailed(Exception):
-    """The document is not there, or not what it must be."""
+    """The document is missing, or malformed."""
 
 
 class Fetcher:
-    """One HTTP client for all issuers, made when it is first needed: what it imports takes 0.1 s."""
+    """One HTTP client for all issuers, made when it is first needed: its import takes 0.1 s."""
 
     def __init__(self) -> None:
         self.client: AsyncClient | None = None
 
     async def keys(self, issuer: Issuer) -> Mapping[str, Any]:
-        """The issuer's JWK set; raises FetchFailed, or what httpx raises."""
+        """Return the issuer's JWK set; raises FetchFailed, or an error of httpx."""
         return await self.document(issuer.jwks_url or await self.discovered(issuer))
 
     async def discovered(self, issuer: Issuer) -> str:
-        found = await self.document(issuer.url.rstrip("/") + WELL_KNOWN)
-        address = found.get("jwks_uri")
-        if found.get("issuer") != issuer.url or not isinstance(address, str):
+        document = await self.document(issuer.url.rstrip("/") + WELL_KNOWN)
+        address = document.get("jwks_uri")
+        if document.get("issuer") != issuer.url or not isinstance(address, str):
             raise FetchFailed("the discovery document is another issuer's, or names no keys")
         if is_tls_or_loopback(issuer.url) and not is_tls_or_loopback(address):
             raise FetchFailed("the keys are to be fetched without TLS")
@@ -48,17 +45,17 @@ class Fetcher:
 
             self.client = AsyncClient(headers={"Accept": "application/json", "Accept-Encoding": "identity"})
         content = b""
-        async with self.client.stream("GET", address) as answer:
-            if answer.status_code != 200:  # noqa: PLR2004  RFC 9110, 15.3.1; a redirect is not followed
-                raise FetchFailed("the answer is not 200")
-            async for chunk in answer.aiter_raw():
+        async with self.client.stream("GET", address) as response:
+            if response.status_code != 200:  # noqa: PLR2004  RFC 9110, 15.3.1; a redirect is not followed
+                raise FetchFailed("the response is not 200")
+            async for chunk in response.aiter_raw():
                 content += chunk
                 if len(content) > LARGEST:
                     raise FetchFailed("the document is too large")
-        found = parse_json(content)
-        if not isinstance(found, dict):
+        document = parse_json(content)
+        if not isinstance(document, dict):
             raise FetchFailed("the document is no object")
-        return found
+        return document
 
     async def close(self) -> None:
         if self.client is not None:

@@ -1,4 +1,4 @@
-"""The issuer of tests: whoever knows VINC_JWT_TEST_SECRET is believed; there is none in production."""
+"""The issuer of tests: its tokens are signed with VINC_JWT_TEST_SECRET; production has none."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ URL, KID = "urn:vinc:test", "test"
 
 
 def issuer_of_tests(secret: str, audience: str) -> Issuer:
-    """An issuer whose one key is this secret."""
     key = OctKey.import_key(secret).as_dict() | {"kid": KID}
 
     async def keys() -> Mapping[str, Any]:

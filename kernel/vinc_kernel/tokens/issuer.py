@@ -1,4 +1,4 @@
-"""Whose tokens are believed, and how a person gets one."""
+"""Issuers of access tokens, and how a person gets one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Fetch = Callable[[], Awaitable[Mapping[str, Any]]]
 class SignIn:
     """How Swagger UI signs somebody in: by their password, or by an authorization code with PKCE (RFC 7636).
 
-    `authorization_url` is for the latter alone. Both addresses may begin with a slash: they are this service's then.
+    `authorization_url` is for the code alone. An address that begins with a slash is one of this service.
     """
 
     flow: Literal["password", "code"]
@@ -24,12 +24,11 @@ class SignIn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Issuer:
-    """Somebody whose access tokens are believed, when they are meant for `audience`.
+    """An issuer whose access tokens are accepted when they name `audience`.
 
-    `url` is the token's `iss`, to the letter. `algorithms` are those of JWS (RFC 7518, 3.1) that its keys may be used
-    with. `clients` narrows whose tokens these may be (`azp`); without any it is every client's. Keys come from `keys`,
-    which gives a JWK set (RFC 7517, 5), or else from `jwks_url`, or else from where the issuer's own OpenID Connect
-    discovery document says.
+    `url` is exactly the token's `iss`. `algorithms` are those of JWS (RFC 7518, 3.1) that its keys may be used with.
+    `clients` narrows the client of the token (`azp`); empty for any. Keys come from `keys`, which returns a JWK set
+    (RFC 7517, 5), else from `jwks_url`, else from the address in the issuer's OpenID Connect discovery document.
     """
 
     url: str

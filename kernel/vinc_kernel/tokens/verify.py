@@ -1,7 +1,6 @@
 """Verify an access token: RFC 8725 and RFC 9068, as far as Keycloak's tokens allow; the cryptography is joserfc's.
 
-Nothing in a token chooses how it is verified: its `iss` selects one of the issuers that are trusted, to the letter, and
-from there on that issuer's keys and algorithms count.
+Nothing in a token chooses how it is verified: its `iss` selects a trusted issuer, whose keys and algorithms decide.
 """
 
 from __future__ import annotations
@@ -15,23 +14,22 @@ from joserfc import jws
 from joserfc.errors import JoseError
 
 from ..strict_json import parse_json
-from .claims import Claims, moment, read
+from .claims import Claims, TokenRefused, moment, read
 from .issuer import Issuer
 from .keys import Keys
-from .refused import TokenRefused
 
 LONGEST_TOKEN = 8192  # bytes
 DEEPEST = 5  # levels of the claims
 LEEWAY = 30  # seconds that two clocks may differ
 TYPES = frozenset({"JWT", "AT+JWT", "APPLICATION/AT+JWT"})  # RFC 9068, 2.1; Keycloak writes the first
-# They say how to verify, or whose key to take; no token of ours needs one (RFC 8725, 3.10).
+# They choose how to verify, or the key; no valid token needs one (RFC 8725, 3.10).
 REFUSED = frozenset({"crit", "b64", "zip", "enc", "jwk", "jku", "x5u", "x5c"})
 Find = Callable[[str], Keys | None]
 
 
 @dataclass(slots=True)
 class Proof:
-    """How long a token holds: until it expires, and as long as its issuer has withdrawn no key."""
+    """How long a token stays valid: until it expires, or its issuer drops a key."""
 
     until: int
     keys: Keys
@@ -42,17 +40,16 @@ class Proof:
 
 
 async def verify(token: bytes, find: Find, now: float) -> tuple[Claims, Proof]:
-    """Return what an access token says, and its proof.
+    """Return the claims of an access token, and its proof.
 
-    `find` returns the keys of a trusted issuer, by its `iss`; `now` is in seconds since 1970.
-
-    Raises TokenRefused, and Unavailable where the issuer must be asked and cannot.
+    `find` returns the keys of a trusted issuer, by its `iss`; `now` is in seconds since 1970. Raises TokenRefused, and
+    Unavailable where the key is unknown and the issuer cannot be reached.
     """
-    signed = taken_apart(token)
+    signed = parse_token(token)
     header, given = header_of(signed), claims_of(signed)
     keys = find(given["iss"]) if isinstance(given.get("iss"), str) else None
     if keys is None:
-        raise TokenRefused("iss is nobody who is trusted")
+        raise TokenRefused("iss is no trusted issuer")
     key = await keys.find(header["kid"])
     if key is None:
         raise TokenRefused("the issuer has no such key")
@@ -71,7 +68,7 @@ async def verify(token: bytes, find: Find, now: float) -> tuple[Claims, Proof]:
     return claims, Proof(claims.expires + LEEWAY, keys, edition)
 
 
-def taken_apart(token: bytes) -> jws.CompactSignature:
+def parse_token(token: bytes) -> jws.CompactSignature:
     if len(token) > LONGEST_TOKEN:
         raise TokenRefused("it is too long")
     try:
@@ -102,19 +99,17 @@ def claims_of(signed: jws.CompactSignature) -> Mapping[str, Any]:
 
 
 def check_purpose(given: Mapping[str, Any], issuer: Issuer, claims: Claims) -> None:
-    """Raise TokenRefused for what is no access token, or one that is meant for somebody else."""
     if given.get("typ") != "Bearer":
         raise TokenRefused("it is no access token: typ is not Bearer")
     audience = given.get("aud")
     if audience != issuer.audience and not (isinstance(audience, list) and issuer.audience in audience):
         raise TokenRefused("aud does not name our audience")
-    # A service account is a client of its own, and must be registered: whoever remembers principals says so.
+    # A service account is a client of its own: the PrincipalDirectory knows whether it is registered.
     if issuer.clients and claims.client not in issuer.clients and not claims.is_service:
         raise TokenRefused("azp is not one of the clients")
 
 
 def check_time(given: Mapping[str, Any], expires: int, now: float) -> None:
-    """Raise TokenRefused for a token that has expired, or is of the future."""
     if now >= expires + LEEWAY:
         raise TokenRefused("it has expired")
     if moment(given, "iat") > now + LEEWAY:

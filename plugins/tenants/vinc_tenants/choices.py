@@ -24,7 +24,7 @@ Switches = Annotated[SwitchByPlugin, EMPTY]
 def read_settings(app: App, stored: Choices) -> SettingsByPlugin:
     """Return the tenant's settings in every plugin; a stored value that is no longer valid has its default."""
     return {
-        plugin: kind.stored(stored.settings.get(plugin, {}), lambda _: None).model_dump(mode="json")
+        plugin: kind.from_stored(stored.settings.get(plugin, {}))[0].model_dump(mode="json")
         for plugin, kind in app.tenant_settings.items()
     }
 

@@ -23,7 +23,7 @@ async def test_a_known_key_is_not_asked_for_again(caller: Caller, sso: Sso) -> N
 async def test_a_thousand_unknown_keys_at_once_are_one_fetch(caller: Caller, sso: Sso) -> None:
     known, stranger = sso.token(), rsa("stranger")
     assert (await caller.ask(known)).status_code == 200
-    caller.app.runtime.trusted.find(URL).next_look = 0  # type: ignore[union-attr]  the interval is over
+    caller.app.runtime.trusted.find(URL).next_fetch = 0  # type: ignore[union-attr]  the interval is over
 
     async def unknown(number: int) -> int:
         return (await caller.ask(sso.token(key=stranger, header={"kid": str(number)}))).status_code
@@ -37,7 +37,7 @@ async def test_a_thousand_unknown_keys_at_once_are_one_fetch(caller: Caller, sso
 
 async def test_a_new_key_costs_no_request(caller: Caller, sso: Sso) -> None:
     assert (await caller.ask(sso.token())).status_code == 200
-    caller.app.runtime.trusted.find(URL).next_look = 0  # type: ignore[union-attr]  the interval is over
+    caller.app.runtime.trusted.find(URL).next_fetch = 0  # type: ignore[union-attr]  the interval is over
     old = sso.token(sub="old")
     sso.keys.insert(0, rsa("b"))
 
@@ -55,7 +55,7 @@ async def test_a_key_that_hangs_holds_up_nobody_who_is_known(caller_of: CallerOf
     caller = caller_of(Issuer(url=URL, audience=AUDIENCE, keys=jwks))
     known = sso.token()
     assert (await caller.ask(known)).status_code == 200
-    caller.app.runtime.trusted.find(URL).next_look = 0  # type: ignore[union-attr]  the interval is over
+    caller.app.runtime.trusted.find(URL).next_fetch = 0  # type: ignore[union-attr]  the interval is over
     waiting = asyncio.create_task(caller.ask(sso.token(key=rsa("new"))))
     await asyncio.sleep(0.05)
 
@@ -167,7 +167,7 @@ async def test_tokens_are_remembered_by_their_hash_and_not_without_bound(caller:
     tokens = [sso.token(sub=f"subject-{number}") for number in range(30)]
     await caller.statuses(tokens)
 
-    assert len(identity.remembered) == 10
+    assert len(identity.cached) == 10
     assert not any(token.encode() in repr(vars(identity)).encode() for token in tokens)
 
 
@@ -259,7 +259,7 @@ async def test_an_answer_that_was_overtaken_takes_nothing_back(caller_of: Caller
     older = asyncio.create_task(keys.refresh())
     await asyncio.sleep(0)
     sso.keys.insert(0, rsa("b"))
-    keys.next_look = 0  # the interval is over
+    keys.next_fetch = 0  # the interval is over
     assert (await caller.ask(sso.token())).status_code == 200
     slow.set()
     await older
@@ -273,4 +273,4 @@ async def test_one_token_is_remembered_once_however_it_is_brought(caller: Caller
         answer = await client_of(caller.app).get("/things/who", headers={"Authorization": scheme + token})
         assert answer.status_code == 200
 
-    assert len(caller.app.pipeline.identity.remembered) == 1
+    assert len(caller.app.pipeline.identity.cached) == 1

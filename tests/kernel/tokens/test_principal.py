@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vinc_kernel.tokens.claims import elements, read
-from vinc_kernel.tokens.refused import TokenRefused
+from vinc_kernel.tokens.claims import TokenRefused, elements, read
 
 from .issuing import Caller, Sso
 
