@@ -7,6 +7,7 @@ import packaging.requirements
 import pluggy
 import psycopg
 import psycopg_pool
+import pydantic_settings
 import redis.asyncio
 import sqlalchemy.dialects.postgresql.psycopg
 import sqlalchemy.ext.asyncio
@@ -23,6 +24,7 @@ IMPORTED = (
     pluggy,
     psycopg,
     psycopg_pool,
+    pydantic_settings,
     redis.asyncio,
     sqlalchemy.dialects.postgresql.psycopg,
     sqlalchemy.ext.asyncio,

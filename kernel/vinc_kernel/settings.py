@@ -15,8 +15,6 @@ from typing import Annotated, Any, Literal, Self, TypeVar, get_args, get_origin,
 
 from dotenv import dotenv_values
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     SecretBytes,
     SecretStr,
@@ -25,6 +23,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from .errors import SettingsError
 from .setting_types import (
@@ -44,20 +43,26 @@ FOR_DEVELOPMENT = "for development only, and known to everybody"
 SHORTEST_SECRET = 32  # characters; of base64, 192 bits
 
 
-class Settings(BaseModel):
+class Settings(BaseSettings):
     """Settings of one subject, or of one plugin: `VINC_<PLUGIN>__<KEY>`, or `[plugins.<name>]` in plugins.toml.
 
     Made of the arguments alone: only the kernel reads the environment, and only once.
     """
 
-    model_config = ConfigDict(
+    model_config = SettingsConfigDict(
         frozen=True,
         extra="forbid",
-        validate_default=True,
+        enable_decoding=False,
         validate_by_name=True,
         validate_by_alias=True,
         hide_input_in_errors=True,
     )
+
+    @classmethod
+    def settings_customise_sources(  # type: ignore[override]  # pydantic-settings passes the other sources by name
+        cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource, **_: object
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (init_settings,)
 
     def not_for_production(self) -> Iterable[str]:
         """Return a line for each setting that is unsafe in production: name, reason and cure. Any stops the start."""
