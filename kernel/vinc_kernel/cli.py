@@ -30,50 +30,49 @@ def added_commands() -> Mapping[str, EntryPoint]:
 
 
 def parser(command: str = "") -> argparse.ArgumentParser:
-    """Return the parser of this command, or of all where there is no such one; importing all takes most of a second."""
+    """Return the parser of this command, or of all for an unknown one; importing all takes most of a second."""
     added = added_commands()
     known = [*COMMANDS, *(name for name in added if "." not in name)]
-    made = argparse.ArgumentParser(
+    parser = argparse.ArgumentParser(
         prog="vinc",
         description="Run, check and look after a Vinc installation.",
         epilog="A plugin's own commands: vinc PLUGIN --help",
     )
-    parsers = made.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    parsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name in [command] if command in known else known:
         module = added[name].load() if name in added else import_module(f"{__package__}.commands.{name}")
         inner = module.add(parsers)
         for below, one in added.items():
             if below.startswith(f"{name}."):
                 one.load().add(inner)
-    return made
+    return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; what Vinc refuses is one line a problem on stderr, anything else keeps its traceback."""
-    given = list(sys.argv[1:] if argv is None else argv)
+    """Run one command; a VincError is one line a problem on stderr, another exception keeps its traceback."""
     try:
-        return run(given)
+        return run(list(sys.argv[1:] if argv is None else argv))
     except VincError as error:
         for one in error.errors if isinstance(error, StartErrors) else str(error).split("\n"):
             complain(str(one))
         return 1
-    except BrokenPipeError:  # `vinc plugins | head`: whoever reads has read enough
+    except BrokenPipeError:  # `vinc plugins | head`: the reader has closed the pipe
         give_up_output()
         return 1
     except KeyboardInterrupt:
         return 130
 
 
-def run(given: Sequence[str]) -> int:
-    if sys.stdout is None:  # nothing is done of which nobody could be told
+def run(argv: Sequence[str]) -> int:
+    if sys.stdout is None:  # no command runs without a way to report
         raise OutputLost("is closed")
     try:
-        chosen = given[0] if given else ""
-        if is_plugin(chosen):
+        name = argv[0] if argv else ""
+        if is_plugin(name):
             from .commands import plugin  # loads every plugin
 
-            return plugin.run(given, *from_environment())
-        args = parser(chosen).parse_args(given)
+            return plugin.run(argv, *from_environment())
+        args = parser(name).parse_args(argv)
         command: Command = args.run
         return command(args, *from_environment())
     finally:
@@ -81,19 +80,19 @@ def run(given: Sequence[str]) -> int:
 
 
 def is_plugin(name: str) -> bool:
-    """Whether a name is a plugin's; the kernel's own commands are nobody's, whoever installs something so called."""
+    """Return whether a name is a plugin's; the kernel's own commands never are."""
     return name not in RESERVED and any(one.name == name for one in find())
 
 
 def from_environment() -> tuple[KernelSettings, Sources]:
-    given = Sources.read(os.environ)
-    return read_settings(given)[0], given
+    sources = Sources.read(os.environ)
+    return read_settings(sources)[0], sources
 
 
 def script() -> None:
-    """What the installed `vinc` runs: a plugin may have left threads that would not let the process end."""
+    """Run the installed `vinc`, and end the process even while threads of a plugin run."""
     if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # as stderr is: what a plugin prints cannot end a command
+        sys.stdout.reconfigure(errors="backslashreplace")  # as for stderr: no text of a plugin fails a command
     code = main()
     if sys.stderr is not None:
         with suppress(OSError):

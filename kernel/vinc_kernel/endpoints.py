@@ -187,7 +187,7 @@ def build_requirement(location: RouteLocation, declared: DeclaredRoute) -> Requi
         raise check_error(location, f"the route {path} works both in a tenant and on the platform", function, cure)
     return Requirement(
         capabilities=capabilities,
-        roles=tuple(one.roles for one in guards if one.roles),
+        roles=tuple(roles for one in guards for roles in one.roles),
         public=bool(public),
         tenant=tenant,
         platform=platform,

@@ -118,8 +118,9 @@ class Problem(VincError):
     status: int = 500
     type: str = "urn:vinc:problem:problem"
 
-    def __init_subclass__(cls) -> None:
+    def __init_subclass__(cls, *, status: int | None = None) -> None:
         super().__init_subclass__()
+        cls.status = status or cls.status
         kebab = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", cls.__name__).lower()
         cls.type = f"urn:vinc:problem:{kebab}"
 
@@ -130,93 +131,65 @@ class Problem(VincError):
         self.detail, self.errors, self.headers = detail, tuple(errors), dict(headers or {})
 
 
-class BadRequest(Problem):
+class BadRequest(Problem, status=400):
     """The request is malformed."""
 
-    status = 400
 
-
-class Unauthorized(Problem):
+class Unauthorized(Problem, status=401):
     """Nobody is signed in."""
 
-    status = 401
 
-
-class Forbidden(Problem):
+class Forbidden(Problem, status=403):
     """Not allowed to you."""
-
-    status = 403
 
 
 class TenantSuspended(Forbidden):
     """The tenant is suspended."""
 
 
-class NotFound(Problem):
+class NotFound(Problem, status=404):
     """There is no such thing here."""
 
-    status = 404
 
-
-class MethodNotAllowed(Problem):
+class MethodNotAllowed(Problem, status=405):
     """The address does not take that method."""
 
-    status = 405
 
-
-class Conflict(Problem):
+class Conflict(Problem, status=409):
     """Contradiction to what is stored."""
 
-    status = 409
 
-
-class PreconditionFailed(Problem):
+class PreconditionFailed(Problem, status=412):
     """It has changed since you have seen it."""
 
-    status = 412
 
-
-class ContentTooLarge(Problem):
+class ContentTooLarge(Problem, status=413):
     """The body is too large."""
 
-    status = 413
 
-
-class UnsupportedMediaType(Problem):
+class UnsupportedMediaType(Problem, status=415):
     """The body has a media type that is not taken here."""
 
-    status = 415
 
-
-class Unprocessable(Problem):
+class Unprocessable(Problem, status=422):
     """The request is not valid."""
 
-    status = 422
 
-
-class PreconditionRequired(Problem):
+class PreconditionRequired(Problem, status=428):
     """Say which version you have seen."""
 
-    status = 428
 
-
-class InternalError(Problem):
+class InternalError(Problem, status=500):
     """Something went wrong here; it is logged under the request id."""
 
-    status = 500
 
-
-class Unavailable(Problem):
+class Unavailable(Problem, status=503):
     """A part that this needs is down; try again."""
-
-    status = 503
 
 
 class PluginUnavailable(Unavailable):
     """The plugin that serves this is out of service."""
 
 
-class DeadlineExceeded(Problem):
+class DeadlineExceeded(Problem, status=504):
     """It took too long."""
-
-    status = 504

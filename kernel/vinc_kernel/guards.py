@@ -20,31 +20,14 @@ from .permissions import Requirement
 from .runtime import require_reason, runtime_of
 
 
-@dataclass(frozen=True, slots=True, weakref_slot=True)
-class Guard:
-    """What a route needs. `why` is the reason of a public one; `platform` requires a role above tenants."""
-
-    capabilities: frozenset[str] = frozenset()
-    roles: frozenset[str] = frozenset()
-    public: bool = False
-    why: str = ""
-    platform: bool = False
+@dataclass(frozen=True, slots=True, weakref_slot=True, kw_only=True)
+class Guard(Requirement):
+    """A dependency that checks a requirement again: inside a mounted application nothing was checked before."""
 
     async def __call__(self, request: HTTPConnection) -> Principal | None:
-        """Check again: inside a mounted application nothing was checked before."""
         context = context_of(request)
-        await runtime_of(request).authorize(self.requirement, context)
+        await runtime_of(request).authorize(self, context)
         return context.principal
-
-    @property
-    def requirement(self) -> Requirement:
-        return Requirement(
-            capabilities=self.capabilities,
-            roles=(self.roles,) if self.roles else (),
-            public=self.public,
-            tenant=bool(self.capabilities),
-            platform=self.platform,
-        )
 
 
 # One object for each meaning: FastAPI classifies callables in a cache of 4,096, which a guard a route would flush.
@@ -54,13 +37,13 @@ guard = cache(Guard)
 def require_capabilities(*capabilities: Capability) -> Any:
     """Let callers in who have all these capabilities in the active tenant."""
     require_names("require_capabilities", capabilities)
-    return Depends(guard(frozenset(map(str, capabilities))))
+    return Depends(guard(capabilities=frozenset(map(str, capabilities)), tenant=True))
 
 
 def require_roles(*roles: str) -> Any:
     """Let callers in who have one of these roles."""
     require_names("require_roles", roles)
-    return Depends(guard(roles=frozenset(roles)))
+    return Depends(guard(roles=(frozenset(roles),)))
 
 
 def require_names(guard: str, names: Sequence[str]) -> None:

@@ -16,20 +16,20 @@ CANNOT_START = 3  # uvicorn's code for it: on any other its supervisor would sta
 
 
 def application() -> Application:
-    """The application of this process; what stops the start is one line a problem, and the process ends."""
+    """Return the application of this process; a VincError is one line a problem, and ends the process."""
     try:
-        given = Sources.read(os.environ)
-        settings, _ = read_settings(given)
+        sources = Sources.read(os.environ)
+        settings, _ = read_settings(sources)
         configure(settings.log, debug=settings.service.debug)
         failures = os.environ.pop(FAILURES, None)  # `vinc serve` has tried the plugins
-        made = create_app(settings, given, plugins=load_failures(failures, settings) if failures else None)
+        app = create_app(settings, sources, plugins=load_failures(failures, settings) if failures else None)
     except VincError as error:
         for line in str(error).splitlines():
             print(f"vinc: {line}", file=sys.stderr)
         sys.exit(CANNOT_START)
-    for line in made.assembly.unread(given, settings):
+    for line in app.assembly.unread(sources, settings):
         logger.warning(line)
-    return made
+    return app
 
 
 with collector_paused():

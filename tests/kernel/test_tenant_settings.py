@@ -123,7 +123,7 @@ def test_what_is_stored_and_not_valid_any_more_is_told_once_without_its_value(
 
     assert {one.settings_of("things", Terms).days for _ in range(3)} == {30}
     assert [record.getMessage() for record in caplog.records] == [
-        "the tenant's setting days of the plugin things is not valid any more: its default is taken"
+        "the tenant's setting days of the plugin things is not valid any more: its default is used"
     ]
 
 

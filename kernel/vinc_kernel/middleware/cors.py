@@ -1,4 +1,4 @@
-"""Let web pages of other origins call, as Starlette does it; a refused preflight is a problem like any other."""
+"""Starlette's CORS; a refused preflight is a problem document."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from ..errors import BadRequest
 from ..settings import CorsSettings
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
-TAKEN = ("Authorization", "Content-Type", "If-Match", "If-None-Match", "X-Request-ID")
+ALLOWED = ("Authorization", "Content-Type", "If-Match", "If-None-Match", "X-Request-ID")
 EXPOSED = ("ETag", "Link", "Location", "Retry-After", "X-Request-ID")
 
 
 class ProblemCors(CORSMiddleware):
-    """Starlette's CORS with our lists."""
+    """Starlette's CORS with the headers of the pipeline."""
 
     def __init__(self, app: ASGIApp, settings: CorsSettings, tenant_header: str) -> None:
         super().__init__(
@@ -26,7 +26,7 @@ class ProblemCors(CORSMiddleware):
             allow_origins=settings.origins,
             allow_credentials=settings.credentials,
             allow_methods=METHODS,
-            allow_headers=(*TAKEN, tenant_header),
+            allow_headers=(*ALLOWED, tenant_header),
             expose_headers=EXPOSED,
         )
 

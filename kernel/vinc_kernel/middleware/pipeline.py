@@ -1,4 +1,4 @@
-"""The request pipeline: one ASGI application that calls the steps, so that nothing is wrapped without need."""
+"""The request pipeline: one ASGI application that calls the steps."""
 
 from __future__ import annotations
 
@@ -131,13 +131,13 @@ class Pipeline:
         await endpoint.app(scope, receive, send)
 
     async def select_tenant(self, context: Context, *, needed: bool) -> None:
-        """Put the tenant that the caller works in into the context, or the refusal."""
+        """Set the context's tenant, or the refusal."""
         directory = self.runtime.registry.find(TenantDirectory)
         platform = self.runtime.permissions.is_platform(context.principal)
         await tenancy(context, self.tenant_header, directory, needed=needed, platform=platform)
 
     async def no_endpoint(self, context: Context, match: Match) -> Problem:
-        """Return the problem where no route matches; plugins that are off for the caller's tenant don't count."""
+        """Return the problem where no route matches; plugins that are disabled for the caller's tenant don't count."""
         if any(one.requirement.selects_tenant for one in match.others):
             await self.select_tenant(context, needed=False)
         if allowed := match.allowed(context.disabled_plugins):
@@ -145,25 +145,26 @@ class Pipeline:
         return NotFound(NOTHING)
 
     def log(self, context: Context, started: float) -> None:
-        if self.log_request is not None:
-            self.log_request(
-                "request",
-                method=context.method,
-                route=context.route or "(none)",
-                status=int(context.status) or 500,
-                ms=round((perf_counter() - started) * 1000, 2),
-                request_id=context.request_id,
-                tenant=str(context.tenant_id) if context.tenant else "vinc",
-                plugin=context.app.plugin,
-            )
+        if self.log_request is None:
+            return
+        self.log_request(
+            "request",
+            method=context.method,
+            route=context.route or "(none)",
+            status=int(context.status) or 500,
+            ms=round((perf_counter() - started) * 1000, 2),
+            request_id=context.request_id,
+            tenant=str(context.tenant_id) if context.tenant else "vinc",
+            plugin=context.app.plugin,
+        )
 
 
 def is_end_of_task(error: BaseException) -> bool:
-    """Whether the server cancels this request; a handler may raise CancelledError, or SystemExit, of its own."""
+    """Return whether the server cancels this request; a handler may raise CancelledError itself."""
     task = asyncio.current_task()
     return isinstance(error, asyncio.CancelledError | GeneratorExit) and (task is None or task.cancelling() > 0)
 
 
 def accepts_gzip(accepted: bytes) -> bool:
-    """Whether an Accept-Encoding has gzip in it, and not with a weight of nought (RFC 9110, 12.5.3)."""
+    """Return whether an Accept-Encoding has gzip with a weight above 0 (RFC 9110, 12.5.3)."""
     return b"gzip" in accepted and no_gzip(accepted) is None

@@ -1,4 +1,4 @@
-"""Take over a well-formed X-Request-ID, else make one."""
+"""Use a well-formed X-Request-ID, or create one."""
 
 from __future__ import annotations
 
@@ -11,6 +11,6 @@ well_formed = re.compile(rb"[A-Za-z0-9._-]{1,64}").fullmatch  # `$` would let a 
 
 
 def request_id(context: Context) -> None:
-    given = context.header(b"x-request-id")
-    context.request_id = given.decode() if given and well_formed(given) else token_hex(16)
+    header = context.header(b"x-request-id")
+    context.request_id = header.decode() if header and well_formed(header) else token_hex(16)
     context.response_headers.append((b"x-request-id", context.request_id.encode()))

@@ -1,8 +1,7 @@
 """Select the tenant of a request: the header selects and never grants.
 
-ListQuery only for routes that may need a tenant, so that a public route costs no look-up and stands when the database
-does not. A tenant of others is never looked up, so that its answer is that of one which does not exist, and costs the
-same: only the caller's own are.
+Only for routes that may need a tenant: a public route works without the database. Only the caller's own tenants are
+looked up, so that another's and one that does not exist have the same response, and cost the same.
 """
 
 from __future__ import annotations
@@ -20,9 +19,9 @@ slug = re.compile(r"[a-z](-?[a-z0-9]){2,40}").fullmatch
 async def tenancy(
     context: Context, header: bytes, directory: TenantDirectory | None, *, needed: bool, platform: bool = False
 ) -> None:
-    """Put the tenant into the context, or the refusal.
+    """Set the context's tenant, or the refusal.
 
-    `needed`: the route works in a tenant. `platform`: the caller may work in any, also in one that is suspended.
+    `needed`: the route works in a tenant. `platform`: the caller may work in any tenant, also in a suspended one.
     """
     principal = context.principal
     if principal is None:
@@ -30,16 +29,16 @@ async def tenancy(
     if directory is None:
         context.tenant_refusal = Unavailable("Tenants cannot be looked up just now.") if needed else None
         return
-    given = context.header(header)
-    if given is not None:
-        text = given.decode("latin-1")
+    value = context.header(header)
+    if value is not None:
+        text = value.decode("latin-1")
     elif len(principal.tenants) == 1:
         (text,) = principal.tenants
     else:
         return
     tenant = await (find(text, directory) if platform else find_own(text, principal, directory))
     if tenant is None:
-        if needed or given is not None:
+        if needed or value is not None:
             context.tenant_refusal = Forbidden("You are no member of this tenant, or there is no such tenant.")
         return
     context.disabled_plugins = tenant.disabled_plugins
@@ -50,14 +49,14 @@ async def tenancy(
 
 
 async def find(text: str, directory: TenantDirectory) -> Tenant | None:
-    """The tenant with this id or slug; None for a text that is neither."""
+    """Return the tenant with this id or slug, or None."""
     if canonical_id(text):
         return await directory.find(UUID(text))
     return await directory.find(text) if slug(text) else None
 
 
 async def find_own(text: str, principal: Principal, directory: TenantDirectory) -> Tenant | None:
-    """The tenant with this id or slug, if it is the caller's."""
+    """Return the tenant with this id or slug if it is the caller's, or None."""
     if text in principal.tenants:
         return await find(text, directory)
     is_id = canonical_id(text) is not None

@@ -1,6 +1,6 @@
 """Conventions for resources; docs/plugins.md explains each name.
 
-Base types that refuse what the database could not keep, pages, filters and orders, ETags, and who wrote a row and when.
+Field types that PostgreSQL can store, pages, filters and orders, ETags, and audit columns.
 """
 
 from ..database.pages import Page

@@ -1,8 +1,7 @@
-"""Which columns a list may be filtered and ordered by.
+"""The columns that a list may be filtered and ordered by.
 
-Under row level security an index helps only operators that are leakproof: `=` and `<` of text, uuid, integer, boolean,
-date and timestamptz are; those of numeric, enums, citext and of what a function makes are not, and read every row of
-the tenant.
+Under row level security PostgreSQL uses an index for leakproof operators only: `=` and `<` of text, uuid, integer,
+boolean, date and timestamptz. Those of numeric, enums, citext and of expressions read every row of the tenant.
 """
 
 from __future__ import annotations
@@ -22,19 +21,19 @@ from . import types
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What a column holds, and how a query string must say it; of what is `ranged` one may ask from and before."""
+    """The Python type of a column, and of its query parameter; a `ranged` one has filters `_from` and `_before` too."""
 
     python: type
     parameter: Any
     ranged: bool = False
 
 
-def truth(given: Any) -> Any:
-    """The two words of JSON; Pydantic alone takes `1`, `on` and `t` too."""
-    if given not in ("true", "false"):
+def boolean(value: Any) -> Any:
+    """Read `true` and `false`; Pydantic alone takes `1`, `on` and `t` too."""
+    if value not in ("true", "false"):
         message = "must be true or false"
         raise ValueError(message)
-    return given == "true"
+    return value == "true"
 
 
 def bits(number: int) -> Any:
@@ -42,7 +41,7 @@ def bits(number: int) -> Any:
     return Annotated[int, Field(ge=-edge, le=edge - 1), BeforeValidator(types.integer)]
 
 
-# By the type of the column, and exactly that: Enum, for one, is a String too.
+# By the exact type of the column: Enum, for one, is a String too.
 KINDS: dict[type, Kind] = {
     String: Kind(str, types.Text),
     Text: Kind(str, types.Text),
@@ -50,14 +49,14 @@ KINDS: dict[type, Kind] = {
     SmallInteger: Kind(int, bits(16), ranged=True),
     Integer: Kind(int, bits(32), ranged=True),
     BigInteger: Kind(int, bits(64), ranged=True),
-    Boolean: Kind(bool, Annotated[bool, BeforeValidator(truth)]),
+    Boolean: Kind(bool, Annotated[bool, BeforeValidator(boolean)]),
     Date: Kind(date, types.Date, ranged=True),
     DateTime: Kind(datetime, types.UtcDateTime, ranged=True),
 }
 
 
 def plain_column(name: str, attribute: Any) -> Column[Any]:
-    """The column of a model's attribute; raises TypeError for what an index cannot be used for."""
+    """Return the column of a model's attribute; raises TypeError where no index can be used."""
     columns = attribute.property.columns if isinstance(attribute, InstrumentedAttribute) else []
     if len(columns) != 1 or not isinstance(columns[0], Column):
         raise refused(name, "is no column of a model: name one, as in Invoice.number")

@@ -1,4 +1,4 @@
-"""Strong ETags (RFC 9110, 8.8.3): which version of what, in which tenant."""
+"""Strong ETags (RFC 9110, 8.8.3) of the version of a resource in a tenant."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NO_VERSION = 0
 
 
 class Versioned(Protocol):
-    """What an ETag is made of: a `ResourceModel`, or whatever has the two."""
+    """What an ETag is made of: a `ResourceModel`, or another class with both."""
 
     @property
     def id(self) -> UUID: ...
@@ -34,36 +34,36 @@ V = TypeVar("V", bound=Versioned)
 
 
 def etag(tenant: UUID | None, id: UUID, version: int) -> str:  # noqa: A002  what everybody calls it
-    """The ETag of this version of this row in this tenant, quotes included."""
+    """Return the ETag of this version of this row in this tenant, with quotes."""
     digest = blake2b(f"{tenant}/{id}/{version}".encode(), digest_size=9).hexdigest()
     return f'"{version}-{digest}"'
 
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """Which versions a caller has seen: a change goes on only if the stored one is among them."""
+    """The ETags of If-Match: a change requires the stored version to be among them."""
 
-    given: frozenset[str]
+    tags: frozenset[str]
     tenant: UUID | None
 
     def within(self, tenant: UUID | None) -> Expected:
-        """The same for a resource that belongs to another tenant than the request's."""
+        """Return the same for a resource of another tenant."""
         return replace(self, tenant=tenant)
 
     def versions(self, id: UUID) -> list[int] | None:  # noqa: A002  what everybody calls it
-        """The versions of this row that were seen; None where any will do."""
-        if ANY in self.given:
+        """Return the expected versions of this row; None for any."""
+        if ANY in self.tags:
             return None
-        numbers = (int(found[1]) for tag in self.given if (found := version_in(tag)))
-        return sorted(number for number in numbers if etag(self.tenant, id, number) in self.given)
+        numbers = (int(found[1]) for tag in self.tags if (found := version_in(tag)))
+        return sorted(number for number in numbers if etag(self.tenant, id, number) in self.tags)
 
     def version(self, id: UUID) -> int | None:  # noqa: A002  what everybody calls it
-        """The newest version of this row that was seen; None where any will do, 0 (which no row has) for none."""
+        """Return the newest expected version of this row; None for any, 0 (which no row has) for none."""
         seen = self.versions(id)
         return None if seen is None else max(seen, default=NO_VERSION)
 
     def condition(self, model: Any, id: UUID) -> list[ColumnElement[bool]]:  # noqa: A002  what everybody calls it
-        """What the statement that changes this row must ask for."""
+        """Return the conditions for the statement that changes this row."""
         seen = self.versions(id)
         return [] if seen is None else [model.version.in_(seen or [NO_VERSION])]
 
@@ -96,27 +96,27 @@ IfMatch = Annotated[Expected, Depends(if_match)]
 
 @dataclass(frozen=True, slots=True)
 class ETagWriter:
-    """Puts the ETag of one resource into the answer."""
+    """Sets the ETag of one resource in the response."""
 
     request: Request
     response: Response
     tenant: UUID | None
 
     def within(self, tenant: UUID | None) -> ETagWriter:
-        """The same for a resource that belongs to another tenant than the request's."""
+        """Return the same for a resource of another tenant."""
         return replace(self, tenant=tenant)
 
-    def __call__(self, found: V | None) -> V:
-        """What was found, with its ETag; raises NotFound where there is nothing."""
-        if found is None:
+    def __call__(self, resource: V | None) -> V:
+        """Set its ETag and return it; raises NotFound for None."""
+        if resource is None:
             raise NotFound
-        self.response.headers["ETag"] = etag(self.tenant, found.id, found.version)
-        return found
+        self.response.headers["ETag"] = etag(self.tenant, resource.id, resource.version)
+        return resource
 
-    def created(self, made: V) -> V:
-        """What was made, with its ETag and its address: the one that was asked, and the id."""
-        self.response.headers["Location"] = f"{path_of(self.request)}/{made.id}"
-        return self(made)
+    def created(self, resource: V) -> V:
+        """Set its ETag and its Location, the request's path and the id, and return it."""
+        self.response.headers["Location"] = f"{path_of(self.request)}/{resource.id}"
+        return self(resource)
 
 
 async def etag_writer(request: Request, response: Response) -> ETagWriter:

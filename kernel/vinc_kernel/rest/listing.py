@@ -1,4 +1,4 @@
-"""What a list can be asked: its filters and orders are declared once, and nothing else is taken."""
+"""The declared filters and orders of a list; other query parameters are refused."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ well_named = re.compile(r"[a-z][a-z0-9_]*").fullmatch
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filter:
-    """One query parameter: its type, and the condition that one value makes, and several where it may be repeated."""
+    """One query parameter: its type, and its conditions for one value and, where it may be repeated, for several."""
 
     name: str
     type: Any
@@ -35,19 +35,18 @@ class Filter:
     one: Condition
     several: Condition | None = None
 
-    def chosen(self, given: Any) -> tuple[Condition, Any]:
-        """The condition for what was given, and the value that it is about."""
+    def condition(self, value: Any) -> tuple[Condition, Any]:
+        """Return the condition for a value, or for a list of values, and its parameter."""
         if self.several is None:
-            return self.one, given
-        return (self.one, given[0]) if len(given) == 1 else (self.several, given)
+            return self.one, value
+        return (self.one, value[0]) if len(value) == 1 else (self.several, value)
 
 
 class Listing:
     """The filters and orders of one list.
 
-    `filters` and `orders` name columns of `model`; `order` is the one that holds when a caller asks for none, `-name`
-    for the other direction. The id breaks ties. `choices` are the values that a filter takes, where it takes no others.
-    Raises TypeError for a column that no index can be used for.
+    `filters` and `orders` name columns of `model`; `order` is the default one, `-name` for descending. The id breaks
+    ties. `choices` are the only values that a filter takes. Raises TypeError where no index can be used.
     """
 
     def __init__(
@@ -113,28 +112,28 @@ def filters_of(name: str, column: Column[Any], choices: Sequence[str] | None) ->
 
 
 def one_of(name: str, kind: type, choices: Sequence[str]) -> Any:
-    """One of these texts; raises TypeError for a filter of another type, and for what are no texts."""
+    """Return a type of these texts; raises TypeError for a filter of another type, and for other choices."""
     if kind is not str or isinstance(choices, str) or not choices or not all(isinstance(one, str) for one in choices):
         raise refused(name, "has choices, which are a list of texts, for a column of text")
     return Literal[tuple(choices)]
 
 
 def query_model(filters: Iterable[Filter], orders: Iterable[str], order: str) -> type[BaseModel]:
-    """Every parameter with its type: it reads them, and the OpenAPI document is made of it."""
-    how_many = Annotated[int, Field(ge=1, le=MOST, description="How many at most."), BeforeValidator(integer)]
-    ways: Any = Literal[tuple(orders)]
+    """Return a model of all parameters, which reads them and is their schema in the OpenAPI document."""
+    limit = Annotated[int, Field(ge=1, le=MOST, description="How many at most."), BeforeValidator(integer)]
+    names: Any = Literal[tuple(orders)]
     fields: dict[str, Any] = {
-        "limit": (how_many, USUAL),
+        "limit": (limit, USUAL),
         "cursor": (Annotated[str | None, Field(description="Where to go on: stands in `next` of a page.")], None),
-        "order_by": (Annotated[ways, Field(description="`-` turns it around.")], order),
-        # A field that had the name of the filter could hide a method of the model's, as `copy` would.
+        "order_by": (Annotated[names, Field(description="`-` turns it around.")], order),
+        # A field with the filter's name could hide a method of the model, as `copy` would.
         **{
             field_of(one): (one.type | None, Field(None, alias=one.name, description=one.description))
             for one in filters
         },
     }
-    made: type[BaseModel] = create_model("ListQuery", **fields)
-    return made
+    model: type[BaseModel] = create_model("ListQuery", **fields)
+    return model
 
 
 def field_of(one: Filter) -> str:
@@ -143,9 +142,9 @@ def field_of(one: Filter) -> str:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ReadQuery:
-    """What FastAPI calls. It reads its parameters itself: FastAPI takes 10 µs for each, also for those that are absent.
+    """The dependency that reads the query itself: FastAPI takes 10 µs for each parameter, also for absent ones.
 
-    FastAPI knows them from the signature, for the OpenAPI document; `reads_own_query` tells it not to read them.
+    The signature is for the OpenAPI document; with `reads_own_query` FastAPI reads no parameter.
     """
 
     reads_own_query: ClassVar[bool] = True
@@ -159,7 +158,7 @@ class ReadQuery:
 
     async def __call__(self, *, request: Request, response: Response, **_: object) -> ListQuery:
         read, filters = self.read(request)
-        chosen = {name: one.chosen(getattr(read, field_of(one))) for name, one in filters.items()}
+        chosen = {name: one.condition(getattr(read, field_of(one))) for name, one in filters.items()}
         return ListQuery(
             request=request,
             response=response,
@@ -172,28 +171,25 @@ class ReadQuery:
         )
 
     def read(self, request: Request) -> tuple[Any, Mapping[str, Filter]]:
-        """The parameters, each of its type, and the filters among them.
-
-        Raises RequestValidationError for what is wrong or unknown.
-        """
+        """Return the parameters and the filters among them; raises RequestValidationError."""
         query, filters = request.query_params, self.listing.filters
-        names = sorted(query.keys())  # so that their order makes no other statement
-        given = {name: filters[name] for name in names if name in filters}
-        asked: dict[str, Any] = {name: query[name] for name in names if name in OWN}
-        for name, one in given.items():
-            asked[name] = query.getlist(name) if one.several else query[name]
-        errors = unread(request, [name for name in names if name not in asked]) if len(asked) < len(names) else []
+        names = sorted(query.keys())  # their order makes no other statement
+        sent = {name: filters[name] for name in names if name in filters}
+        values: dict[str, Any] = {name: query[name] for name in names if name in OWN}
+        for name, one in sent.items():
+            values[name] = query.getlist(name) if one.several else query[name]
+        errors = unread(request, [name for name in names if name not in values]) if len(values) < len(names) else []
         try:
-            read = self.listing.parameters.model_validate(asked)
+            read = self.listing.parameters.model_validate(values)
         except ValidationError as error:
             errors += [{**one, "loc": ("query", *one["loc"])} for one in error.errors(include_url=False)]
         if errors:
             raise RequestValidationError(errors)
-        return read, given
+        return read, sent
 
 
 def unread(request: Request, names: Sequence[str]) -> list[dict[str, Any]]:
-    """An error for each parameter that nobody reads: a misspelt filter would show everything."""
+    """Return an error for each unknown parameter: without a misspelt filter the list would be longer."""
     known = {name for name, _ in query_parameters(request.scope["route"])}
     message = "is no parameter here"
     return [{"type": "extra_forbidden", "loc": ("query", name), "msg": message} for name in names if name not in known]

@@ -1,4 +1,4 @@
-"""Keyset pages: each begins behind the last row of the one before, so that nothing is skipped or doubled by inserts."""
+"""Keyset pages: each begins after the last row of the one before, so that inserts skip and double nothing."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from .cursors import Cursors
 
 R = TypeVar("R")
 KEYS, POSITION, LIMIT = ("vinc_key", "vinc_key_id"), ("vinc_after", "vinc_after_id"), "vinc_limit"
-SHAPES = 1000  # of statements: one for each way in which filters and orders were put together
+SHAPES = 1000  # statements: one for each combination of filters and order
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Condition:
-    """What one filter adds to a statement; the value comes by name."""
+    """The condition of one filter, with a named parameter."""
 
     expression: ColumnElement[bool]
 
@@ -37,32 +37,32 @@ class Order:
     descending: bool
 
     def keys(self) -> list[Any]:
-        """The columns once more: the class of the rows may leave them out."""
+        """Return the columns once more: the class of the rows may not have them."""
         return [column.label(key) for column, key in zip(self.columns, KEYS, strict=False)]
 
     def sorted(self) -> list[Any]:
         return [column.desc() if self.descending else column for column in self.columns]
 
-    def behind(self) -> ColumnElement[bool]:
-        """What holds for all rows that come after a position."""
-        after: list[BindParameter[Any]] = [
+    def after(self) -> ColumnElement[bool]:
+        """Return the condition for all rows after a position."""
+        position: list[BindParameter[Any]] = [
             bindparam(name, type_=column.type) for column, name in zip(self.columns, POSITION, strict=False)
         ]
-        here, there = tuple_(*self.columns), tuple_(*after)
-        return here < there if self.descending else here > there
+        columns, end = tuple_(*self.columns), tuple_(*position)
+        return columns < end if self.descending else columns > end
 
 
 @lru_cache(SHAPES)
 def narrow(statement: Select[Any], order: Order, conditions: tuple[Condition, ...], *, further: bool) -> Select[Any]:
-    """The statement of one shape: made once, and SQLAlchemy compiles what is the same object only once."""
-    wanted = [one.expression for one in conditions] + ([order.behind()] if further else [])
-    chosen = statement.where(*wanted).order_by(None).order_by(*order.sorted())
-    return chosen.limit(bindparam(LIMIT)).add_columns(*order.keys())
+    """Return the statement of one shape: SQLAlchemy compiles the same object only once."""
+    where = [one.expression for one in conditions] + ([order.after()] if further else [])
+    ordered = statement.where(*where).order_by(None).order_by(*order.sorted())
+    return ordered.limit(bindparam(LIMIT)).add_columns(*order.keys())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListQuery:
-    """What a request asks of a list; `db.page(STATEMENT, Row, query)` answers it."""
+    """The query of a list; `db.page(STATEMENT, Row, query)` returns its page."""
 
     request: Request
     response: Response
@@ -74,25 +74,22 @@ class ListQuery:
     filters: Mapping[str, Any]
 
     def narrowed(self, statement: Select[Any]) -> tuple[Select[Any], Mapping[str, Any]]:
-        """The statement with filters, order, beginning and limit, and their values.
-
-        Raises BadRequest for a cursor that is not of this list.
-        """
+        """Return the statement with filters, order, position and limit, and the values; raises BadRequest."""
         values = {LIMIT: self.limit + 1, **{parameter(name): value for name, value in self.filters.items()}}
         if self.cursor is not None:
             kinds = [kind_of(column).python for column in self.order.columns]
             values.update(zip(POSITION, self.cursors().read(self.cursor, kinds), strict=False))
         return narrow(statement, self.order, self.conditions, further=self.cursor is not None), values
 
-    def page(self, found: Sequence[dict[str, Any]], row: Callable[..., R]) -> Page[R]:
-        """The page of what the statement has found: one row more than the limit tells that there is another."""
+    def page(self, rows: Sequence[dict[str, Any]], row: Callable[..., R]) -> Page[R]:
+        """Return the page of these rows; one row more than the limit means that there is another page."""
         keys = KEYS[: len(self.order.columns)]
-        last = found[self.limit - 1] if len(found) > self.limit else None
+        last = rows[self.limit - 1] if len(rows) > self.limit else None
         position = [last[key] for key in keys] if last else []
-        for one in found:
+        for one in rows:
             for key in keys:
                 del one[key]
-        items = [row(**one) for one in found[: self.limit]]
+        items = [row(**one) for one in rows[: self.limit]]
         if not position:
             return Page(items)
         address = self.address(self.cursors().write(position))
@@ -100,8 +97,8 @@ class ListQuery:
         return Page(items, address)
 
     def address(self, cursor: str) -> str:
-        given = [(name, value) for name, value in self.request.query_params.multi_items() if name != "cursor"]
-        return f"{path_of(self.request)}?{urlencode([*given, ('cursor', cursor)])}"
+        query = [(name, value) for name, value in self.request.query_params.multi_items() if name != "cursor"]
+        return f"{path_of(self.request)}?{urlencode([*query, ('cursor', cursor)])}"
 
     def cursors(self) -> Cursors:
         context, runtime = context_of(self.request), runtime_of(self.request)
@@ -111,10 +108,10 @@ class ListQuery:
 
 
 def parameter(name: str) -> str:
-    """What the value of a filter is called in a statement, where the author's own values have names too."""
+    """Return the name of a filter's value in a statement, apart from the names of the plugin's own values."""
     return f"vinc_by_{name}"
 
 
 def path_of(request: Request) -> str:
-    """The path of a request as it may stand in a header: what came percent-encoded was decoded by the server."""
+    """Return the path of a request percent-encoded again, for a header: the server has decoded it."""
     return quote(request.scope["path"])

@@ -1,4 +1,4 @@
-"""Who wrote a row and when, and how often: columns that the database itself fills in."""
+"""Audit columns, which the database fills in."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ ACTOR = "(NULLIF(current_setting('vinc.actor_id'::text, true), ''::text))::uuid"
 class AuditColumns:
     """Brings `created_at`, `updated_at`, `created_by`, `updated_by` and `version` to a table.
 
-    The two in the middle hold the principal's id; they are null for what the system does itself. `version` begins with
-    1 and grows with each update; an ETag is made of it. SQL that is written as text must set the latter three itself.
+    `created_by` and `updated_by` hold the principal's id, null for the system's own work. `version` begins with 1 and
+    grows with each update; an ETag is made of it. An update in textual SQL must set `updated_*` and `version` itself.
     """
 
     __mapper_args__: ClassVar[dict[str, Any]] = {"eager_defaults": True}  # an AsyncSession cannot fetch them later
@@ -32,7 +32,6 @@ class AuditColumns:
     @declared_attr
     @classmethod
     def version(cls) -> Mapped[int]:
-        """How often the row was written."""
         # By the table's name: an update may join others that have a version too.
         before = table(cls.__tablename__, column("version", Integer)).c.version  # type: ignore[attr-defined]  # a mapped class has one
         return mapped_column(Integer, server_default=text("1"), onupdate=before + text("1"), sort_order=94)

@@ -1,4 +1,4 @@
-"""The bases of what is sent and answered."""
+"""The base classes of request and response models."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from .types import UtcDateTime
 
 
 class RequestModel(BaseModel):
-    """What a caller sends: a field that is not declared is refused."""
+    """The base of request models: an undeclared field is refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     def sent_fields(self) -> dict[str, Any]:
-        """The fields that the caller has sent; one that is absent stays as it is, null is a value."""
+        """Return the fields that the caller sent; null is a value."""
         return self.model_dump(exclude_unset=True)
 
 
 def optional() -> Any:
-    """What a field of a PATCH defaults to: it may be absent, and null only where its type allows it."""
+    """Return the default of a PATCH field: it may be absent, and null only where its type allows it."""
     return Field(default=None, json_schema_extra=without_default)
 
 
@@ -30,7 +30,7 @@ def without_default(schema: dict[str, Any]) -> None:
 
 
 class ResourceModel(BaseModel):
-    """What is answered of a row that is `AuditColumns`. Its version is not shown: the ETag has it."""
+    """The base of response models of `AuditColumns`. The version is not shown: the ETag has it."""
 
     id: UUID
     created_at: UtcDateTime

@@ -1,4 +1,4 @@
-"""Change or delete one row, if it is still the version that the caller has seen; the statement itself decides."""
+"""Update or delete one row if its version is an expected one, in one statement."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ async def update_one(  # noqa: PLR0913, PLR0917  each is another thing, and all 
     values: Mapping[str, Any],
     row: Callable[..., R],
 ) -> R:
-    """The row after the change; raises NotFound, or PreconditionFailed where it is of another version by now."""
+    """Return the updated row; raises NotFound, or PreconditionFailed for another version."""
     statement = update(model).where(model.id == id, *expected.condition(model, id)).values(**values).returning(model)
     found = await db.one_or_none(statement, row)
     if found is None:
@@ -32,13 +32,13 @@ async def update_one(  # noqa: PLR0913, PLR0917  each is another thing, and all 
 
 
 async def delete_one(db: DatabaseSession, model: Any, id: UUID, expected: Expected) -> None:  # noqa: A002  as above
-    """Delete the row; raises NotFound, or PreconditionFailed where it is of another version by now."""
+    """Delete the row; raises NotFound, or PreconditionFailed for another version."""
     if not await db.execute(delete(model).where(model.id == id, *expected.condition(model, id))):
         raise await refusal(db, model, id)
 
 
 async def refusal(db: DatabaseSession, model: Any, id: UUID) -> Problem:  # noqa: A002  as above
-    """Why a statement with id and version has touched nothing; what is another tenant's is not there."""
+    """Return why no row has this id and version; another tenant's row is not found."""
     if await db.one_or_none(select(model.id).where(model.id == bindparam("id")), dict, {"id": id}) is None:
         return NotFound()
     return PreconditionFailed("It has changed since: read it again, and send its ETag.")
