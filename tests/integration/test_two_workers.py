@@ -14,7 +14,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
-from subprocess import run
 from tempfile import TemporaryDirectory
 from time import monotonic, sleep
 from typing import Any
@@ -29,6 +28,7 @@ from ..contract.test_wiring import pretend_installed
 from ..credentials import credentials
 from ..pages import ROOT
 from .bouncer import bouncer
+from .preloaded import preloaded
 from .serving import free_port, serving
 
 VINC = str(Path(sys.executable).with_name("vinc"))
@@ -100,25 +100,13 @@ def installation(vinc_servers: Servers, vinc_worker: str) -> Iterator[Installati
             "VINC_DB_MAX_OVERFLOW": "4",
         }
         migrator = vinc_servers.database(prefix, f"{prefix}_migrator", "secret")
-        manage = Manage(path, {**settings, "VINC_DATABASE_URL": direct, "VINC_DATABASE_MIGRATION_URL": migrator})
-        manage("db", "init", "--admin-url", vinc_servers.postgres)
-        manage("db", "upgrade")
-        manage("tenants", "demo")
-        ids = {one["slug"]: one["id"] for one in json.loads(manage("tenants", "list", "--json"))}
-        yield Installation(path, settings, direct, ids)
-
-
-@dataclass(frozen=True)
-class Manage:
-    """The command `vinc` of this installation."""
-
-    path: Path
-    environ: Mapping[str, str]
-
-    def __call__(self, *words: str) -> str:
-        done = run([VINC, *words], cwd=self.path, env=self.environ, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
+        environ = {**settings, "VINC_DATABASE_URL": direct, "VINC_DATABASE_MIGRATION_URL": migrator}
+        with preloaded(Path(sys.executable), environ) as vinc:
+            for words in (["db", "init", "--admin-url", vinc_servers.postgres], ["db", "upgrade"], ["tenants", "demo"]):
+                done = vinc.run(words, path, environ)
+                assert done.returncode == 0, done.stdout + done.stderr
+            listed = json.loads(vinc.run(["tenants", "list", "--json"], path, environ).stdout)
+        yield Installation(path, settings, direct, {one["slug"]: one["id"] for one in listed})
 
 
 class Caller:
