@@ -35,7 +35,7 @@ CARRIED = {
     "vinc_tenants": {"migrations/versions/4d1f0c6a9b27_tenants.py"},
     "acme_invoices": {
         "migrations/versions/8c2d5e71a0f4_invoices.py",
-        "migrations/versions/f3a9b60c7d18_recorded.py",
+        "migrations/versions/f3a9b60c7d18_audit_columns.py",
         "migrations/versions/1be47d95c2a6_due.py",
     },
 }

@@ -38,25 +38,25 @@ async def create(app: App, slug: str, name: str = "") -> None:
 
 async def suspend(app: App, tenant: str) -> None:
     """Suspend a tenant: its members are refused."""
-    found = await service.get_tenant(app, tenant)
+    one = await service.get_tenant(app, tenant)
     async with app.platform_session("an operator suspends a tenant") as db:
-        await service.suspend(app, db, found.id)
-    print(f"{found.slug} is suspended")
+        await service.suspend(app, db, one.id)
+    print(f"{one.slug} is suspended")
 
 
 async def reactivate(app: App, tenant: str) -> None:
     """Reactivate a suspended or closing tenant."""
-    found = await service.get_tenant(app, tenant)
+    one = await service.get_tenant(app, tenant)
     async with app.platform_session("an operator reactivates a tenant") as db:
-        await service.reactivate(app, db, found.id)
-    print(f"{found.slug} is active")
+        await service.reactivate(app, db, one.id)
+    print(f"{one.slug} is active")
 
 
 async def close(app: App, tenant: str) -> None:
     """Close a tenant: its members are refused, and it is purged after the grace period."""
-    found = await service.get_tenant(app, tenant)
+    one = await service.get_tenant(app, tenant)
     async with app.platform_session("an operator closes a tenant") as db:
-        closed = await service.close_any_version(app, db, found.id)
+        closed = await service.close_any_version(app, db, one.id)
     print(f"{closed.slug} is closing; it can be purged after {closed.purge_after}")
 
 
