@@ -93,19 +93,17 @@ class RolePermissions:
             raise Forbidden("This is for those who run the platform.")
         if context.tenant_refusal is not None:
             raise context.tenant_refusal
-        if context.tenant is None and self.needs_tenant(requirement, principal):
+        role = self.canonical_name(principal.role)
+        above_tenants = requirement.tenant_or_platform and role in self.platform_roles
+        if context.tenant is None and (requirement.tenant or requirement.tenant_or_platform) and not above_tenants:
             message = f"Say for which tenant, by its id or slug, in the header {self.tenant_header}."
             raise BadRequest(message)
-        role = self.canonical_name(principal.role)
         for allowed in requirement.roles:
             if role not in allowed and role not in map(self.canonical_name, allowed):
                 message = f"This needs one of the roles: {', '.join(sorted(allowed))}."
                 raise Forbidden(message)
         if requirement.capabilities and role not in self.platform_roles:
             await self.require_capabilities(requirement.capabilities, context, principal, memberships)
-
-    def needs_tenant(self, requirement: Requirement, principal: Principal) -> bool:
-        return requirement.tenant or (requirement.tenant_or_platform and not self.is_platform(principal))
 
     async def require_capabilities(
         self, required: frozenset[str], context: Context, principal: Principal, memberships: MembershipDirectory | None

@@ -104,11 +104,9 @@ class ListedIssuer(BaseModel):
     jwks_url: IssuerUrl | None = None
 
 
-def named_issuer(value: Any) -> Any:
-    return {"issuer": value} if isinstance(value, str) else value
-
-
-Issuers = list[Annotated[ListedIssuer, BeforeValidator(named_issuer)]]
+Issuers = list[
+    Annotated[ListedIssuer, BeforeValidator(lambda value: {"issuer": value} if isinstance(value, str) else value)]
+]
 
 
 def is_tls_or_loopback(address: str) -> bool:
