@@ -39,7 +39,7 @@ async def test_nobody_and_who_is_disabled_get_no_token(app: App, users: Identity
 
 
 @pytest.mark.parametrize("email", ["", "alice", "@acme.example", "a b@acme.example", "alice@acme.example\udcff"])
-async def test_what_is_no_address_is_refused_with_how_to_write_one(app: App, email: str) -> None:
+async def test_an_invalid_address_is_refused_with_an_example(app: App, email: str) -> None:
     with pytest.raises(VincError, match=r"write it like somebody@example\.com"):
         await token(app, email=email)
 

@@ -31,7 +31,7 @@ GOOD = b"grant_type=password&username=a%40b.example&password=x"
         (f"{FORM}evil", GOOD),
     ],
 )
-async def test_a_body_that_is_no_form_is_refused(client: AsyncClient, path: str, kind: str, content: bytes) -> None:
+async def test_an_invalid_form_is_refused(client: AsyncClient, path: str, kind: str, content: bytes) -> None:
     answer = await client.post(path, content=content, headers={"Content-Type": kind} if kind else {})
 
     assert answer.status_code == 400
@@ -40,7 +40,7 @@ async def test_a_body_that_is_no_form_is_refused(client: AsyncClient, path: str,
         assert answer.json()["error"] == "invalid_request"
 
 
-async def test_a_body_without_an_end_is_read_no_further_than_it_may_go(client: AsyncClient) -> None:
+async def test_an_endless_body_is_read_up_to_the_limit(client: AsyncClient) -> None:
     sent = 0
 
     async def endless() -> AsyncGenerator[bytes]:

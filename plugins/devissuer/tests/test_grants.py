@@ -127,7 +127,7 @@ async def test_a_session_ends_with_its_time_and_with_its_account(
 
 
 @pytest.mark.parametrize("token", ["x", "é", "A" * 64, "A" * 65, "=" * 64, "eyJhbGciOiJub25lIn0.e30."])
-async def test_what_is_no_refresh_token_is_refused_like_an_old_one(client: AsyncClient, token: str) -> None:
+async def test_a_malformed_refresh_token_is_refused_like_an_old_one(client: AsyncClient, token: str) -> None:
     answer = await ask(client, "refresh_token", refresh_token=token)
 
     assert (answer.status_code, answer.json()["error"]) == (400, "invalid_grant")
@@ -203,7 +203,7 @@ async def test_basic_credentials_that_are_none_are_refused(client: AsyncClient, 
         ({"grant_type": "password", "username": "'; drop table x --", "password": "b"}, "invalid_grant"),
     ],
 )
-async def test_what_is_wrong_is_told_as_rfc_6749_has_it(client: AsyncClient, form: dict[str, str], error: str) -> None:
+async def test_errors_are_those_of_rfc_6749(client: AsyncClient, form: dict[str, str], error: str) -> None:
     answer = await client.post("/devissuer/token", data=form)
 
     assert answer.status_code == (401 if error == "invalid_client" else 400)

@@ -46,7 +46,7 @@ async def test_a_lock_of_an_account_is_one_line_with_its_id_however_many_tries_f
     assert warnings(caplog) == [f"the account {alice.subject} is locked for 15 minutes: 10 sign-ins were refused"]
 
 
-async def test_whoever_guesses_names_of_nobody_fills_no_log(
+async def test_guessing_unknown_accounts_does_not_fill_the_log(
     client: AsyncClient, alice: ProviderUser, caplog: pytest.LogCaptureFixture
 ) -> None:
     for number in range(12):
@@ -56,7 +56,7 @@ async def test_whoever_guesses_names_of_nobody_fills_no_log(
     assert "nobody" not in "".join(one.getMessage() for one in caplog.records)
 
 
-async def test_right_passwords_lock_nobody_and_are_no_line(
+async def test_nine_wrong_passwords_and_a_right_one_lock_nothing_and_are_not_logged(
     client: AsyncClient, alice: ProviderUser, caplog: pytest.LogCaptureFixture
 ) -> None:
     for _ in range(3):
@@ -66,7 +66,7 @@ async def test_right_passwords_lock_nobody_and_are_no_line(
     assert warnings(caplog) == []
 
 
-async def test_what_is_locked_is_listed_until_its_time_is_over(
+async def test_locked_accounts_and_addresses_are_listed(
     app: App,
     client: AsyncClient,
     alice: ProviderUser,
@@ -122,7 +122,7 @@ async def test_an_address_and_a_service_account_are_unlocked(
 
 
 @pytest.mark.parametrize("name", ["", ALICE, "nobody", "192.0.2.7", "\udcff"])
-async def test_what_is_not_counted_cannot_be_unlocked(app: App, alice: ProviderUser, name: str) -> None:
+async def test_unlocking_something_unknown_is_refused(app: App, alice: ProviderUser, name: str) -> None:
     with pytest.raises(VincError, match="vinc devissuer locked"):
         await unlock(app, name)
 

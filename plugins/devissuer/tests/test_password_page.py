@@ -66,7 +66,7 @@ async def test_the_page_is_a_form_without_scripts_that_tells_no_other_page_its_a
     assert ALICE in shown.text
 
 
-async def test_what_is_shown_is_escaped(client: AsyncClient, users: IdentityProvider) -> None:
+async def test_the_page_escapes_its_values(client: AsyncClient, users: IdentityProvider) -> None:
     made = await users.create(Profile(email='"><script>@acme.example'))
     token = await invite(users, made.subject)
     shown = await client.get("/devissuer/password", params={"token": token})

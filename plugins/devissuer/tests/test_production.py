@@ -38,7 +38,7 @@ async def test_production_does_not_start_with_it(vinc_make_app: MakeApp) -> None
 
 
 @pytest.mark.parametrize("spelling", UNKNOWN, indirect=True)
-async def test_nothing_starts_with_a_word_that_is_not_known(vinc_make_app: MakeApp) -> None:
+async def test_an_unknown_environment_does_not_start(vinc_make_app: MakeApp) -> None:
     with pytest.raises(VincError, match="VINC_ENV"):
         vinc_make_app()
 

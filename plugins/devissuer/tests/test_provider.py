@@ -55,7 +55,7 @@ async def test_an_update_makes_the_profile_equal(users: IdentityProvider, alice:
 
 
 @pytest.mark.parametrize("subject", ["", "x", "93300502-6f4c-45cc-b475-7bfa7f2d65f2"])
-async def test_who_is_not_there_is_missing(users: IdentityProvider, subject: str) -> None:
+async def test_an_unknown_subject_raises_user_missing(users: IdentityProvider, subject: str) -> None:
     for call in (
         users.update(subject, Profile(email=ALICE)),
         users.disable(subject),
@@ -72,7 +72,7 @@ async def test_who_is_not_there_is_missing(users: IdentityProvider, subject: str
 @pytest.mark.parametrize(
     "email", ["", "alice", "@acme.example", "a@", "a b@acme.example", "a\0@b.example", "a" * 251 + "@b.c"]
 )
-async def test_what_is_no_address_is_refused(users: IdentityProvider, email: str) -> None:
+async def test_an_invalid_address_is_refused(users: IdentityProvider, email: str) -> None:
     with pytest.raises(VincError, match="not an e-mail address"):
         await users.create(Profile(email=email))
 
@@ -101,7 +101,7 @@ async def test_a_session_that_was_not_ended_never_carries_a_later_number(
     assert (await ask(client, "refresh_token", refresh_token=token)).status_code == 400
 
 
-async def test_whoever_signs_in_while_sessions_end_has_the_old_number_or_a_session_that_lasts(
+async def test_a_sign_in_while_sessions_end_has_the_old_generation_or_stays_valid(
     client: AsyncClient, users: IdentityProvider, alice: ProviderUser
 ) -> None:
     for generation in range(1, 6):

@@ -10,9 +10,7 @@ from vinc_identity import repository
 from .conftest import SignIn
 
 
-async def test_a_look_up_from_before_they_were_known_refuses_nobody(
-    sign_in: SignIn, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_stale_lookup_does_not_refuse_a_newcomer(sign_in: SignIn, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second request looks before the first has stored them, and hears the answer after that."""
     looked, storing = asyncio.Event(), asyncio.Event()
     find, add = repository.find, repository.add

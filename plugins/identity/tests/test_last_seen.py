@@ -30,7 +30,7 @@ def seen_at(database: Database, subject: str = "alice") -> datetime | None:
     return last_seen_at if last_seen_at is None else datetime.fromisoformat(str(last_seen_at))
 
 
-async def test_who_was_seen_is_written_in_one_statement(app: App, sign_in: SignIn, vinc_database: Database) -> None:
+async def test_last_seen_of_all_is_written_in_one_statement(app: App, sign_in: SignIn, vinc_database: Database) -> None:
     people = [sign_in(one) for one in PEOPLE]
     for one in people:
         await one.id()
@@ -49,7 +49,7 @@ async def test_who_was_seen_is_written_in_one_statement(app: App, sign_in: SignI
         assert abs(datetime.now(UTC) - seen) < timedelta(seconds=10)
 
 
-async def test_what_was_written_is_not_written_again(
+async def test_last_seen_is_written_once(
     app: App, sign_in: SignIn, stored: StoredPrincipals, vinc_database: Database
 ) -> None:
     principal = await sign_in().id()
@@ -61,9 +61,7 @@ async def test_what_was_written_is_not_written_again(
     assert principal not in stored.last_seen
 
 
-async def test_a_later_moment_that_another_worker_has_written_stays(
-    app: App, sign_in: SignIn, vinc_database: Database
-) -> None:
+async def test_a_later_time_of_another_worker_is_kept(app: App, sign_in: SignIn, vinc_database: Database) -> None:
     await sign_in().id()
     vinc_database.admin.execute("update identity_principal set last_seen = '2100-01-01T00:00:00Z'")
     await last_seen.write(app)
@@ -71,7 +69,7 @@ async def test_a_later_moment_that_another_worker_has_written_stays(
     assert seen_at(vinc_database) == datetime(2100, 1, 1, tzinfo=UTC)
 
 
-async def test_what_cannot_be_written_is_written_with_the_next(
+async def test_a_failed_write_is_repeated_with_the_next(
     app: App, sign_in: SignIn, stored: StoredPrincipals, vinc_database: Database
 ) -> None:
     """The latest moment counts, also of those who are seen again meanwhile."""
@@ -102,7 +100,7 @@ async def test_a_new_address_is_written_with_it(app: App, sign_in: SignIn, vinc_
     assert row_of(vinc_database, "alice", "email") == ("alice.smith@acme.example",)
 
 
-async def test_who_is_refused_was_not_seen(
+async def test_a_refused_request_does_not_count_as_seen(
     app: App, sign_in: SignIn, stored: StoredPrincipals, vinc_database: Database
 ) -> None:
     alice = sign_in()

@@ -84,12 +84,12 @@ async def test_the_list_is_filtered_and_ordered(
 @pytest.mark.parametrize(
     "query", ["?name=bob", "?order_by=subject", "?limit=0", "?disabled=1", "?cursor=x", "?kind=robot"]
 )
-async def test_what_cannot_be_asked_is_refused(boss: Caller, query: str) -> None:
+async def test_an_invalid_query_is_refused(boss: Caller, query: str) -> None:
     answer = await boss.ask("GET", f"/identity/principals{query}")
 
     assert answer.status_code in {400, 422}
 
 
 @pytest.mark.parametrize(("principal", "status"), [("0199f3c8-0000-7000-8000-000000000000", 404), ("alice", 422)])
-async def test_one_that_is_not_there_is_not_shown(boss: Caller, principal: str, status: int) -> None:
+async def test_an_unknown_principal_is_404_and_a_malformed_id_422(boss: Caller, principal: str, status: int) -> None:
     assert (await boss.ask("GET", f"/identity/principals/{principal}")).status_code == status

@@ -61,7 +61,7 @@ async def test_nobody_is_401(client: AsyncClient) -> None:
     assert [one.status_code for one in answers] == [401, 401]
 
 
-async def test_somebody_who_comes_for_the_first_time_many_times_at_once_is_remembered_once(
+async def test_concurrent_first_sign_ins_store_one_principal(
     sign_in: SignIn, vinc_app: VincApp, vinc_second_app: VincApp, vinc_database: Database
 ) -> None:
     directories: list[StoredPrincipals] = [
@@ -86,7 +86,7 @@ async def test_one_subject_of_two_issuers_is_two_principals(stored: StoredPrinci
     assert ours.id != theirs.id
 
 
-async def test_the_same_token_is_answered_with_the_same_principal_and_another_with_its_own(
+async def test_each_token_resolves_to_its_own_principal(
     stored: StoredPrincipals,
 ) -> None:
     viewer, agent = (Principal(subject="alice", role=role, issuer=ISSUER) for role in ("viewer", "agent"))
@@ -99,7 +99,9 @@ async def test_the_same_token_is_answered_with_the_same_principal_and_another_wi
     assert (first.role, third.role, first.id) == ("viewer", "agent", third.id)
 
 
-async def test_whoever_is_made_anew_at_the_provider_is_somebody_else(sign_in: SignIn, vinc_database: Database) -> None:
+async def test_a_user_created_again_at_the_provider_is_another_principal(
+    sign_in: SignIn, vinc_database: Database
+) -> None:
     """Threats T13: a new `sub`, the same address."""
     before = await sign_in("first", email="alice@acme.example").id()
     after = await sign_in("second", email="alice@acme.example").id()
@@ -107,9 +109,7 @@ async def test_whoever_is_made_anew_at_the_provider_is_somebody_else(sign_in: Si
     assert before != after
 
 
-async def test_a_token_without_a_subject_is_401_and_remembered_of_nobody(
-    sign_in: SignIn, vinc_database: Database
-) -> None:
+async def test_a_token_without_a_subject_is_401_and_not_stored(sign_in: SignIn, vinc_database: Database) -> None:
     """Threats T13."""
     assert await sign_in(sub=None).status() == 401
     assert vinc_database.admin.execute("select count(*) from identity_principal").fetchall() == [(0,)]

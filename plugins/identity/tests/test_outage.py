@@ -71,7 +71,7 @@ async def test_while_the_database_is_down_it_is_503_for_all_within_a_second_and_
     assert [await one.status() for one in (bob, new)] == [401, 200]
 
 
-async def test_what_was_seen_meanwhile_is_written_when_the_database_is_back(
+async def test_last_seen_is_written_when_the_database_is_back(
     sign_in: SignIn,
     app: App,
     stored: StoredPrincipals,

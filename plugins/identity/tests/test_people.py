@@ -35,7 +35,7 @@ def alice(provider: FakeProvider) -> ProviderUser:
     return user
 
 
-async def test_a_super_admin_is_made_and_gets_a_link_once(
+async def test_a_super_admin_is_created_and_gets_a_link_once(
     app: App, provider: FakeProvider, vinc_database: Database, capsys: Printed
 ) -> None:
     first = await create(app, capsys, email="Root@VINC.example")
@@ -60,14 +60,14 @@ async def test_where_the_provider_sends_mails_it_says_so(app: App, provider: Fak
     assert "a mail was sent" in await create(app, capsys)
 
 
-async def test_a_super_admin_comes_in_as_one(app: App, sign_in: SignIn, capsys: Printed) -> None:
+async def test_a_super_admin_may_list_principals(app: App, sign_in: SignIn, capsys: Printed) -> None:
     await create(app, capsys)
     boss = sign_in("user-0", "super_admin", email=EMAIL)
 
     assert (await boss.ask("GET", "/identity/principals")).json()["items"][0]["email"] == EMAIL
 
 
-async def test_a_temporary_password_is_set_and_printed_only_when_it_was_made_here(
+async def test_a_temporary_password_is_printed_only_if_generated(
     app: App, provider: FakeProvider, capsys: Printed
 ) -> None:
     chosen = await create(app, capsys, temp_password="Chosen-by-me-1")
@@ -82,7 +82,7 @@ async def test_a_temporary_password_is_set_and_printed_only_when_it_was_made_her
     assert all(any(test(one) for one in password) for test in (str.isupper, str.islower, str.isdigit))
 
 
-async def test_two_passwords_are_two(app: App, provider: FakeProvider, capsys: Printed) -> None:
+async def test_each_generated_password_is_new(app: App, provider: FakeProvider, capsys: Printed) -> None:
     seen = set()
     for _ in range(3):
         await create(app, capsys, temp_password=True)
@@ -91,7 +91,7 @@ async def test_two_passwords_are_two(app: App, provider: FakeProvider, capsys: P
     assert len(seen) == 3
 
 
-async def test_somebody_who_is_there_is_promoted_and_keeps_the_rest(
+async def test_an_existing_user_is_promoted_and_keeps_the_profile(
     app: App, provider: FakeProvider, alice: ProviderUser, capsys: Printed
 ) -> None:
     first = await create(app, capsys, email=alice.profile.email, name="Alice Smith")
@@ -103,7 +103,7 @@ async def test_somebody_who_is_there_is_promoted_and_keeps_the_rest(
     assert (provider.calls, provider.invited) == ([("update", "alice", "super_admin")], [])
 
 
-async def test_one_who_is_not_activated_cannot_come_in_until_enabled(
+async def test_without_activation_a_super_admin_is_disabled_until_enabled(
     app: App, provider: FakeProvider, vinc_database: Database, capsys: Printed
 ) -> None:
     output = await create(app, capsys, activate=False)
@@ -122,7 +122,7 @@ async def test_one_who_is_not_activated_cannot_come_in_until_enabled(
     assert provider.users["user-0"].enabled  # twice is harmless
 
 
-async def test_one_who_was_at_work_is_out_before_becoming_a_super_admin_who_is_not_active(
+async def test_without_activation_an_existing_user_is_signed_out_before_the_promotion(
     app: App, provider: FakeProvider, alice: ProviderUser, sign_in: SignIn, capsys: Printed
 ) -> None:
     working = sign_in()
@@ -133,7 +133,7 @@ async def test_one_who_was_at_work_is_out_before_becoming_a_super_admin_who_is_n
     assert [call[0] for call in provider.calls] == ["disable", "end", "update"]
 
 
-async def test_without_the_provider_nothing_is_half_done_that_a_second_run_does_not_end(
+async def test_a_second_run_completes_what_a_failing_provider_interrupted(
     app: App, provider: FakeProvider, vinc_database: Database, capsys: Printed
 ) -> None:
     provider.down = True
@@ -168,7 +168,7 @@ async def test_without_the_provider_nothing_is_half_done_that_a_second_run_does_
         *(("temp_password", value) for value in ("", "  ", "short", "elevenchars")),
     ],
 )
-async def test_what_is_wrong_is_said_in_one_line_before_anything_is_done(
+async def test_invalid_arguments_are_refused_in_one_line_before_any_change(
     app: App, provider: FakeProvider, capsys: Printed, field: str, value: str
 ) -> None:
     with pytest.raises(Refused) as caught:
@@ -179,7 +179,7 @@ async def test_what_is_wrong_is_said_in_one_line_before_anything_is_done(
 
 
 @pytest.mark.parametrize("override_provider", [None])
-async def test_without_any_provider_the_line_says_what_to_enable(app: App, capsys: Printed) -> None:
+async def test_without_a_provider_the_error_says_what_to_enable(app: App, capsys: Printed) -> None:
     with pytest.raises(Refused, match="vinc plugins enable keycloak"):
         await create(app, capsys)
     with pytest.raises(Refused, match="neither here nor"):
@@ -214,7 +214,7 @@ async def test_people_are_named_by_id_and_by_address_and_listed(
     assert row.split() == ["person", "alice@acme.example", str(principal), "active", "never", ISSUER]
 
 
-async def test_what_the_provider_does_not_know_yet_is_said(
+async def test_a_pending_synchronisation_is_printed(
     app: App, sign_in: SignIn, provider: FakeProvider, capsys: Printed
 ) -> None:
     principal = await sign_in().id()
@@ -224,7 +224,7 @@ async def test_what_the_provider_does_not_know_yet_is_said(
     assert "could not be updated yet" in capsys.readouterr().out
 
 
-async def test_a_list_says_of_whom_the_provider_has_still_to_be_told(
+async def test_the_list_shows_pending_synchronisations(
     app: App, sign_in: SignIn, provider: FakeProvider, capsys: Printed
 ) -> None:
     people = [str(await sign_in(one).id()) for one in ("alice", "bob")]
@@ -241,7 +241,7 @@ async def test_a_list_says_of_whom_the_provider_has_still_to_be_told(
     ]
 
 
-async def test_somebody_who_never_came_can_be_disabled_by_address(
+async def test_a_user_who_never_signed_in_can_be_disabled_by_address(
     app: App, sign_in: SignIn, provider: FakeProvider, alice: ProviderUser
 ) -> None:
     await commands.disable(app, alice.profile.email)
@@ -276,7 +276,7 @@ async def test_while_the_provider_is_away_an_address_is_refused_with_the_ids_tha
     assert row_of(vinc_database, "alice", "disabled") == (True,)
 
 
-async def test_whose_address_it_is_says_the_provider_and_not_a_token(
+async def test_the_provider_decides_whose_address_it_is(
     app: App, sign_in: SignIn, alice: ProviderUser, vinc_database: Database
 ) -> None:
     """Threats T12: whoever takes another's address is not taken for them."""
@@ -288,7 +288,7 @@ async def test_whose_address_it_is_says_the_provider_and_not_a_token(
 
 
 @pytest.mark.parametrize("person", ["0199f3c8-0000-7000-8000-000000000000", "nobody@acme.example", "", "alice"])
-async def test_nobody_is_refused_in_one_line(app: App, person: str) -> None:
+async def test_an_unknown_person_is_refused_in_one_line(app: App, person: str) -> None:
     for command in (commands.disable, commands.enable, commands.end_sessions):
         with pytest.raises(Refused) as caught:
             await command(app, person)

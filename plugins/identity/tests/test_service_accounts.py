@@ -46,7 +46,7 @@ def acme(vinc_database: Database) -> None:
     vinc_database.add_tenant("acme")
 
 
-async def test_a_machine_that_nobody_registered_is_refused_and_not_remembered(
+async def test_an_unregistered_service_account_is_refused_and_not_stored(
     sign_in: SignIn, vinc_database: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
@@ -57,7 +57,7 @@ async def test_a_machine_that_nobody_registered_is_refused_and_not_remembered(
     assert "no service account is registered for the subject crawler" in caplog.text
 
 
-async def test_a_registered_machine_comes_in_with_its_role_and_tenant(
+async def test_a_registered_service_account_has_its_role_and_tenant(
     app: App, sign_in: SignIn, provider: FakeProvider, vinc_database: Database, capsys: Printed
 ) -> None:
     await create(app)
@@ -74,7 +74,7 @@ async def test_a_registered_machine_comes_in_with_its_role_and_tenant(
     )
 
 
-async def test_an_expired_machine_is_refused_although_its_token_is_not(
+async def test_an_expired_service_account_is_refused_with_a_valid_token(
     app: App, sign_in: SignIn, vinc_app: VincApp
 ) -> None:
     await create(app)
@@ -85,7 +85,7 @@ async def test_an_expired_machine_is_refused_although_its_token_is_not(
     assert (before, await billing.status()) == (200, 401)
 
 
-async def test_a_machine_is_no_person_and_a_person_no_machine(app: App, sign_in: SignIn) -> None:
+async def test_a_service_account_is_not_taken_for_a_person_and_the_reverse(app: App, sign_in: SignIn) -> None:
     await create(app)
     as_person = await sign_in("billing").me()
     person = sign_in("alice")
@@ -95,7 +95,7 @@ async def test_a_machine_is_no_person_and_a_person_no_machine(app: App, sign_in:
     assert seen == [200, 401, 200]
 
 
-async def test_a_machine_is_listed_disabled_enabled_and_ended_like_a_person(
+async def test_a_service_account_is_listed_disabled_enabled_and_signed_out(
     app: App, sign_in: SignIn, boss: Caller, provider: FakeProvider, capsys: Printed
 ) -> None:
     await create(app)
@@ -132,7 +132,7 @@ async def test_a_machine_is_listed_disabled_enabled_and_ended_like_a_person(
 
 
 @pytest.mark.parametrize(("field", "value"), [(field, value) for field, values in WRONG.items() for value in values])
-async def test_what_can_be_no_service_account_is_refused_in_one_line(
+async def test_invalid_service_accounts_are_refused_in_one_line(
     app: App, provider: FakeProvider, vinc_database: Database, field: str, value: object
 ) -> None:
     with pytest.raises(Refused) as caught:
@@ -168,7 +168,7 @@ async def test_a_name_that_is_registered_is_refused(app: App) -> None:
         await create(app)
 
 
-async def test_one_whose_registration_failed_is_deleted_by_name_and_made_anew(
+async def test_an_unregistered_account_at_the_provider_is_deleted_by_name_and_created_again(
     app: App, sign_in: SignIn, provider: FakeProvider, vinc_database: Database, capsys: Printed
 ) -> None:
     vinc_database.admin.execute("alter table identity_principal rename to away")
@@ -186,7 +186,7 @@ async def test_one_whose_registration_failed_is_deleted_by_name_and_made_anew(
     assert await sign_in("billing", **machine("billing")).status() == 200
 
 
-async def test_one_that_is_registered_by_another_name_is_not_taken_for_a_left_over(
+async def test_an_account_registered_by_another_name_is_not_deleted(
     app: App, provider: FakeProvider, vinc_database: Database
 ) -> None:
     await create(app)
@@ -197,7 +197,7 @@ async def test_one_that_is_registered_by_another_name_is_not_taken_for_a_left_ov
     assert await provider.find_service("billing") == "billing"
 
 
-async def test_a_new_secret_is_printed_once_and_ends_what_the_old_one_began(
+async def test_a_new_secret_is_printed_once_and_ends_old_tokens(
     app: App, sign_in: SignIn, provider: FakeProvider, capsys: Printed
 ) -> None:
     await create(app)
@@ -217,7 +217,7 @@ async def test_a_new_secret_is_printed_once_and_ends_what_the_old_one_began(
     assert [await one.status() for one in (billing, sign_in("billing", **machine("billing")))] == [401, 200]
 
 
-async def test_a_new_secret_is_refused_where_no_provider_here_could_make_it(app: App, provider: FakeProvider) -> None:
+async def test_a_new_secret_is_refused_without_a_provider_for_the_issuer(app: App, provider: FakeProvider) -> None:
     await create(app)
     provider.knows_all = False
     provider.users.clear()
@@ -230,7 +230,7 @@ async def test_a_new_secret_is_refused_where_no_provider_here_could_make_it(app:
     assert provider.calls == []
 
 
-async def test_a_deleted_account_is_refused_at_once_on_every_worker_and_one_made_anew_is_another(
+async def test_a_deleted_account_is_refused_on_every_worker_and_a_new_one_has_another_id(
     app: App,
     sign_in: SignIn,
     provider: FakeProvider,
@@ -259,7 +259,7 @@ async def test_a_deleted_account_is_refused_at_once_on_every_worker_and_one_made
     assert await sign_in("billing", **machine("billing")).id() != principal
 
 
-async def test_a_deletion_that_fails_half_way_refuses_already_and_is_repeated(
+async def test_a_failed_deletion_disables_the_account_and_can_be_repeated(
     app: App, sign_in: SignIn, provider: FakeProvider, vinc_database: Database
 ) -> None:
     await create(app)
@@ -277,7 +277,7 @@ async def test_a_deletion_that_fails_half_way_refuses_already_and_is_repeated(
     assert vinc_database.admin.execute("select count(*) from identity_principal").fetchall() == [(0,)]
 
 
-async def test_of_an_issuer_that_nobody_administers_it_is_deleted_here_alone(
+async def test_for_an_unmanaged_issuer_it_is_deleted_here_only(
     app: App, provider: FakeProvider, vinc_database: Database, capsys: Printed
 ) -> None:
     await create(app)
@@ -289,7 +289,7 @@ async def test_of_an_issuer_that_nobody_administers_it_is_deleted_here_alone(
     assert vinc_database.admin.execute("select count(*) from identity_principal").fetchall() == [(0,)]
 
 
-async def test_who_takes_a_service_account_for_a_person_is_told_the_command(app: App) -> None:
+async def test_a_service_account_named_as_a_person_names_the_right_command(app: App) -> None:
     await create(app)
     for command, verb in ((people.disable, "disable"), (people.enable, "enable"), (people.end_sessions, "end")):
         with pytest.raises(Refused) as refused:

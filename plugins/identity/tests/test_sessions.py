@@ -27,7 +27,7 @@ async def change(boss: Caller, principal: UUID, verb: str) -> Response:
     return await boss.ask("POST", f"/identity/principals/{principal}/{verb}")
 
 
-async def test_a_disabled_person_is_refused_and_comes_back_with_a_new_token_only(
+async def test_a_disabled_person_is_refused_and_needs_a_new_token_once_enabled(
     sign_in: SignIn, boss: Caller, provider: FakeProvider
 ) -> None:
     alice = sign_in()
@@ -61,7 +61,7 @@ async def test_sessions_end_and_a_login_within_the_same_second_works_whatever_th
     assert [await one.status() for one in (alice, again, sign_in())] == [401, 401, 200]
 
 
-async def test_one_ends_ones_own_sessions_and_nobody_elses(sign_in: SignIn, provider: FakeProvider) -> None:
+async def test_ending_own_sessions_ends_no_others(sign_in: SignIn, provider: FakeProvider) -> None:
     alice, elsewhere, bob = sign_in(), sign_in(), sign_in("bob")
     assert [await one.status() for one in (alice, elsewhere, bob)] == [200] * 3
     answer = await alice.ask("POST", "/identity/sessions/end")
@@ -71,7 +71,7 @@ async def test_one_ends_ones_own_sessions_and_nobody_elses(sign_in: SignIn, prov
     assert provider.calls == [("end", "alice", 1)]
 
 
-async def test_while_the_provider_is_away_old_tokens_are_refused_and_new_ones_are_those_that_it_confirms(
+async def test_while_the_provider_is_down_all_tokens_are_refused_until_it_is_synchronised(
     sign_in: SignIn, boss: Caller, provider: FakeProvider, app: App, vinc_database: Database
 ) -> None:
     """Threats T8: the session that could not be ended is refreshed, and gets a newer token with the old number."""
@@ -98,7 +98,7 @@ async def test_while_the_provider_is_away_old_tokens_are_refused_and_new_ones_ar
     assert [await one.status() for one in (alice, sign_in(), sign_in(vinc_generation=1))] == [401, 200, 401]
 
 
-async def test_the_sessions_of_somebody_disabled_meanwhile_end_although_the_first_try_failed(
+async def test_sessions_of_a_disabled_person_end_after_a_failed_first_attempt(
     sign_in: SignIn, boss: Caller, provider: FakeProvider, app: App, vinc_database: Database
 ) -> None:
     alice = sign_in()
@@ -112,7 +112,7 @@ async def test_the_sessions_of_somebody_disabled_meanwhile_end_although_the_firs
     assert [await one.status() for one in (alice, sign_in())] == [401, 401]
 
 
-async def test_what_is_changed_while_the_provider_is_told_is_told_as_well(
+async def test_a_change_during_a_synchronisation_is_synchronised_too(
     sign_in: SignIn, boss: Caller, provider: FakeProvider, vinc_database: Database
 ) -> None:
     principal = await sign_in().id()
@@ -132,7 +132,7 @@ async def test_what_is_changed_while_the_provider_is_told_is_told_as_well(
     assert row_of(vinc_database, "alice", columns) == (False, True, 1, 1, None)
 
 
-async def test_while_the_provider_is_told_no_connection_is_held(
+async def test_no_connection_is_held_while_the_provider_is_called(
     sign_in: SignIn, boss: Caller, provider: FakeProvider, vinc_app: VincApp, vinc_database: Database
 ) -> None:
     principal = await sign_in().id()
@@ -149,7 +149,7 @@ async def test_while_the_provider_is_told_no_connection_is_held(
     assert held == [0]
 
 
-async def test_one_that_the_provider_fails_on_does_not_hold_up_the_others(
+async def test_one_principal_that_fails_does_not_block_the_others(
     sign_in: SignIn, boss: Caller, provider: FakeProvider, app: App, vinc_database: Database
 ) -> None:
     people = [await sign_in(subject).id() for subject in ("alice", "bob", "carol")]
@@ -167,7 +167,7 @@ async def test_one_that_the_provider_fails_on_does_not_hold_up_the_others(
     assert {call[1] for call in provider.calls} == {"alice", "bob", "carol"}
 
 
-async def test_two_workers_do_not_tell_the_same(
+async def test_two_workers_do_not_synchronise_the_same_principal(
     sign_in: SignIn, provider: FakeProvider, vinc_database: Database, vinc_second_app: VincApp, app: App
 ) -> None:
     vinc_second_app.override(IdentityProvider, provider)
@@ -184,7 +184,7 @@ async def test_two_workers_do_not_tell_the_same(
     assert sorted(call[1] for call in provider.calls) == [f"person{number}" for number in range(len(people))]
 
 
-async def test_who_has_gone_at_the_provider_needs_no_telling(
+async def test_a_user_missing_at_the_provider_counts_as_synchronised(
     sign_in: SignIn, boss: Caller, provider: FakeProvider
 ) -> None:
     provider.knows_all = False
@@ -195,7 +195,7 @@ async def test_who_has_gone_at_the_provider_needs_no_telling(
     assert await alice.status() == 401
 
 
-async def test_where_nobody_administers_the_issuer_disabling_works_and_ending_sessions_is_409(
+async def test_for_an_unmanaged_issuer_disabling_works_and_ending_sessions_is_409(
     sign_in: SignIn, boss: Caller, provider: FakeProvider, vinc_database: Database
 ) -> None:
     provider.issuer = ELSEWHERE
@@ -223,7 +223,7 @@ async def test_nobody_disables_themselves(boss: Caller) -> None:
     assert await boss.status() == 200
 
 
-async def test_what_is_done_twice_is_done(sign_in: SignIn, boss: Caller, vinc_database: Database) -> None:
+async def test_repeating_a_change_is_no_error(sign_in: SignIn, boss: Caller, vinc_database: Database) -> None:
     principal = await sign_in().id()
     answers = [await change(boss, principal, verb) for verb in ("disable", "disable", "enable", "enable")]
 
@@ -302,7 +302,7 @@ async def test_a_provider_that_counts_ahead_of_us_makes_everybody_sign_in_anew(
     assert [await one.status() for one in (ahead, sign_in())] == [401, 200]
 
 
-async def test_of_an_issuer_that_nobody_administers_the_highest_number_counts(
+async def test_for_an_unmanaged_issuer_the_highest_generation_counts(
     provider: FakeProvider, stored: StoredPrincipals
 ) -> None:
     """Somebody else ends sessions there, and stamps what we have not counted."""
@@ -316,7 +316,7 @@ async def test_of_an_issuer_that_nobody_administers_the_highest_number_counts(
     assert [one is not None for one in seen] == [True, True, False, True, True, False]
 
 
-async def test_disabled_is_disabled_also_when_nothing_is_kept_in_memory(
+async def test_a_disabled_person_is_refused_with_empty_caches(
     sign_in: SignIn, boss: Caller, app: App, stored: StoredPrincipals
 ) -> None:
     """Threats T10: PostgreSQL decides, and Valkey only makes it faster."""
@@ -328,11 +328,8 @@ async def test_disabled_is_disabled_also_when_nothing_is_kept_in_memory(
     assert await alice.status() == 401
 
 
-def test_a_provider_has_answered_or_failed_before_another_worker_takes_over() -> None:
+def test_the_timeouts_are_shorter_than_the_lease_and_than_five_seconds() -> None:
     assert timedelta(seconds=provider_sync.TIMEOUT) < repository.LEASE
-
-
-def test_a_caller_waits_for_five_seconds_at_most() -> None:
     assert provider_sync.REQUEST_TIMEOUT <= 5
 
 
@@ -348,7 +345,7 @@ async def test_a_provider_that_hangs_leaves_it_pending(
     assert [(one.status_code, one.json()["provider"]) for one in answers] == [(200, "pending")] * 2
 
 
-async def test_a_provider_that_is_slow_is_told_although_no_caller_would_wait_for_it(
+async def test_a_slow_provider_is_synchronised_in_the_background(
     sign_in: SignIn,
     boss: Caller,
     provider: FakeProvider,

@@ -34,7 +34,7 @@ SMTP = {
         ({"password": "seen"}, {"password": "canary"}, ("x: password", MASK, MASK)),
     ],
 )
-def test_only_what_is_wanted_counts(found: Any, wanted: Any, difference: tuple[str, str, str] | None) -> None:
+def test_only_wanted_keys_are_compared(found: Any, wanted: Any, difference: tuple[str, str, str] | None) -> None:
     expected = [Difference(what=difference[0], found=difference[1], wanted=difference[2])] if difference else []
 
     assert compare("x", found, wanted) == expected
@@ -99,7 +99,7 @@ def test_an_attribute_that_is_not_declared_is_missing() -> None:
     assert [one.what for one in compare_profile(made, WANTED)] == ["user profile, attribute role"]
 
 
-def test_what_is_merged_keeps_the_rest_of_what_was_there() -> None:
+def test_merging_keeps_other_values() -> None:
     found = {"id": "1", "name": "a", "attributes": {"theirs": "1", "ours": "0"}}
 
     assert merge(found, {"name": "b", "attributes": {"ours": "1"}}) == {

@@ -53,7 +53,7 @@ async def no_http(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None
 
 
 @pytest.mark.parametrize("answer", [silence, drip])
-async def test_what_takes_too_long_is_given_up(answer: Answer) -> None:
+async def test_a_slow_server_is_a_timeout(answer: Answer) -> None:
     async with server(answer) as url:
         message = await line_of(**{URL: url, "VINC_KEYCLOAK__TIMEOUT": "0.3"})
 
@@ -61,17 +61,17 @@ async def test_what_takes_too_long_is_given_up(answer: Answer) -> None:
     assert "VINC_KEYCLOAK__SERVER_URL and VINC_KEYCLOAK__TIMEOUT" in message
 
 
-async def test_nobody_there(unused_tcp_port: int) -> None:
+async def test_connection_refused(unused_tcp_port: int) -> None:
     message = await line_of(**{URL: f"http://127.0.0.1:{unused_tcp_port}"})
 
     assert "cannot be reached: connection refused: see whether it runs, and VINC_KEYCLOAK__SERVER_URL" in message
 
 
-async def test_a_name_that_nobody_has() -> None:
+async def test_an_unknown_host() -> None:
     assert "cannot be reached:" in await line_of(**{URL: "http://keycloak.invalid"})
 
 
-async def test_something_else_than_http() -> None:
+async def test_a_server_that_does_not_speak_http() -> None:
     async with server(no_http) as url:
         message = await line_of(**{URL: url})
 
@@ -98,7 +98,7 @@ def self_signed(tmp_path: Path) -> ssl.SSLContext:
     return context
 
 
-async def test_a_certificate_that_nobody_vouches_for(self_signed: ssl.SSLContext) -> None:
+async def test_a_self_signed_certificate(self_signed: ssl.SSLContext) -> None:
     async with server(answering((200, TOKEN), (200, "[]")), self_signed) as url:
         message = await line_of(**{URL: url})
         async with admin(settings(**{URL: url, "VINC_KEYCLOAK_VERIFY_SSL": "false"})) as connection:
@@ -135,7 +135,7 @@ async def test_http_where_https_was_meant() -> None:
         ([(200, TOKEN), (503, "canary")], "it fails by itself with status 503: its log says more"),
     ],
 )
-async def test_what_is_answered(answers: list[tuple[int, str]], expected: str) -> None:
+async def test_error_responses(answers: list[tuple[int, str]], expected: str) -> None:
     async with server(answering(*answers)) as url:
         assert expected in await line_of(**{URL: url})
 

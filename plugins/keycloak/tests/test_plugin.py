@@ -70,7 +70,7 @@ def test_its_keys_come_from_the_address_inside_and_people_sign_in_at_the_public_
         ({**IN_PRODUCTION, **MAIL}, "VINC_KEYCLOAK__SMTP_STARTTLS"),
     ],
 )
-def test_what_is_unsafe_stops_production(vinc_make_app: Callable[[], VincApp], name: str) -> None:
+def test_unsafe_settings_stop_production(vinc_make_app: Callable[[], VincApp], name: str) -> None:
     with pytest.raises(StartError, match=f"keycloak: settings: {name}: "):
         vinc_make_app()
 

@@ -65,7 +65,7 @@ def test_nobody_sees_a_secret() -> None:
         ({"VINC_KEYCLOAK__SMTP_PORT": "0"}, "VINC_KEYCLOAK__SMTP_PORT (environment)"),
     ],
 )
-def test_what_cannot_be_meant_is_refused_by_name(environ: dict[str, str], expected: str) -> None:
+def test_invalid_settings_are_refused_by_name(environ: dict[str, str], expected: str) -> None:
     with pytest.raises(VincError) as refused:
         settings(**environ)
 

@@ -18,7 +18,7 @@ FULL = Profile(
 
 
 @pytest.mark.parametrize("profile", [FULL, Profile(email="ada@acme.example"), Profile(email="a@b.example", name="Ada")])
-def test_what_is_written_is_read_again(profile: Profile) -> None:
+def test_a_written_user_reads_as_the_same_profile(profile: Profile) -> None:
     written = to_representation(profile, settings())
 
     assert to_provider_user({**written, "id": "1", "enabled": True}, settings()) == ProviderUser(
@@ -26,7 +26,7 @@ def test_what_is_written_is_read_again(profile: Profile) -> None:
     )
 
 
-def test_what_is_not_ours_stays() -> None:
+def test_other_fields_are_kept() -> None:
     present = {
         "id": "1",
         "access": {},
@@ -53,7 +53,7 @@ def test_a_generation_is_a_number(values: list[str] | None, number: int) -> None
     assert read_generation({"attributes": attributes}, settings()) == number
 
 
-def test_what_was_not_kept_is_found() -> None:
+def test_a_dropped_attribute_is_found() -> None:
     sent = {"attributes": {"role": ["agent"], "allowed_wholesalers": ["a", "b"], "multi_tenant": []}}
 
     assert find_dropped(sent, {"attributes": {"role": ["agent"], "allowed_wholesalers": ["b", "a"]}}) is None

@@ -35,7 +35,7 @@ async def put(api: AsyncClient, address: str, body: Any) -> tuple[int, Any]:
     return answer.status_code, answer.json()
 
 
-async def test_a_setting_that_nobody_made_has_its_default(admin: AsyncClient, acme: UUID) -> None:
+async def test_an_unset_setting_has_its_default(admin: AsyncClient, acme: UUID) -> None:
     answer = await admin.get(f"/tenants/{acme}/settings")
 
     assert (answer.status_code, answer.json()) == (200, DEFAULTS)
@@ -73,7 +73,7 @@ async def test_settings_are_set_as_a_whole(admin: AsyncClient, acme: UUID) -> No
         ([], [""]),
     ],
 )
-async def test_settings_that_do_not_fit_are_422_each_with_its_place(
+async def test_invalid_settings_are_422_with_their_locations(
     admin: AsyncClient, acme: UUID, body: Any, pointers: list[str]
 ) -> None:
     status, problem = await put(admin, f"/tenants/{acme}/settings", body)
@@ -82,7 +82,7 @@ async def test_settings_that_do_not_fit_are_422_each_with_its_place(
     assert (await admin.get(f"/tenants/{acme}/settings")).json() == DEFAULTS
 
 
-async def test_what_a_plugin_stored_that_does_not_run_here_is_kept(
+async def test_choices_for_a_plugin_that_does_not_run_are_kept(
     admin: AsyncClient, platform: AsyncClient, acme: UUID, vinc_database: Database
 ) -> None:
     vinc_database.admin.execute(
@@ -98,7 +98,7 @@ async def test_what_a_plugin_stored_that_does_not_run_here_is_kept(
     assert disabled_plugins == ["retired"]
 
 
-async def test_a_stored_setting_that_fits_no_more_has_its_default(
+async def test_a_stored_setting_that_is_no_longer_valid_has_its_default(
     admin: AsyncClient, acme: UUID, vinc_database: Database
 ) -> None:
     stored = '{"billing": {"days": 9999, "footer": "Bye", "gone": 1}}'

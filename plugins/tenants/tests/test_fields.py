@@ -27,7 +27,7 @@ from vinc_tenants.slugs import RESERVED
         (LogoUrl, "HTTPS://Acme.de/a b.svg", "https://acme.de/a%20b.svg"),
     ],
 )
-def test_what_is_given_is_kept_in_one_form(kind: Any, given: str, kept: str) -> None:
+def test_values_are_normalised(kind: Any, given: str, kept: str) -> None:
     assert TypeAdapter(kind).validate_python(given) == kept
 
 
@@ -62,7 +62,7 @@ def test_what_is_given_is_kept_in_one_form(kind: Any, given: str, kept: str) -> 
         (LogoUrl, "https://acme.de/" + "a" * 2000),
     ],
 )
-def test_what_is_no_such_thing_is_refused_without_saying_it_again(kind: Any, given: Any) -> None:
+def test_invalid_values_are_refused_and_not_quoted(kind: Any, given: Any) -> None:
     with pytest.raises(ValidationError) as caught:
         TypeAdapter(kind).validate_python(given)
 

@@ -46,7 +46,7 @@ async def test_everybody_in_a_tenant_reads_it(client_as: ClientAs, acme: UUID) -
     }
 
 
-async def test_what_one_has_seen_is_not_sent_again(admin: AsyncClient, acme: UUID) -> None:
+async def test_an_unchanged_tenant_is_304(admin: AsyncClient, acme: UUID) -> None:
     etag = await etag_of(admin, f"/tenants/{acme}")
 
     assert (await admin.get(f"/tenants/{acme}", headers={"If-None-Match": etag})).status_code == 304
@@ -91,7 +91,7 @@ async def test_a_change_is_seen_by_the_next_request_that_names_the_tenant(
         None,
     ],
 )
-async def test_a_change_that_cannot_be_is_422_and_changes_nothing(admin: AsyncClient, acme: UUID, body: Any) -> None:
+async def test_an_invalid_change_is_422_and_changes_nothing(admin: AsyncClient, acme: UUID, body: Any) -> None:
     before = (await admin.get("/tenants/me")).json()
     status, problem = await change(admin, acme, body)
 
@@ -99,7 +99,7 @@ async def test_a_change_that_cannot_be_is_422_and_changes_nothing(admin: AsyncCl
     assert (await admin.get("/tenants/me")).json() == before
 
 
-async def test_who_may_not_manage_changes_nothing(client_as: ClientAs, acme: UUID) -> None:
+async def test_without_the_capability_nothing_can_be_changed(client_as: ClientAs, acme: UUID) -> None:
     viewer = client_as("viewer", "acme")
     responses = [
         await viewer.patch(f"/tenants/{acme}", json={"name": "Mine"}, headers={"If-Match": "*"}),
@@ -119,7 +119,7 @@ async def test_who_may_not_manage_changes_nothing(client_as: ClientAs, acme: UUI
         ({"If-Match": "nonsense"}, 400, "bad-request"),
     ],
 )
-async def test_a_change_says_what_it_has_seen(
+async def test_a_change_needs_if_match(
     admin: AsyncClient, acme: UUID, headers: dict[str, str], status: int, problem: str
 ) -> None:
     for method, address, body in [
@@ -130,7 +130,7 @@ async def test_a_change_says_what_it_has_seen(
         assert (answer.status_code, answer.json()["type"]) == (status, f"urn:vinc:problem:{problem}")
 
 
-async def test_of_twenty_changes_at_once_that_have_seen_the_same_one_is_made(admin: AsyncClient, acme: UUID) -> None:
+async def test_of_concurrent_changes_with_the_same_etag_one_succeeds(admin: AsyncClient, acme: UUID) -> None:
     etag = await etag_of(admin, f"/tenants/{acme}")
     done = await asyncio.gather(*(change(admin, acme, {"name": f"Name {n}"}, etag=etag) for n in range(20)))
     (won,) = [body["name"] for status, body in done if status == 200]
@@ -140,7 +140,7 @@ async def test_of_twenty_changes_at_once_that_have_seen_the_same_one_is_made(adm
 
 
 @pytest.mark.parametrize("tail", ["", "/settings", "/plugins"])
-async def test_another_tenant_answers_as_one_that_was_never_there(
+async def test_another_tenant_looks_like_one_that_does_not_exist(
     client_as: ClientAs, vinc_database: Database, admin: AsyncClient, tail: str
 ) -> None:
     theirs, nobodys = vinc_database.add_tenant("globex"), uuid4()
@@ -160,7 +160,7 @@ async def test_another_tenant_answers_as_one_that_was_never_there(
     assert (await client_as("viewer", "globex").get("/tenants/me")).json()["name"] == "Globex"
 
 
-async def test_an_id_is_read_in_its_own_form_or_not_at_all(admin: AsyncClient, acme: UUID) -> None:
+async def test_a_malformed_id_is_422(admin: AsyncClient, acme: UUID) -> None:
     answers = [await admin.get(f"/tenants/{text}") for text in ("acme", "1", "x" * 100, f"{acme}0")]
 
     assert {answer.status_code for answer in answers} == {422}
@@ -203,5 +203,5 @@ async def test_a_list_comes_in_pages_and_by_status(client_as: ClientAs, vinc_dat
 
 
 @pytest.mark.parametrize("query", ["?order_by=legal_email", "?limit=0", "?limit=1_0", "?name=Acme", "?slug=a%00"])
-async def test_a_list_takes_only_what_it_says(admin: AsyncClient, query: str) -> None:
+async def test_an_unknown_filter_or_order_is_422(admin: AsyncClient, query: str) -> None:
     assert (await admin.get(f"/tenants{query}")).status_code == 422

@@ -66,7 +66,7 @@ async def test_a_tenant_that_was_made_is_there_at_once(platform: AsyncClient, cl
 
 
 @pytest.mark.parametrize("step", [fail, swallow])
-async def test_where_a_plugin_fails_no_tenant_is_made(
+async def test_a_failing_plugin_rolls_the_creation_back(
     platform: AsyncClient, tables: Database, billing: Billing, step: Any
 ) -> None:
     billing.on_create = step
@@ -95,7 +95,7 @@ async def test_a_slug_is_given_once(platform: AsyncClient, acme: UUID) -> None:
         {"name": None},
     ],
 )
-async def test_what_can_be_no_tenant_is_422(platform: AsyncClient, tables: Database, change: dict[str, Any]) -> None:
+async def test_an_invalid_tenant_is_422(platform: AsyncClient, tables: Database, change: dict[str, Any]) -> None:
     answer = await platform.post("/tenants", json=NEW | change)
 
     assert answer.status_code == 422
@@ -103,9 +103,7 @@ async def test_what_can_be_no_tenant_is_422(platform: AsyncClient, tables: Datab
 
 
 @pytest.mark.parametrize("role", ["wholesale_admin", "viewer", "nobody"])
-async def test_who_does_not_run_the_platform_may_nothing_of_this(
-    client_as: ClientAs, tables: Database, acme: UUID, role: str
-) -> None:
+async def test_all_but_the_platform_are_403(client_as: ClientAs, tables: Database, acme: UUID, role: str) -> None:
     theirs = client_as(role, "acme")
     responses = [
         await theirs.post("/tenants", json=NEW | {"slug": "another"}),
@@ -153,7 +151,7 @@ async def test_a_stranger_does_not_learn_that_a_tenant_is_suspended(
     assert before == await told("acme") == await told("nowhere") == (403, "urn:vinc:problem:forbidden")
 
 
-async def test_suspending_is_known_on_another_worker_eventually(
+async def test_another_worker_knows_of_a_suspension_within_a_second(
     platform: AsyncClient, member: AsyncClient, vinc_second_app: VincApp, acme: UUID
 ) -> None:
     async with vinc_second_app.client(member.headers, auth=member.auth) as elsewhere:
@@ -172,7 +170,7 @@ async def test_suspending_is_known_on_another_worker_eventually(
         await eventually(partial(answers, 404))
 
 
-async def test_what_is_done_twice_is_done(platform: AsyncClient, acme: UUID) -> None:
+async def test_repeating_a_change_is_no_error(platform: AsyncClient, acme: UUID) -> None:
     verbs = ["suspend", "suspend", "reactivate", "reactivate"]
     answers = [await platform.post(f"/tenants/{acme}/{verb}") for verb in verbs]
 
@@ -203,7 +201,7 @@ async def test_a_suspended_tenant_can_be_deleted(platform: AsyncClient, acme: UU
     assert (await delete(platform, acme)).json()["status"] == "closing"
 
 
-async def test_deleting_says_what_it_has_seen(platform: AsyncClient, acme: UUID) -> None:
+async def test_deleting_needs_if_match(platform: AsyncClient, acme: UUID) -> None:
     read = (await platform.get(f"/tenants/{acme}", headers={"X-Tenant-ID": "acme"})).headers["etag"]
     changed = (await platform.post(f"/tenants/{acme}/suspend")).headers["etag"]
     answers = [

@@ -103,7 +103,7 @@ async def test_rows_of_append_only_tables_stay_and_are_named_in_the_receipt(
 @pytest.mark.parametrize(
     ("step", "why"), [(fail, "it raised ValueError"), (swallow, "it went on after an error of the database")]
 )
-async def test_where_a_plugin_fails_nothing_is_gone_and_running_again_goes_on(
+async def test_a_failing_plugin_rolls_the_purge_back_and_it_can_be_repeated(
     vinc_app: VincApp, tables: Database, billing: Billing, step: Step, why: str
 ) -> None:
     tenants = {slug: closed(tables, slug) for slug in ("acme", "globex")}
@@ -121,7 +121,7 @@ async def test_where_a_plugin_fails_nothing_is_gone_and_running_again_goes_on(
     assert [set(rows_of(tables, tenant).values()) for tenant in tenants.values()] == [{0}, {0}]
 
 
-async def test_one_that_fails_does_not_hold_up_the_others(
+async def test_a_purge_that_fails_does_not_stop_the_others(
     vinc_app: VincApp, tables: Database, billing: Billing
 ) -> None:
     ours, theirs = closed(tables, "acme", days=-2), closed(tables, "globex")
@@ -198,7 +198,7 @@ async def is_gone(directory: TenantDirectory, tenant: UUID) -> bool:
     return await directory.find(tenant) is None and await directory.find("acme") is None
 
 
-async def test_what_is_being_written_meanwhile_goes_too(vinc_app: VincApp, tables: Database) -> None:
+async def test_rows_of_a_running_transaction_are_purged_too(vinc_app: VincApp, tables: Database) -> None:
     ours = closed(tables, "acme")
     app = app_of(vinc_app)
     async with app.session(ours) as db:
@@ -212,7 +212,7 @@ async def test_what_is_being_written_meanwhile_goes_too(vinc_app: VincApp, table
     assert set(rows_of(tables, ours).values()) == {0}
 
 
-async def test_who_writes_for_ever_keeps_the_tenant(
+async def test_a_purge_gives_up_on_a_long_transaction(
     vinc_app: VincApp, tables: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(purging, "SECONDS_TO_WAIT", 0.2)
@@ -226,7 +226,7 @@ async def test_who_writes_for_ever_keeps_the_tenant(
     assert rows_of(tables, ours)["billing_invoice"] >= 1
 
 
-async def test_closing_twice_keeps_the_end_of_the_grace(vinc_app: VincApp, tables: Database) -> None:
+async def test_closing_twice_keeps_purge_after(vinc_app: VincApp, tables: Database) -> None:
     ours = tables.add_tenant("acme")
     app = app_of(vinc_app)
     ends = []

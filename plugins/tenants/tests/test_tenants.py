@@ -55,7 +55,7 @@ async def test_an_unknown_tenant_is_a_problem(
     assert tenant not in answer.text
 
 
-async def test_nobody_has_no_tenant(client: AsyncClient, acme: UUID) -> None:
+async def test_an_anonymous_caller_is_401(client: AsyncClient, acme: UUID) -> None:
     answer = await client.get("/tenants/me", headers={"X-Tenant-ID": str(acme)})
 
     assert answer.status_code == 401
@@ -70,7 +70,7 @@ async def test_nobody_has_no_tenant(client: AsyncClient, acme: UUID) -> None:
         "a" * 42,
     ],
 )
-async def test_the_database_too_refuses_what_can_be_no_slug(vinc_database: Database, slug: str) -> None:
+async def test_the_database_refuses_an_invalid_slug(vinc_database: Database, slug: str) -> None:
     with pytest.raises(CheckViolation):
         vinc_database.add_tenant(slug)
 
@@ -79,7 +79,7 @@ async def test_the_database_too_refuses_what_can_be_no_slug(vinc_database: Datab
     "change",
     ["status = 'gone'", "status = 'closing'", "purge_after = now()", "status = 'suspended', purge_after = now()"],
 )
-async def test_the_database_refuses_a_status_that_cannot_be(vinc_database: Database, acme: UUID, change: str) -> None:
+async def test_the_database_refuses_an_invalid_status(vinc_database: Database, acme: UUID, change: str) -> None:
     with pytest.raises(CheckViolation):
         vinc_database.admin.execute(f"update tenants_tenant set {change}")
 
