@@ -25,7 +25,7 @@ PROMISED = {
         signed_in tenant_or_platform
     """,
     "vinc_kernel.rest": """
-        AuditColumns Date IfMatch Integer Json ListQuery Listing Money Page PreconditionFailed RequestModel
+        AuditColumns Boolean Date IfMatch Integer Json ListQuery Listing Money Page PreconditionFailed RequestModel
         ResourceModel Text UtcDateTime WithETag delete_one optional update_one uuid7
     """,
     "vinc_migrations": """

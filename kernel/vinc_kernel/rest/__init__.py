@@ -12,10 +12,11 @@ from .pages import ListQuery
 from .records import AuditColumns
 from .schemas import RequestModel, ResourceModel, optional
 from .single import delete_one, update_one
-from .types import Date, Integer, Json, Money, Text, UtcDateTime
+from .types import Boolean, Date, Integer, Json, Money, Text, UtcDateTime
 
 __all__ = [
     "AuditColumns",
+    "Boolean",
     "Date",
     "IfMatch",
     "Integer",

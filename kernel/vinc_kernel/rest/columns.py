@@ -28,14 +28,6 @@ class Kind:
     ranged: bool = False
 
 
-def boolean(value: Any) -> Any:
-    """Read `true` and `false`; Pydantic alone takes `1`, `on` and `t` too."""
-    if value not in ("true", "false"):
-        message = "must be true or false"
-        raise ValueError(message)
-    return value == "true"
-
-
 def bits(number: int) -> Any:
     edge = 2 ** (number - 1)
     return Annotated[int, Field(ge=-edge, le=edge - 1), BeforeValidator(types.integer)]
@@ -49,7 +41,7 @@ KINDS: dict[type, Kind] = {
     SmallInteger: Kind(int, bits(16), ranged=True),
     Integer: Kind(int, bits(32), ranged=True),
     BigInteger: Kind(int, bits(64), ranged=True),
-    Boolean: Kind(bool, Annotated[bool, BeforeValidator(boolean)]),
+    Boolean: Kind(bool, types.Boolean),
     Date: Kind(date, types.Date, ranged=True),
     DateTime: Kind(datetime, types.UtcDateTime, ranged=True),
 }

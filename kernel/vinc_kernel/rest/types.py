@@ -38,6 +38,16 @@ def integer(given: Any) -> int:
     raise ValueError(message)
 
 
+def boolean(given: Any) -> bool:
+    """Return a boolean from a JSON boolean or, in addresses, from `true` and `false`."""
+    if isinstance(given, bool):
+        return given
+    if given in ("true", "false"):
+        return bool(given == "true")
+    message = "must be true or false"
+    raise ValueError(message)
+
+
 def money(given: Any) -> Decimal:
     if isinstance(given, Decimal) and given.is_finite():
         given = format(given, "f")
@@ -95,6 +105,8 @@ Text = Annotated[str, Field(strict=True), AfterValidator(storable)]
 """Text that PostgreSQL can store; add a length with `Field(max_length=...)`."""
 Integer = Annotated[int, Field(ge=-(2**63), le=2**63 - 1), BeforeValidator(integer)]
 """A whole number of 64 bits."""
+Boolean = Annotated[bool, BeforeValidator(boolean)]
+"""True or false; Pydantic alone takes `1`, `on` and `yes` too."""
 Money = Annotated[Decimal, BeforeValidator(money, json_schema_input_type=str | float)]
 """An amount of money, exact; answers write it as text."""
 UtcDateTime = Annotated[

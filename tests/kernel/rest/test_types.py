@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from vinc_kernel.rest import Integer, Json, Money, Text, UtcDateTime
+from vinc_kernel.rest import Boolean, Integer, Json, Money, Text, UtcDateTime
 
 DEEP: Any = json.loads("[" * 33 + "]" * 33)
 NO_INTEGERS = ["1_0", "10.0", 10.0, True, " 1", "1 ", "+1", "01", "", 2**63, -(2**63) - 1, "9" * 19, "٣"]
@@ -21,6 +21,7 @@ NO_MOMENTS = ["9999-12-31T23:59:59-01:00", "0001-01-01T00:00:00+01:00", "2026-01
 REFUSED: list[tuple[Any, Any]] = [
     *((Text, value) for value in ("a\x00b", "\ud800", 1, None, b"a")),
     *((Integer, value) for value in NO_INTEGERS),
+    *((Boolean, value) for value in (0, 1, 1.0, None, "", "1", "on", "yes", "True", [])),
     *((Money, value) for value in NO_MONEY),
     *((UtcDateTime, value) for value in NO_MOMENTS),
     *((Json, value) for value in ("a\x00", {"a\x00": 1}, ["\udfff"], {"\ud800": 1}, float("nan"), [1e400], DEEP)),
@@ -30,6 +31,8 @@ TAKEN: list[tuple[Any, Any, Any]] = [
     (Integer, 10, 10),
     (Integer, "-10", -10),
     (Integer, 2**63 - 1, 2**63 - 1),
+    (Boolean, False, False),
+    (Boolean, "true", True),
     (Money, "12.50", Decimal("12.50")),
     (Money, 12.5, Decimal("12.5")),
     (Money, -3, Decimal(-3)),
