@@ -12,7 +12,7 @@ from fastapi import APIRouter
 
 from vinc_kernel import App, Context, Contribution, Event, hooks, inject, public
 from vinc_kernel.hookspecs import HOOKS
-from vinc_tenants.purge import closing, purge
+from vinc_tenants.purge import get_closing_tenant, purge
 from vinc_testing import VincApp
 from vinc_testing.clients import client_of
 from vinc_testing.tokens import bearer
@@ -92,7 +92,7 @@ async def test_every_hook_runs(vinc_make_app: Callable[[], VincApp], ran: Ran) -
         tenants = app.plugin("tenants")
         async with tenants.session() as db:
             await tenants.emit(db, Printed(pages=3))
-        await purge(tenants, await closing(tenants, "acme", at_once=True), at_once=True)
+        await purge(tenants, await get_closing_tenant(tenants, "acme", at_once=True), at_once=True)
     given = dict(ran)
 
     assert set(given) == set(HOOKS)

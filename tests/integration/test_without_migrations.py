@@ -20,7 +20,7 @@ ALONE = """
 import sys
 sys.modules["alembic"] = sys.modules["vinc_migrations"] = None
 from vinc_kernel import cli
-cli.entry_points = lambda **_: ()
+cli.added_commands = dict
 sys.exit(cli.main(sys.argv[1:]))
 """
 SERVE = """
@@ -73,7 +73,7 @@ def test_commands_of_the_kernel_run_without_them(variables: dict[str, str], word
 def test_a_command_of_migrations_is_unknown_without_them(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(cli, "entry_points", lambda **_: ())
+    monkeypatch.setattr(cli, "added_commands", dict)
     with pytest.raises(SystemExit) as refused:
         cli.main(["db", "upgrade"])
 
