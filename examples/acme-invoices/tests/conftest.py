@@ -1,12 +1,11 @@
-"""A printer that is really there, and the application that prints on it."""
+"""A printer that is really there."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 
-import pytest
 import pytest_asyncio
 
 
@@ -35,9 +34,3 @@ async def printer() -> AsyncGenerator[FakePrinter]:
     made.url = f"http://{host}:{port}"
     async with server:
         yield made
-
-
-@pytest.fixture
-def vinc_environment(printer: FakePrinter) -> Mapping[str, str]:
-    """`vinc_app` reads its settings from here."""
-    return {"VINC_INVOICES__PRINTER_URL": printer.url}
