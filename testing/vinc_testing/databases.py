@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -22,7 +22,11 @@ select relname from pg_class
 where relnamespace = 'public'::regnamespace and relkind in ('r', 'p') and not relispartition and relname !~ '^vinc_'
 order by relname
 """
+SEQUENCES = (
+    "select relname from pg_class where relnamespace = 'public'::regnamespace and relkind = 'S' and relname !~ '^vinc_'"
+)
 SEEDS = sql.Identifier("vinc_seeds")
+RESTORE = sql.SQL("insert into public.{0} overriding system value select * from {1}.{0}")
 
 
 def make_template(servers: Servers) -> None:
@@ -73,27 +77,24 @@ class Database:
     name: str
     admin: Connection[tuple[Any, ...]]
     tables: Sequence[str]
-    seeded: Sequence[str]
+    seeded: Sequence[str] = ()
+    sequences: Sequence[str] = ()
 
     def clear(self) -> None:
         """Bring every table back to what the migrations have left in it."""
-        if used := [table for table in self.tables if self.has_rows(table)] if self.tables else []:
-            names = sql.SQL(", ").join(map(sql.Identifier, used))
-            self.admin.execute(sql.SQL("truncate {} restart identity cascade").format(names))
-        if self.seeded:
-            self.restore()
+        if self.tables:
+            # Deleting takes a fortieth of the time of truncating; a replica's session checks no foreign keys.
+            steps: list[sql.Composable] = [sql.SQL("set local session_replication_role = replica")]
+            steps += [sql.SQL("delete from {}").format(sql.Identifier(table)) for table in self.tables]
+            steps += [sql.SQL("alter sequence {} restart").format(sql.Identifier(name)) for name in self.sequences]
+            steps += [RESTORE.format(sql.Identifier(table), SEEDS) for table in self.seeded]
+            with self.admin.transaction():
+                self.admin.execute(sql.SQL("; ").join(steps))
 
     def has_rows(self, table: str) -> bool:
         query = sql.SQL("select exists (select from {})").format(sql.Identifier(table))
         row = self.admin.execute(query).fetchone()
         return bool(row and row[0])
-
-    def restore(self) -> None:
-        restore = sql.SQL("insert into public.{0} overriding system value select * from {1}.{0}")
-        with self.admin.transaction():
-            self.admin.execute("set local session_replication_role = replica")  # in whatever order
-            for table in self.seeded:
-                self.admin.execute(restore.format(sql.Identifier(table), SEEDS))
 
     def add_tenant(self, slug: str) -> UUID:
         """The id of the tenant with this slug in the plugin tenants, made if missing; no plugin's hook runs."""
@@ -122,11 +123,12 @@ def copy_template(servers: Servers, worker: str) -> Database:
     # A copy does not inherit what was revoked on its template.
     prepare(servers.postgres, name, Roles(servers.prefix), passwords(servers))
     admin = psycopg.connect(conninfo(servers.database(name)), autocommit=True)
-    database = Database(name, admin, [str(table) for (table,) in admin.execute(TABLES).fetchall()], ())
+    tables, sequences = ([str(found) for (found,) in admin.execute(query).fetchall()] for query in (TABLES, SEQUENCES))
+    database = Database(name, admin, tables, sequences=sequences)
     seeded = [table for table in database.tables if database.has_rows(table)]
     if seeded:
         admin.execute(sql.SQL("create schema {}").format(SEEDS))
     for table in seeded:
         keep = sql.SQL("create table {1}.{0} as table public.{0}")
         admin.execute(keep.format(sql.Identifier(table), SEEDS))
-    return Database(name, admin, database.tables, seeded)
+    return replace(database, seeded=seeded)

@@ -1,12 +1,11 @@
-"""A real HTTP server as the printer, and the application that prints on it."""
+"""A real HTTP server as the printer."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 
-import pytest
 import pytest_asyncio
 
 
@@ -35,9 +34,3 @@ async def printer() -> AsyncGenerator[FakePrinter]:
     printer.url = f"http://{host}:{port}"
     async with server:
         yield printer
-
-
-@pytest.fixture
-def vinc_environment(printer: FakePrinter) -> Mapping[str, str]:
-    """`vinc_app` reads its settings from here."""
-    return {"VINC_INVOICES__PRINTER_URL": printer.url}

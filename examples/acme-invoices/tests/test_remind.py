@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,6 +13,12 @@ from vinc_kernel import VincError
 from vinc_testing import ClientAs, VincApp
 
 NEW = {"number": "2026-1", "amount": "12.50"}
+
+
+@pytest.fixture
+def vinc_environment(printer: Any) -> Mapping[str, str]:
+    """`vinc_app` reads its settings from here."""
+    return {"VINC_INVOICES__PRINTER_URL": printer.url}
 
 
 async def test_what_is_due_soon_is_printed(vinc_app: VincApp, client_as: ClientAs, printer: Any) -> None:
