@@ -158,7 +158,6 @@ def give_password(environ: Mapping[str, str]) -> None:
 
 
 def rows(keycloak: Keycloak, address: Address, given: Mapping[str, str]) -> list[tuple[str, list[str]]]:
-    """What the table says of it."""
     secret = quote(str(keycloak.directory / "admin-password"))
     token_url = f"{keycloak.url}/realms/{REALM}/protocol/openid-connect/token"
     asked = f"-d grant_type=password -d client_id={CLIENT} -d username={SUPER_ADMIN} -d password={PASSWORD}"

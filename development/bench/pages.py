@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from vinc_kernel.database.roles import Roles
 from vinc_testing.embedded.postgres import PostgresServer
 
-from .compare import Measured, Outcome, Rounds, outcome
+from .compare import Outcome, Rounds, in_turns
 from .lookups import lookups
 from .ready import migrate
 from .report import Line, ratio
@@ -52,12 +52,6 @@ def database(rounds: Rounds, postgres: PostgresServer) -> Mapping[str, str]:
 
 
 def compared(ours: Asking, theirs: Asking, rounds: Rounds) -> Outcome:
-    """In turns, the first one changing."""
-    figures: dict[str, list[Measured]] = {"ours": [], "theirs": []}
-    order = [("ours", ours), ("theirs", theirs)]
-    for _, side in order:
+    for side in (ours, theirs):
         side.measure(SECONDS)
-    for number in range(rounds.count):
-        for name, side in order if number % 2 else reversed(order):
-            figures[name].append(side.measure(SECONDS))
-    return outcome(figures["ours"], figures["theirs"])
+    return in_turns(lambda: ours.measure(SECONDS), lambda: theirs.measure(SECONDS), rounds.count)

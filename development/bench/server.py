@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
@@ -29,6 +29,11 @@ UVICORN = [
 ]
 
 
+def uvicorn(factory: str) -> list[str]:
+    """The command for an application of this package, without an access log."""
+    return [*UVICORN, f"development.bench.{factory}", "--factory", "--no-access-log"]
+
+
 class ServerFailed(BenchFailed):
     """A server that was to be measured does not run."""
 
@@ -48,7 +53,6 @@ class Server:
         return float(spent.user + spent.system)
 
     def megabytes(self) -> float:
-        """Resident memory."""
         return float(psutil.Process(self.child.pid).memory_info().rss) / 1e6
 
     def status(self, path: str, headers: Mapping[str, str] | None = None, method: str = "GET") -> int:
@@ -76,7 +80,7 @@ class Server:
 
 @contextmanager
 def started(name: str, command: Sequence[str], environ: Mapping[str, str], scratch: Path) -> Generator[Server]:
-    """Start it, and stop it at the end. What it prints to stdout is thrown away, as in the measured case."""
+    """Start it, wait until it accepts connections, and stop it at the end. What it prints is thrown away."""
     port = free_port()
     log = scratch / f"{name.replace(' ', '-')}.log"
     with log.open("wb") as errors:
@@ -89,8 +93,10 @@ def started(name: str, command: Sequence[str], environ: Mapping[str, str], scrat
             stderr=errors,
             preexec_fn=dying_with(os.getpid(), signal.SIGTERM),  # noqa: PLW1509 - prctl must be called by the child
         )
+    server = Server(name, port, child, log)
     try:
-        yield Server(name, port, child, log)
+        wait_until(server.listens, server, "it does not listen")
+        yield server
     finally:
         child.terminate()
         try:
@@ -100,23 +106,16 @@ def started(name: str, command: Sequence[str], environ: Mapping[str, str], scrat
             child.wait()
 
 
-def wait_until_listening(server: Server) -> None:
-    """Return when it accepts connections, which uvicorn does once the application is started."""
-    deadline = time.monotonic() + SECONDS_TO_START
-    while not server.listens():
-        server.refuse_if_ended()
-        if time.monotonic() > deadline:
-            raise ServerFailed(f"{server.name} does not listen after {SECONDS_TO_START} s")
-        time.sleep(0.005)
-
-
 def wait_until_ready(server: Server, path: str, headers: Mapping[str, str] | None = None, method: str = "GET") -> None:
-    """Return when this path answers 200."""
+    wait_until(lambda: server.status(path, headers, method) == OK, server, f"{path} does not answer 200")
+
+
+def wait_until(happened: Callable[[], bool], server: Server, otherwise: str) -> None:
     deadline = time.monotonic() + SECONDS_TO_START
-    while server.status(path, headers, method) != OK:
+    while not happened():
         server.refuse_if_ended()
         if time.monotonic() > deadline:
-            raise ServerFailed(f"{server.name}: {path} does not answer 200 after {SECONDS_TO_START} s")
+            raise ServerFailed(f"{server.name}: {otherwise} after {SECONDS_TO_START} s")
         time.sleep(0.005)
 
 

@@ -51,5 +51,4 @@ def token(subject: str = "b7f7c7e2-8b43-4d4e-9c1f-9be0c3f3b1aa", kid: str = KID)
 
 @cache
 def signed_in() -> dict[str, str]:
-    """The headers of somebody who works in the one tenant."""
     return {"Authorization": f"Bearer {token()}", "X-Tenant-ID": TENANT}

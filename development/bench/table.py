@@ -149,6 +149,5 @@ class Asking:
 
 
 def spent(process: psutil.Process) -> float:
-    """Seconds of CPU, user and system."""
     times = process.cpu_times()
     return float(times.user + times.system)

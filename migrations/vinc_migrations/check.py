@@ -117,14 +117,16 @@ def differences_of_models(db: MigrationConnection, plugin: str, models: Sequence
 def compare_context(connection: Connection, names: set[str]) -> MigrationContext:
     """Return Alembic's context for comparing these tables and no others."""
 
-    def include_name(name: str | None, kind: str, _parents: object) -> bool:
+    def include_name(name: str | None, kind: str, *_: object) -> bool:
         return kind != "table" or name in names
 
-    def include_object(_thing: object, name: str | None, kind: str, *_: object) -> bool:
-        return kind != "table" or name in names
-
-    options = {"include_name": include_name, "include_object": include_object, "compare_type": True}
-    return MigrationContext.configure(connection, opts={**options, "compare_server_default": True})
+    options = {
+        "include_name": include_name,
+        "include_object": lambda _, *rest: include_name(*rest),
+        "compare_type": True,
+        "compare_server_default": True,
+    }
+    return MigrationContext.configure(connection, opts=options)
 
 
 def differences_of_checks(connection: Connection, table: Table) -> Iterator[str]:

@@ -47,7 +47,6 @@ def run() -> None:
 
 
 def refuse(command: str) -> None:
-    """Raise CommandError with the `vinc db` command to use."""
     instead = INSTEAD.get(command, "vinc db --help")
     raise CommandError(f"`alembic {command}` would run over every plugin's history here; use `{instead}`")
 

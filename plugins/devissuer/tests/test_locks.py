@@ -15,7 +15,7 @@ from vinc_identity.contracts import IdentityProvider, Profile, ProviderUser
 from vinc_kernel import App, VincError
 from vinc_testing import VincApp
 
-from .conftest import ALICE, PASSWORD, ask, sign_in
+from .conftest import ALICE, PASSWORD, ask, guess, sign_in
 
 HERE = "127.0.0.1"
 
@@ -28,11 +28,6 @@ def rows(capsys: pytest.CaptureFixture[str]) -> Iterator[list[str]]:
     """What `locked` printed, without its head."""
     for line in capsys.readouterr().out.splitlines()[1:]:
         yield re.split(" {2,}", line)
-
-
-async def guess(client: AsyncClient, times: int, email: str = ALICE) -> None:
-    for number in range(times):
-        await sign_in(client, password=f"guess {number}", email=email)
 
 
 async def test_a_lock_of_an_account_is_one_line_with_its_id_however_many_tries_follow(

@@ -20,7 +20,6 @@ UNKNOWN = ["production", "Prod", "PROD", " prod", "live", "Test"]
 
 @pytest.fixture
 def spelling(request: pytest.FixtureRequest) -> str:
-    """What VINC_ENV is set to."""
     return str(getattr(request, "param", "prod"))
 
 

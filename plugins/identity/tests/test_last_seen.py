@@ -14,7 +14,6 @@ from vinc_testing import Database
 from .conftest import SignIn, row_of
 
 PEOPLE = [f"person{number}" for number in range(20)]
-UPDATES = "select coalesce(sum(n_tup_upd), 0) from pg_stat_user_tables where relname = 'identity_principal'"
 COUNTED = """
 create table if not exists identity_counted (statements int);
 truncate identity_counted;

@@ -333,19 +333,7 @@ def test_the_timeouts_are_shorter_than_the_lease_and_than_five_seconds() -> None
     assert provider_sync.REQUEST_TIMEOUT <= 5
 
 
-async def test_a_provider_that_hangs_leaves_it_pending(
-    sign_in: SignIn, boss: Caller, provider: FakeProvider, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(provider_sync, "REQUEST_TIMEOUT", 0.05)
-    alice = sign_in()
-    principal = await alice.id()
-    provider.before = partial(asyncio.sleep, 5)
-    answers = [await alice.ask("POST", "/identity/sessions/end"), await change(boss, principal, "end-sessions")]
-
-    assert [(one.status_code, one.json()["provider"]) for one in answers] == [(200, "pending")] * 2
-
-
-async def test_a_slow_provider_is_synchronised_in_the_background(
+async def test_a_slow_provider_leaves_it_pending_and_is_synchronised_in_the_background(
     sign_in: SignIn,
     boss: Caller,
     provider: FakeProvider,
@@ -354,12 +342,15 @@ async def test_a_slow_provider_is_synchronised_in_the_background(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(provider_sync, "REQUEST_TIMEOUT", 0.05)
+    alice = sign_in()
+    principal = await alice.id()
     provider.before = partial(asyncio.sleep, 0.2)
-    await change(boss, await sign_in().id(), "end-sessions")
+    answers = [await alice.ask("POST", "/identity/sessions/end"), await change(boss, principal, "end-sessions")]
     expire_leases(vinc_database)
     await provider_sync.sync_due(app)
 
-    assert row_of(vinc_database, "alice", "generation, provider_generation") == (1, 1)
+    assert [(one.status_code, one.json()["provider"]) for one in answers] == [(200, "pending")] * 2
+    assert row_of(vinc_database, "alice", "generation, provider_generation") == (2, 2)
 
 
 async def test_a_token_of_another_issuer_is_not_the_principal_whose_sessions_end(

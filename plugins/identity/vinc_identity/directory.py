@@ -85,8 +85,6 @@ class StoredPrincipals:
 
     @classmethod
     def of(cls, app: App) -> Self:
-        """Return the directory of this application."""
-
         async def load(key: Key) -> CachedPrincipal | None:
             async with app.session() as db:
                 stored = await repository.find(db, key)

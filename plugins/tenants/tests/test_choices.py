@@ -14,16 +14,6 @@ DEFAULTS = {"billing": {"days": 30, "footer": "Thank you"}}
 
 
 @pytest.fixture
-def acme(vinc_database: Database) -> UUID:
-    return vinc_database.add_tenant("acme")
-
-
-@pytest.fixture
-def admin(client_as: ClientAs, acme: UUID) -> AsyncClient:
-    return client_as("wholesale_admin", "acme")
-
-
-@pytest.fixture
 def platform(client_as: ClientAs, acme: UUID) -> AsyncClient:
     return client_as("super_admin", "acme")
 

@@ -13,16 +13,6 @@ from vinc_kernel import TenantDirectory
 from vinc_testing import ClientAs, Database, MakeToken, VincApp
 
 
-@pytest.fixture
-def acme(vinc_database: Database) -> UUID:
-    return vinc_database.add_tenant("acme")
-
-
-@pytest.fixture
-def admin(client_as: ClientAs, acme: UUID) -> AsyncClient:
-    return client_as("wholesale_admin", "acme")
-
-
 async def etag_of(api: AsyncClient, address: str) -> str:
     return (await api.get(address)).headers["etag"]
 

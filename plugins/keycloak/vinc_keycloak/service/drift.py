@@ -71,7 +71,6 @@ def format_value(value: object) -> str:
 
 
 def by_name(items: object) -> dict[str, Json]:
-    """Return a list of named things by name."""
     return {str(one["name"]): one for one in items or () if isinstance(one, Mapping)} if isinstance(items, list) else {}
 
 

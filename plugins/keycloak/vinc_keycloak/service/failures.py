@@ -30,7 +30,9 @@ def to_provider_error(error: Exception, settings: KeycloakSettings, what: str) -
     if isinstance(cause, KeycloakConnectionError):
         return unreachable(cause, settings)
     if not isinstance(cause, KeycloakError) or cause.response_code is None:
-        return unexpected_response(settings)
+        return ProviderUnavailable(
+            f"{server(settings)} does not answer as Keycloak does: see VINC_KEYCLOAK__SERVER_URL, its path too"
+        )
     if cause is not error:
         return sign_in_refused(cause.response_code, settings)
     return refused(cause.response_code, settings, what)
@@ -47,14 +49,7 @@ def timed_out(settings: KeycloakSettings) -> ProviderUnavailable:
     )
 
 
-def unexpected_response(settings: KeycloakSettings) -> ProviderUnavailable:
-    return ProviderUnavailable(
-        f"{server(settings)} does not answer as Keycloak does: see VINC_KEYCLOAK__SERVER_URL, its path too"
-    )
-
-
 def unreachable(error: BaseException, settings: KeycloakSettings) -> ProviderUnavailable:
-    """Return the error for a connection that fails."""
     causes = causes_of(error)
     if any(isinstance(one, httpx.TimeoutException | TimeoutError) for one in causes):
         return timed_out(settings)
@@ -83,7 +78,6 @@ def describe_os_error(error: OSError) -> str:
 
 
 def tls_failed(error: ssl.SSLError, settings: KeycloakSettings) -> ProviderUnavailable:
-    """Return the error for a failed TLS handshake."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return ProviderUnavailable(f"{server(settings)} is not trusted, TLS: {error.verify_message}: {TRUST}")
     why = (error.reason or type(error).__name__).replace("_", " ").lower()
@@ -109,14 +103,12 @@ def sign_in_refused(status: int, settings: KeycloakSettings) -> ProviderUnavaila
 
 
 def admin_settings(settings: KeycloakSettings) -> str:
-    """Return the settings that name the admin."""
     if settings.admin_username:
         return "VINC_KEYCLOAK__ADMIN_USERNAME and VINC_KEYCLOAK__ADMIN_PASSWORD"
     return "VINC_KEYCLOAK__ADMIN_CLIENT_ID and VINC_KEYCLOAK__ADMIN_CLIENT_SECRET"
 
 
 def refused(status: int, settings: KeycloakSettings, what: str) -> Refused:
-    """Return the error for a response that is not a success."""
     realm = settings.realm
     match status:
         case 401 | 403:
