@@ -43,10 +43,6 @@ PATH = "/api/v1/p000/thing"
 NO_CREDENTIALS: Mapping[str, str] = {}
 
 
-class NotKnown(BenchFailed):
-    """A good token was not believed."""
-
-
 def identity(rounds: Rounds, postgres: PostgresServer) -> Iterator[Line]:
     """The step in process, with the plugin identity behind it, and then a server whom strangers ask as well."""
     directory = rounds.scratch / "identity"
@@ -99,7 +95,7 @@ async def asked(runtime: Runtime, step: Identity, headers: Sequence[bytes]) -> f
         await step(context, directory)
     spent = time.process_time() - begun
     if contexts[-1].principal is None:
-        raise NotKnown("the token that was verified before is not believed")
+        raise BenchFailed("the token that was verified before is not believed")
     return spent / len(headers) * 1e6
 
 

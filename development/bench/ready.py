@@ -13,7 +13,7 @@ from vinc_testing.embedded.valkey import start_valkey
 
 from .compare import Rounds
 from .report import Line, at_most
-from .server import UVICORN, ServerFailed, environment, started, wait_until_ready
+from .server import UVICORN, BenchFailed, environment, started, wait_until_ready
 
 VINC = str(Path(sys.executable).with_name("vinc"))
 BARE = [*UVICORN, "development.bench.libraries:app", "--factory"]
@@ -70,7 +70,7 @@ def start(command: Sequence[str], environ: Mapping[str, str], scratch: Path) -> 
 
 
 def migrate(environ: Mapping[str, str], postgres: PostgresServer, scratch: Path, database: str = DATABASE) -> None:
-    """Make the database as an operator does it; raises ServerFailed."""
+    """Make the database as an operator does it; raises BenchFailed."""
     more = {"VINC_DATABASE_MIGRATION_URL": postgres.url("vinc_migrator", database)}
     admin = postgres.url(SUPERUSER, database)
     for words in (["db", "init", "--admin-url", admin], ["db", "upgrade"]):
@@ -79,4 +79,4 @@ def migrate(environ: Mapping[str, str], postgres: PostgresServer, scratch: Path,
         )
         if done.returncode != os.EX_OK:
             said = (done.stderr or done.stdout).strip().rpartition("\n")[2]
-            raise ServerFailed(f"vinc {words[0]} {words[1]}: {said}")
+            raise BenchFailed(f"vinc {words[0]} {words[1]}: {said}")

@@ -13,7 +13,7 @@ from .compare import Rounds, Side, compare
 from .generate import paths, write_plugins, write_stock
 from .load import Target
 from .report import Line, at_most, ratio
-from .server import OK, Server, ServerFailed, environment, started, uvicorn
+from .server import OK, BenchFailed, Server, environment, started, uvicorn
 from .sso import signed_in
 
 PLUGINS = 250
@@ -106,5 +106,5 @@ def first_request(server: Server) -> float:
     status = server.status(ALL[-1], signed_in())
     took = (perf_counter() - begun) * 1000
     if status != OK:
-        raise ServerFailed(f"{server.name}: {ALL[-1]} answers {status}")
+        raise BenchFailed(f"{server.name}: {ALL[-1]} answers {status}")
     return took

@@ -34,10 +34,6 @@ def uvicorn(factory: str) -> list[str]:
     return [*UVICORN, f"development.bench.{factory}", "--factory", "--no-access-log"]
 
 
-class ServerFailed(BenchFailed):
-    """A server that was to be measured does not run."""
-
-
 @dataclass(frozen=True, slots=True)
 class Server:
     """A server of one process."""
@@ -75,7 +71,7 @@ class Server:
     def refuse_if_ended(self) -> None:
         if self.child.poll() is not None:
             said = self.log.read_text(errors="replace").strip().splitlines() or ["(it said nothing)"]
-            raise ServerFailed(f"{self.name} has ended with code {self.child.returncode}: {said[-1]}")
+            raise BenchFailed(f"{self.name} has ended with code {self.child.returncode}: {said[-1]}")
 
 
 @contextmanager
@@ -115,7 +111,7 @@ def wait_until(happened: Callable[[], bool], server: Server, otherwise: str) -> 
     while not happened():
         server.refuse_if_ended()
         if time.monotonic() > deadline:
-            raise ServerFailed(f"{server.name}: {otherwise} after {SECONDS_TO_START} s")
+            raise BenchFailed(f"{server.name}: {otherwise} after {SECONDS_TO_START} s")
         time.sleep(0.005)
 
 

@@ -50,10 +50,6 @@ EXPLAIN = "explain (analyze, costs off, timing off, summary off, buffers off) "
 Place = tuple[UUID, UUID]
 
 
-class PageFailed(BenchFailed):
-    """A page was not what it should be."""
-
-
 @dataclass(frozen=True, slots=True)
 class Rows:
     """A table of so many tenants, with so many rows each."""
@@ -125,14 +121,14 @@ class Asking:
     names_tenant: bool
 
     def measure(self, seconds: float) -> Measured:
-        """Pages/s, the backend's CPU, and how long a page takes; raises PageFailed for one that is not full."""
+        """Pages/s, the backend's CPU, and how long a page takes; raises BenchFailed for one that is not full."""
         backend, places, times = psutil.Process(self.line.info.backend_pid), cycle(self.places), list[float]()
         before, begun = spent(backend), time.perf_counter()
         ended = begun
         while ended - begun < seconds:
             asked = ended
             if len(self.page(next(places))) != PAGE:
-                raise PageFailed(f"a page has not {PAGE} rows: {self.query.as_string()}")
+                raise BenchFailed(f"a page has not {PAGE} rows: {self.query.as_string()}")
             ended = time.perf_counter()
             times.append((ended - asked) * 1000)
         used = spent(backend) - before

@@ -16,7 +16,7 @@ from vinc_identity.contracts import IdentityProvider, ProviderUser
 from vinc_identity.directory import StoredPrincipals
 from vinc_identity.service import provider_sync
 from vinc_kernel import App, Principal
-from vinc_testing import Database, VincApp, eventually
+from vinc_testing import Database, VincApp
 
 from .conftest import ELSEWHERE, Caller, FakeProvider, SignIn, expire_leases, row_of
 
@@ -264,27 +264,6 @@ async def test_all_but_the_platform_are_403(sign_in: SignIn, role: str, provider
     assert {one.status_code for one in responses} == {403}
     assert provider.calls == []
     assert await alice.status() == 200
-
-
-async def test_another_worker_refuses_within_a_second_and_takes_the_new_token_at_once(
-    sign_in: SignIn, boss: Caller, provider: FakeProvider, vinc_second_app: VincApp
-) -> None:
-    vinc_second_app.override(IdentityProvider, provider)
-    async with vinc_second_app.client() as elsewhere:
-
-        async def answers(caller: Caller, status: int) -> bool:
-            return await Caller(elsewhere, caller.token).status() == status
-
-        alice = sign_in()
-        principal = await alice.id()
-        await eventually(partial(answers, alice, 200))
-        await change(boss, principal, "end-sessions")
-        again = sign_in()
-        assert await answers(again, 200)
-        await eventually(partial(answers, alice, 401))
-        assert await answers(again, 200)
-        await change(boss, principal, "disable")
-        await eventually(partial(answers, again, 401))
 
 
 async def test_a_provider_that_counts_ahead_of_us_makes_everybody_sign_in_anew(

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Self
 from uuid import UUID
 
-from vinc_kernel import App, Cache, Principal, Session, logger
+from vinc_kernel import App, Cache, Principal, logger
 
 from . import repository
 from .claims import read_generation
@@ -148,13 +148,9 @@ class StoredPrincipals:
             stored = await repository.find(db, key)
             if stored is None or stored.generation >= generation:
                 return CachedPrincipal.of(stored) if stored else None
-            self.invalidate(db, key)
+            self.cache.invalidate(db, key)
             if key[0] != get_managed_issuer(self.app):
                 return CachedPrincipal.of(await repository.adopt_generation(db, key, generation))
             await repository.pass_generation(db, key, generation)
         logger.warning("the principal %s has a token with a later generation than stored: its sessions end", stored.id)
         return CachedPrincipal.of(stored)
-
-    def invalidate(self, db: Session, key: Key) -> None:
-        """Clear the principal from the caches of all workers when the session's transaction commits."""
-        self.cache.invalidate(db, key)

@@ -50,12 +50,6 @@ async def test_an_unknown_tenant_is_a_problem(
     assert tenant not in answer.text
 
 
-async def test_an_anonymous_caller_is_401(client: AsyncClient, acme: UUID) -> None:
-    answer = await client.get("/tenants/me", headers={"X-Tenant-ID": str(acme)})
-
-    assert answer.status_code == 401
-
-
 @pytest.mark.parametrize(
     "change",
     [
