@@ -61,20 +61,15 @@ def many(rounds: Rounds, postgres: PostgresServer) -> Iterator[Line]:
     )
     small = replace(big, directory=rounds.scratch / "plugins-1", plugins=1)
     yield from starts(big, rounds.count, first=10, start=4)
-    yield from loads(big, small, rounds, last=0.95, in_turn=0.75)
-    big, small = replace(big, factory="stock"), replace(small, factory="stock")
-    yield from starts(big, 1)
-    yield from last_route(big, small, replace(rounds, count=STOCK_ROUNDS))
-
-
-def loads(big: Application, small: Application, rounds: Rounds, *, last: float, in_turn: float) -> Iterator[Line]:
-    """How the last route compares with that of a small application, and all in turn with that one route."""
-    yield from last_route(big, small, rounds, last)
+    yield from last_route(big, small, rounds, 0.95)
     with big.serving() as lots:
         # The path is given twice, so that the load tool works as hard for one route as for all.
         hot, every = Target(ALL[-1:] * 2, signed_in()), Target(ALL, signed_in())
         found = compare(Side(lots, every), Side(lots, hot), rounds)
-        yield ratio(f"all 5,000 in turn to one hot route ({big.factory})", found, in_turn)
+        yield ratio(f"all 5,000 in turn to one hot route ({big.factory})", found, 0.75)
+    big, small = replace(big, factory="stock"), replace(small, factory="stock")
+    yield from starts(big, 1)
+    yield from last_route(big, small, replace(rounds, count=STOCK_ROUNDS))
 
 
 def last_route(big: Application, small: Application, rounds: Rounds, target: float | None = None) -> Iterator[Line]:

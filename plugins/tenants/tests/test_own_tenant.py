@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 from uuid import UUID
 
@@ -34,12 +33,6 @@ async def test_everybody_in_a_tenant_reads_it(client_as: ClientAs, acme: UUID) -
         *("legal_name", "legal_address", "legal_email", "legal_number"),
         *("created_at", "updated_at", "created_by", "updated_by"),
     }
-
-
-async def test_an_unchanged_tenant_is_304(admin: AsyncClient, acme: UUID) -> None:
-    etag = await etag_of(admin, f"/tenants/{acme}")
-
-    assert (await admin.get(f"/tenants/{acme}", headers={"If-None-Match": etag})).status_code == 304
 
 
 async def test_a_change_changes_what_it_names_and_nothing_else(admin: AsyncClient, acme: UUID) -> None:
@@ -120,15 +113,6 @@ async def test_a_change_needs_if_match(
         assert (answer.status_code, answer.json()["type"]) == (status, f"urn:vinc:problem:{problem}")
 
 
-async def test_of_concurrent_changes_with_the_same_etag_one_succeeds(admin: AsyncClient, acme: UUID) -> None:
-    etag = await etag_of(admin, f"/tenants/{acme}")
-    done = await asyncio.gather(*(change(admin, acme, {"name": f"Name {n}"}, etag=etag) for n in range(20)))
-    (won,) = [body["name"] for status, body in done if status == 200]
-
-    assert sorted(status for status, _ in done) == [200, *[412] * 19]
-    assert (await admin.get("/tenants/me")).json()["name"] == won
-
-
 async def test_a_malformed_id_is_422(admin: AsyncClient, acme: UUID) -> None:
     answers = [await admin.get(f"/tenants/{text}") for text in ("acme", "1", "x" * 100, f"{acme}0")]
 
@@ -156,21 +140,9 @@ async def test_a_tenant_is_listed_to_those_who_belong_to_it(
     assert await seen("viewer", "acme", "?slug=globex") == []
 
 
-async def test_a_list_comes_in_pages_and_by_status(client_as: ClientAs, vinc_database: Database) -> None:
-    slugs = [f"tenant-{letter}" for letter in "abcde"]
-    for slug in slugs:
-        vinc_database.add_tenant(slug)
-    vinc_database.admin.execute("update tenants_tenant set status = 'suspended' where slug = 'tenant-b'")
-    platform = client_as("super_admin", "tenant-a")
-    first = (await platform.get("/tenants?limit=2")).json()["items"]
-    every = await platform.items("/tenants", limit=2)
+async def test_tenants_are_listed_by_status(client_as: ClientAs, vinc_database: Database) -> None:
+    vinc_database.add_tenant("globex")
+    vinc_database.admin.execute("update tenants_tenant set status = 'suspended'")
+    suspended = (await client_as("super_admin", "acme").get("/tenants?status=suspended")).json()["items"]
 
-    assert [one["slug"] for one in first] == slugs[:2]
-    assert [one["slug"] for one in every] == slugs
-    suspended = (await platform.get("/tenants?status=suspended")).json()["items"]
-    assert [one["slug"] for one in suspended] == ["tenant-b"]
-
-
-@pytest.mark.parametrize("query", ["?order_by=legal_email", "?limit=0", "?limit=1_0", "?name=Acme", "?slug=a%00"])
-async def test_an_unknown_filter_or_order_is_422(admin: AsyncClient, query: str) -> None:
-    assert (await admin.get(f"/tenants{query}")).status_code == 422
+    assert [one["slug"] for one in suspended] == ["globex"]
