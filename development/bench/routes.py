@@ -10,10 +10,11 @@ from time import perf_counter
 from vinc_testing.embedded.postgres import SUPERUSER, PostgresServer
 
 from .compare import Rounds, Side, compare
+from .failed import BenchFailed
 from .generate import paths, write_plugins, write_stock
 from .load import Target
 from .report import Line, at_most, ratio
-from .server import OK, BenchFailed, Server, environment, started, uvicorn
+from .server import OK, Server, environment, started, uvicorn
 from .sso import signed_in
 
 PLUGINS = 250

@@ -47,13 +47,6 @@ async def test_me_without_a_tenant_role_or_address_says_so(sign_in: SignIn) -> N
     assert me["until"] == "9999-12-31T23:59:59Z"
 
 
-async def test_me_in_a_tenant_of_others_is_403(sign_in: SignIn, vinc_database: Database) -> None:
-    vinc_database.add_tenant("globex")
-    answer = await sign_in(tenants=("acme",)).ask("GET", "/identity/me", headers={"X-Tenant-ID": "globex"})
-
-    assert answer.status_code == 403
-
-
 async def test_concurrent_first_sign_ins_store_one_principal(
     sign_in: SignIn, vinc_app: VincApp, vinc_second_app: VincApp, vinc_database: Database
 ) -> None:

@@ -136,21 +136,6 @@ async def test_a_suspended_tenant_refuses_its_members_and_not_the_platform(
     assert seen == [200, 200]
 
 
-async def test_a_stranger_does_not_learn_that_a_tenant_is_suspended(
-    platform: AsyncClient, client_as: ClientAs, acme: UUID
-) -> None:
-    stranger = client_as("wholesale_admin", "initech")
-
-    async def told(tenant: str) -> tuple[int, str]:
-        answer = await stranger.get("/tenants/me", headers={"X-Tenant-ID": tenant})
-        return answer.status_code, answer.json()["type"]
-
-    before = await told("acme")
-    await platform.post(f"/tenants/{acme}/suspend")
-
-    assert before == await told("acme") == await told("nowhere") == (403, "urn:vinc:problem:forbidden")
-
-
 async def test_another_worker_knows_of_a_suspension_within_a_second(
     platform: AsyncClient, member: AsyncClient, vinc_second_app: VincApp, acme: UUID
 ) -> None:
@@ -170,13 +155,6 @@ async def test_another_worker_knows_of_a_suspension_within_a_second(
         await eventually(partial(answers, 404))
 
 
-async def test_repeating_a_change_is_no_error(platform: AsyncClient, acme: UUID) -> None:
-    verbs = ["suspend", "suspend", "reactivate", "reactivate"]
-    answers = [await platform.post(f"/tenants/{acme}/{verb}") for verb in verbs]
-
-    assert [answer.json()["status"] for answer in answers] == ["suspended", "suspended", "active", "active"]
-
-
 async def test_a_deleted_tenant_closes_and_comes_back(platform: AsyncClient, member: AsyncClient, acme: UUID) -> None:
     closed = await delete(platform, acme)
     again = await delete(platform, acme)
@@ -193,12 +171,6 @@ async def test_a_deleted_tenant_closes_and_comes_back(platform: AsyncClient, mem
     closed_again = await delete(platform, acme)
     grace = datetime.fromisoformat(closed_again.json()["purge_after"]) - datetime.now(UTC)
     assert timedelta(days=6, hours=23) < grace < timedelta(days=7)
-
-
-async def test_a_suspended_tenant_can_be_deleted(platform: AsyncClient, acme: UUID) -> None:
-    await platform.post(f"/tenants/{acme}/suspend")
-
-    assert (await delete(platform, acme)).json()["status"] == "closing"
 
 
 async def test_deleting_needs_if_match(platform: AsyncClient, acme: UUID) -> None:

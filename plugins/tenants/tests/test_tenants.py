@@ -10,7 +10,7 @@ from httpx import AsyncClient
 from psycopg.errors import CheckViolation
 
 from vinc_kernel import TenantDirectory
-from vinc_testing import ClientAs, Database, MakeToken, VincApp
+from vinc_testing import Database, MakeToken, VincApp
 
 SignedIn = Callable[..., dict[str, str]]
 
@@ -28,26 +28,6 @@ async def test_me_is_the_tenant_of_the_request_as_stored(client: AsyncClient, ac
     stored = answer.json()
     assert (stored["id"], stored["slug"], stored["name"]) == (str(acme), "acme", "Acme")
     assert stored["created_at"].endswith("Z")
-
-
-async def test_a_tenant_is_selected_by_id_by_slug_and_by_being_the_only_one(
-    client: AsyncClient, acme: UUID, signed_in: SignedIn
-) -> None:
-    asked = [signed_in("acme"), signed_in(str(acme)), signed_in("acme") | {"X-Tenant-ID": str(acme)}]
-
-    assert [(await client.get("/tenants/me", headers=headers)).json()["slug"] for headers in asked] == ["acme"] * 3
-
-
-@pytest.mark.parametrize("tenant", ["nowhere", "globex", "0199f3c8-0000-7000-8000-000000000000", "ACME", "a'; --"])
-async def test_an_unknown_tenant_is_a_problem(
-    client: AsyncClient, client_as: ClientAs, tenant: str, signed_in: SignedIn
-) -> None:
-    client_as("viewer", "globex")
-    answer = await client.get("/tenants/me", headers=signed_in("acme") | {"X-Tenant-ID": tenant})
-
-    assert answer.status_code == 403
-    assert answer.json()["type"] == "urn:vinc:problem:forbidden"
-    assert tenant not in answer.text
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@
 nobody stops after kill -9.
 """
 
-import os
 import shutil
 import signal
 import time
@@ -15,8 +14,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import quote
 
-from .home import NO_LOG, EmbeddedServer, Home, home, launch, recorded
-from .process import Process, ServerNotStarted, cure_of, last_line, run_as, runs, wait_until
+from .home import NO_LOG, EmbeddedServer, Home, home, launch, recorded, wait_until_ready
+from .process import Process, ServerNotStarted, cure_of, last_line, run_as, runs
 
 SUPERUSER = "postgres"
 PORT = 5432  # part of the socket's name; nothing listens on TCP
@@ -141,14 +140,7 @@ def start(command: Sequence[str | Path], place: Home, *, die_with_parent: bool) 
 
 
 def wait_for(process: Process, place: Home) -> None:
-    """Return when connections are accepted; raises ServerNotStarted with the reason from the server's log."""
-    wait_until(lambda: is_ready(place) or not process.is_alive(), SECONDS_TO_START)
-    if process.is_alive() and is_ready(place):
-        return
-    process.stop((signal.SIGQUIT, 5.0))
-    place.pid.unlink(missing_ok=True)
-    said = log_of(place)
-    raise ServerNotStarted(f"PostgreSQL: {last_line(said)}", where=place.log, cure=cure_of(said))
+    wait_until_ready(place, process, partial(is_ready, place), name="PostgreSQL", seconds=SECONDS_TO_START)
 
 
 def is_ready(place: Home) -> bool:
@@ -158,7 +150,3 @@ def is_ready(place: Home) -> bool:
     except FileNotFoundError:
         return False
     return len(lines) > 7 and lines[7].strip() == "ready"  # noqa: PLR2004 - LOCK_FILE_LINE_PM_STATUS, utils/pidfile.h
-
-
-def log_of(place: Home) -> str:
-    return place.log.read_text(errors="replace") if os.access(place.log, os.R_OK) else ""

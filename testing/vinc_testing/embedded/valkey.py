@@ -8,8 +8,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import quote
 
-from .home import EmbeddedServer, Home, home, launch, recorded
-from .process import Process, ServerNotStarted, cure_of, last_line, runs, wait_until
+from .home import EmbeddedServer, Home, home, launch, recorded, wait_until_ready
+from .process import Process, ServerNotStarted, runs
 
 SOCKET = "valkey.sock"
 SECONDS_TO_START = 10
@@ -49,7 +49,7 @@ def start_valkey(directory: Path, *, die_with_parent: bool = False) -> ValkeySer
             command: list[str | Path] = [program, *arguments(place, path)]
             child = launch(place, command, dies=signal.SIGTERM if die_with_parent else None)
             process, adopted = Process(pid=child.pid, is_ours=is_ours, child=child), False
-        wait_for(process, place, path)
+        wait_until_ready(place, process, partial(answers, path), name="Valkey", seconds=SECONDS_TO_START)
         return ValkeyServer(directory=place.path, run=place.run, process=process, adopted=adopted)
 
 
@@ -69,17 +69,6 @@ def find_program() -> Path:
 def arguments(place: Home, path: Path) -> list[str]:
     options = ["--port", "0", "--unixsocket", str(path), "--unixsocketperm", "700", "--dir", str(place.path)]
     return [*options, "--save", "", "--appendonly", "no", "--daemonize", "no", "--set-proc-title", "no"]
-
-
-def wait_for(process: Process, place: Home, path: Path) -> None:
-    """Return when it answers; raises ServerNotStarted with the reason from the server's log."""
-    wait_until(lambda: answers(path) or not process.is_alive(), SECONDS_TO_START)
-    if process.is_alive() and answers(path):
-        return
-    process.stop((signal.SIGTERM, 2.0))
-    place.pid.unlink(missing_ok=True)
-    said = place.log.read_text(errors="replace") if place.log.exists() else ""
-    raise ServerNotStarted(f"Valkey: {last_line(said)}", where=place.log, cure=cure_of(said))
 
 
 def answers(path: Path) -> bool:

@@ -56,7 +56,9 @@ def unreachable(error: BaseException, settings: KeycloakSettings) -> ProviderUna
     if certificate := next((one for one in causes if isinstance(one, ssl.SSLError)), None):
         return tls_failed(certificate, settings)
     system = next((one for one in causes if isinstance(one, OSError) and one.errno), None)
-    why = describe_os_error(system) if system else f"the connection ended with {type(causes[-1]).__name__}"
+    why = f"the connection ended with {type(causes[-1]).__name__}"
+    if system:  # failed name lookups have numbers and messages of their own
+        why = str(system.strerror if isinstance(system, gaierror) else os.strerror(system.errno or 0)).lower()
     return ProviderUnavailable(
         f"{server(settings)} cannot be reached: {why}: see whether it runs, and VINC_KEYCLOAK__SERVER_URL"
     )
@@ -69,12 +71,6 @@ def causes_of(error: BaseException | None) -> list[BaseException]:
         causes.append(error)
         error = error.__cause__ or error.__context__
     return causes
-
-
-def describe_os_error(error: OSError) -> str:
-    """Return the system's message; failed name lookups have numbers and messages of their own."""
-    message = error.strerror if isinstance(error, gaierror) else os.strerror(error.errno or 0)
-    return str(message).lower()
 
 
 def tls_failed(error: ssl.SSLError, settings: KeycloakSettings) -> ProviderUnavailable:
