@@ -74,7 +74,6 @@ def many(rounds: Rounds, postgres: PostgresServer) -> Iterator[Line]:
 
 
 def last_route(big: Application, small: Application, rounds: Rounds, target: float | None = None) -> Iterator[Line]:
-    """The route that an index which looks at one after the other finds last."""
     with small.serving() as few, big.serving() as lots:
         ours, theirs = Target(ALL[-1:], signed_in()), Target([LAST_OF_ONE], signed_in())
         found = compare(Side(lots, ours), Side(few, theirs), rounds)

@@ -16,6 +16,7 @@ import psutil
 
 from vinc_testing.embedded.process import dying_with
 
+from ..service import free
 from .failed import BenchFailed
 from .sso import jwks
 
@@ -45,8 +46,7 @@ class Server:
 
     def cpu(self) -> float:
         """Seconds of CPU, user and system, since it was started."""
-        spent = psutil.Process(self.child.pid).cpu_times()
-        return float(spent.user + spent.system)
+        return spent(psutil.Process(self.child.pid))
 
     def megabytes(self) -> float:
         return float(psutil.Process(self.child.pid).memory_info().rss) / 1e6
@@ -74,10 +74,15 @@ class Server:
             raise BenchFailed(f"{self.name} has ended with code {self.child.returncode}: {said[-1]}")
 
 
+def spent(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
+
+
 @contextmanager
 def started(name: str, command: Sequence[str], environ: Mapping[str, str], scratch: Path) -> Generator[Server]:
     """Start it, wait until it accepts connections, and stop it at the end. What it prints is thrown away."""
-    port = free_port()
+    port = free("127.0.0.1", 0).port
     log = scratch / f"{name.replace(' ', '-')}.log"
     with log.open("wb") as errors:
         child = subprocess.Popen(
@@ -113,13 +118,6 @@ def wait_until(happened: Callable[[], bool], server: Server, otherwise: str) -> 
         if time.monotonic() > deadline:
             raise BenchFailed(f"{server.name}: {otherwise} after {SECONDS_TO_START} s")
         time.sleep(0.005)
-
-
-def free_port() -> int:
-    with socket.socket() as tried:
-        tried.bind(("127.0.0.1", 0))
-        port: int = tried.getsockname()[1]
-        return port
 
 
 def environment(*directories: Path, **more: str) -> dict[str, str]:

@@ -9,13 +9,12 @@ import pytest
 from pydantic import ValidationError
 
 from vinc_devissuer.settings import DevissuerSettings
-from vinc_kernel import StartError, VincError
+from vinc_kernel import StartError
 from vinc_testing import VincApp
 
 MakeApp = Callable[[], VincApp]
 OPTIONAL = "[plugins.tenants]\n[plugins.identity]\n[plugins.devissuer]\nrequired = false\n"
 UNSET = ["", "prod"]  # an empty value is none
-UNKNOWN = ["production", "Prod", "PROD", " prod", "live", "Test"]
 
 
 @pytest.fixture
@@ -34,12 +33,6 @@ async def test_production_does_not_start_with_it(vinc_make_app: MakeApp) -> None
         vinc_make_app()
 
     assert (refused.value.plugin, refused.value.phase) == ("devissuer", "settings")
-
-
-@pytest.mark.parametrize("spelling", UNKNOWN, indirect=True)
-async def test_an_unknown_environment_does_not_start(vinc_make_app: MakeApp) -> None:
-    with pytest.raises(VincError, match="VINC_ENV"):
-        vinc_make_app()
 
 
 async def test_where_it_is_optional_production_starts_without_it(

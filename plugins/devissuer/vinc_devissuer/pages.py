@@ -47,7 +47,6 @@ DONE = "<p>You can sign in with it now, and close this page.</p>"
 
 
 def form(token: str, email: str, *, wrong: str = "") -> HTMLResponse:
-    """Return the form, with an error of the last try."""
     message = wrong or "It replaces the one that you have, if any; who is signed in with that one cannot stay so."
     body = FORM.format(
         message=escape(message), token=escape(token), email=escape(email), shortest=MIN_LENGTH, field=FIELD

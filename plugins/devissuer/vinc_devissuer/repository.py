@@ -246,7 +246,6 @@ async def invite(db: Session, user_id: UUID, hashed: str, now: datetime) -> None
 
 
 async def find_invite(db: Session, hashed: str, now: datetime) -> InvitedUser | None:
-    """Return the user of a link, if it is valid."""
     return await db.one_or_none(FIND_INVITE, InvitedUser, {"hashed": hashed, "now": now})
 
 

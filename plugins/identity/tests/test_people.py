@@ -21,7 +21,6 @@ Printed = pytest.CaptureFixture[str]
 
 
 async def create(app: App, printed: Printed, **more: object) -> str:
-    """What the command prints."""
     printed.readouterr()
     await commands.create_super_admin(app, **{"email": EMAIL, "name": "Root", **more})  # type: ignore[arg-type]  # each of its type, or wrong on purpose
     return printed.readouterr().out

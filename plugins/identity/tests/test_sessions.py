@@ -251,21 +251,6 @@ async def test_somebody_unknown_is_404(boss: Caller, verb: str) -> None:
     assert (await change(boss, uuid4(), verb)).status_code == 404
 
 
-@pytest.mark.parametrize("role", ["wholesale_admin", "viewer", ""])
-async def test_all_but_the_platform_are_403(sign_in: SignIn, role: str, provider: FakeProvider) -> None:
-    alice = sign_in(role=role)
-    principal = await alice.id()
-    responses = [
-        *[await change(alice, one, verb) for one in (principal, uuid4()) for verb in VERBS],
-        await alice.ask("GET", "/identity/principals"),
-        await alice.ask("GET", f"/identity/principals/{principal}"),
-    ]
-
-    assert {one.status_code for one in responses} == {403}
-    assert provider.calls == []
-    assert await alice.status() == 200
-
-
 async def test_a_provider_that_counts_ahead_of_us_makes_everybody_sign_in_anew(
     sign_in: SignIn, provider: FakeProvider, app: App, vinc_database: Database
 ) -> None:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from functools import partial
 from uuid import UUID
 
 import pytest
 
-from vinc_kernel import App, TenantDirectory
+from vinc_kernel import App
 from vinc_kernel.rest import uuid7
 from vinc_tenants import commands, service
 from vinc_tenants import purge as purging
 from vinc_tenants.errors import PurgeFailed, Refused
-from vinc_testing import Database, VincApp, eventually
+from vinc_testing import Database, VincApp
 
 from .conftest import SET_UP, Billing, Step, fail, plant, rows_of, swallow
 
@@ -33,7 +32,6 @@ class Key:
 
 
 def closed(database: Database, slug: str, *, days: int = -1) -> UUID:
-    """A tenant that is purged after so many days from now."""
     made = database.add_tenant(slug)
     database.admin.execute(
         "update tenants_tenant set status = 'closing', purge_after = now() + %s * interval '1 day',"
@@ -176,21 +174,6 @@ async def test_the_grace_period_counts_unless_at_once(app: App, vinc_app: VincAp
     assert await purging.purge(app, Key(ours), at_once=True) is not None
     vinc_app.clock.advance(days=1)
     assert await purging.purge(app, Key(theirs, "globex")) is not None
-
-
-async def test_a_purged_tenant_is_not_found_on_any_worker(app: App, vinc_second_app: VincApp, tables: Database) -> None:
-    ours = closed(tables, "acme")
-    directories = [one.get(TenantDirectory) for one in (app, vinc_second_app.plugin("tenants"))]
-    before = [await one.find(key) for one in directories for key in (ours, "acme")]
-    await purging.purge(app, Key(ours))
-
-    assert None not in before
-    for one in directories:
-        await eventually(partial(is_gone, one, ours))
-
-
-async def is_gone(directory: TenantDirectory, tenant: UUID) -> bool:
-    return await directory.find(tenant) is None and await directory.find("acme") is None
 
 
 async def test_rows_of_a_running_transaction_are_purged_too(app: App, tables: Database) -> None:

@@ -60,7 +60,6 @@ def normalise(value: object) -> object:
 
 
 def format_value(value: object) -> str:
-    """Return a value in one line for people."""
     if isinstance(value, list):
         return ", ".join(sorted(map(str, value))) or "none"
     if isinstance(value, Mapping):
