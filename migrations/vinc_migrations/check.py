@@ -45,7 +45,8 @@ def check(url: str, histories: Sequence[History], models: Models, options: Migra
         outdated = below_minimum(db.driver.info.server_version)
         found += [outdated] if outdated else []
         db.execute("set transaction read only")
-        found += differences_of_roles(db)
+        steps = undone(db.driver, db.roles, db.driver.info.dbname)
+        found += [f"{step.wrong}; run vinc db init" for step in steps if not step.optional]
         try:
             kernel = read_state(connection, KERNEL_HISTORY)
             found += differences_of_state(kernel)
@@ -66,12 +67,6 @@ def differences_of_tables(db: MigrationConnection, histories: Sequence[History],
             yield f"{plugin}: it has models and no revision; run vinc db revision --plugin {plugin}"
     yield from unrecorded_relations(db)
     yield from map(str, catalog_findings(db))
-
-
-def differences_of_roles(db: MigrationConnection) -> Iterator[str]:
-    """Yield roles, memberships and grants that `vinc db init` would correct."""
-    steps = undone(db.driver, db.roles, db.driver.info.dbname)
-    yield from (f"{step.wrong}; run vinc db init" for step in steps if not step.optional)
 
 
 def differences_of_state(state: RevisionState) -> Iterator[str]:

@@ -46,7 +46,8 @@ def purge(
         try:
             with exclusive_transaction(db):
                 refuse_needed(db, needed_by)
-                kinds = kinds_of_relations(db)
+                mine = sorted(name for name, owner in owners(db).items() if owner == plugin)
+                kinds = dict(db.execute(KINDS, {"names": sql.Literal(mine)}))
                 counted = count(db, [name for name, kind in kinds.items() if kind in TABLES])
                 if sure:
                     drop(db, kinds)
@@ -64,12 +65,6 @@ def refuse_needed(db: MigrationConnection, needed_by: Collection[str]) -> None:
         raise DatabaseError(
             f"{names} needs {db.plugin} and has tables here: vinc plugins purge {min(kept)} comes first"
         )
-
-
-def kinds_of_relations(db: MigrationConnection) -> dict[str, str]:
-    """Return what this plugin's revisions have made and still exists, with its kind."""
-    names = sorted(name for name, plugin in owners(db).items() if plugin == db.plugin)
-    return dict(db.execute(KINDS, {"names": sql.Literal(names)}))
 
 
 def count(db: MigrationConnection, tables: Collection[str]) -> dict[str, int]:

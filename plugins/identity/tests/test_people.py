@@ -107,17 +107,6 @@ async def test_without_activation_a_super_admin_is_disabled_until_enabled(
     assert provider.users["user-0"].enabled  # twice is harmless
 
 
-async def test_without_activation_an_existing_user_is_signed_out_before_the_promotion(
-    app: App, provider: FakeProvider, alice: ProviderUser, sign_in: SignIn, capsys: Printed
-) -> None:
-    working = sign_in()
-    await working.id()
-    await create(app, capsys, email=alice.profile.email, activate=False)
-
-    assert await working.status() == 401
-    assert [call[0] for call in provider.calls] == ["disable", "end", "update"]
-
-
 async def test_a_second_run_completes_what_a_failing_provider_interrupted(
     app: App, provider: FakeProvider, vinc_database: Database, capsys: Printed
 ) -> None:

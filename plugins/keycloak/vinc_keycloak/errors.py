@@ -3,7 +3,7 @@
 from vinc_identity.contracts import ProviderUnavailable
 from vinc_kernel import VincError
 
-FORBIDDEN, NOT_FOUND, CONFLICT, SERVER_ERROR = 403, 404, 409, 500
+NOT_FOUND, CONFLICT, SERVER_ERROR = 404, 409, 500
 
 
 class Refused(ProviderUnavailable):

@@ -171,7 +171,6 @@ def plant(database: Database, tenant: UUID, *, invoices: int = 1, notes: int = 1
 
 
 def rows_of(database: Database, tenant: UUID) -> dict[str, int]:
-    """Count the rows of a tenant by table, as a superuser."""
     counts = {}
     for table in PROTECTED:
         query = sql.SQL("select count(*) from {} where tenant_id = %s").format(sql.Identifier(table))

@@ -12,14 +12,10 @@ from vinc_kernel import TenantDirectory
 from vinc_testing import ClientAs, Database, MakeToken, VincApp
 
 
-async def etag_of(api: AsyncClient, address: str) -> str:
-    return (await api.get(address)).headers["etag"]
-
-
-async def change(api: AsyncClient, tenant: UUID, body: Any, *, etag: str | None = None) -> tuple[int, Any]:
+async def change(api: AsyncClient, tenant: UUID, body: Any) -> tuple[int, Any]:
     """Send a PATCH as somebody who has just read the tenant; status and body of the answer."""
-    seen = etag or await etag_of(api, f"/tenants/{tenant}")
-    answer = await api.patch(f"/tenants/{tenant}", json=body, headers={"If-Match": seen})
+    etag = (await api.get(f"/tenants/{tenant}")).headers["etag"]
+    answer = await api.patch(f"/tenants/{tenant}", json=body, headers={"If-Match": etag})
     return answer.status_code, answer.json()
 
 
@@ -101,12 +97,6 @@ async def test_a_change_needs_if_match(admin: AsyncClient, acme: UUID) -> None:
     ]
 
     assert [answer.status_code for answer in answers] == [428, 428]
-
-
-async def test_a_malformed_id_is_422(admin: AsyncClient, acme: UUID) -> None:
-    answers = [await admin.get(f"/tenants/{text}") for text in ("acme", "1", "x" * 100, f"{acme}0")]
-
-    assert {answer.status_code for answer in answers} == {422}
 
 
 async def test_a_tenant_is_listed_to_those_who_belong_to_it(
