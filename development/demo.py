@@ -28,7 +28,6 @@ def settings(address: Address, given: Mapping[str, str]) -> dict[str, str]:
 
 
 def rows(address: Address, given: Mapping[str, str]) -> list[tuple[str, list[str]]]:
-    """What the table says of the accounts, and how to sign in."""
     me = f"{address.url}{given.get('VINC_API_V1_PREFIX', '/api/v1')}/identity/me"
     accounts = ["super@vinc.example"]
     accounts += [" ".join(f"{role}@{tenant}.example" for role in ROLES) for tenant in TENANTS]

@@ -29,7 +29,8 @@ class EnvironmentRefused(Exception):
 def main(place: Path) -> int:
     """Make it complete; 1 and one line on stderr if that fails."""
     try:
-        if (place / STAMP).is_file() or not is_somebodys(place):
+        is_somebodys = "VINC_VENV" in os.environ and (place / "pyvenv.cfg").is_file()
+        if (place / STAMP).is_file() or not is_somebodys:
             complete(place)
     except EnvironmentRefused as refused:
         sys.stderr.write(f"dev: {refused}\n")
@@ -41,11 +42,6 @@ def main(place: Path) -> int:
     except KeyboardInterrupt:
         return 130
     return 0
-
-
-def is_somebodys(place: Path) -> bool:
-    """Whether this is an environment that somebody else looks after."""
-    return "VINC_VENV" in os.environ and (place / "pyvenv.cfg").is_file()
 
 
 def complete(place: Path) -> None:

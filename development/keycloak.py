@@ -5,7 +5,6 @@ import json
 import os
 import select
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -19,7 +18,7 @@ from vinc_testing.embedded.process import dying_with
 from . import mail
 from .demo import PASSWORD
 from .mail import Mail
-from .service import Address
+from .service import Address, free
 from .state import ROOT, Refused, Wish, say
 
 REALM, CLIENT = "vinc", "vinc-web"
@@ -70,9 +69,7 @@ def port(directory: Path) -> int:
     """The same one each time: with another one all its users would be somebody else's, as tokens name their issuer."""
     path = directory / "port"
     if not path.exists():
-        with socket.socket() as tried:
-            tried.bind(("127.0.0.1", 0))
-            path.write_text(str(tried.getsockname()[1]))
+        path.write_text(str(free("127.0.0.1", 0).port))
     return int(path.read_text())
 
 
@@ -105,7 +102,6 @@ def first_line(keeper: subprocess.Popen[bytes], wish: Wish) -> bytes:
 
 
 def settings(keycloak: Keycloak, address: Address, given: Mapping[str, str]) -> dict[str, str]:
-    """What the service and every command is told beside the rest."""
     here = [address.url, f"http://localhost:{address.port}"]
     return {
         "VINC_PLUGINS_FILE": str(plugins_file(keycloak, given)),
@@ -158,7 +154,6 @@ def give_password(environ: Mapping[str, str]) -> None:
 
 
 def rows(keycloak: Keycloak, address: Address, given: Mapping[str, str]) -> list[tuple[str, list[str]]]:
-    """What the table says of it."""
     secret = quote(str(keycloak.directory / "admin-password"))
     token_url = f"{keycloak.url}/realms/{REALM}/protocol/openid-connect/token"
     asked = f"-d grant_type=password -d client_id={CLIENT} -d username={SUPER_ADMIN} -d password={PASSWORD}"

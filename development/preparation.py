@@ -85,7 +85,6 @@ def start(
 
 
 def read_mark(state: Path) -> dict[str, str]:
-    """What was prepared last."""
     try:
         mark: dict[str, str] = json.loads((state / MARK).read_text())
     except (FileNotFoundError, ValueError):

@@ -21,7 +21,6 @@ class Ready:
 
 
 def table(ready: Ready) -> str:
-    """Where everything is, and how to stop it."""
     address, given, running = ready.address, ready.given, ready.running
     prefix = given.get("VINC_API_V1_PREFIX", "/api/v1")
     rows = [

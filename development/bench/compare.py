@@ -1,6 +1,6 @@
 """Measure two servers in turns, so that whatever else this machine does meets both."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -51,17 +51,22 @@ class Outcome:
 
 
 def compare(ours: Side, theirs: Side, rounds: Rounds) -> Outcome:
-    """Measure both in each round, one after the other, the first one changing."""
     for side in (ours, theirs):
         # FastAPI's own application of 5,000 routes needs seconds for its first request.
         wait_until_ready(side.server, side.target.paths[0], side.target.headers, side.target.method)
         measure(side, Rounds(count=1, seconds=1, scratch=rounds.scratch))
-    figures: dict[str, list[Measured]] = {"ours": [], "theirs": []}
-    for number in range(rounds.count):
-        order = [("ours", ours), ("theirs", theirs)]
-        for name, side in order if number % 2 else reversed(order):
-            figures[name].append(measure(side, rounds))
-    return outcome(figures["ours"], figures["theirs"])
+    return in_turns(lambda: measure(ours, rounds), lambda: measure(theirs, rounds), rounds.count)
+
+
+def in_turns(ours: Callable[[], Measured], theirs: Callable[[], Measured], times: int) -> Outcome:
+    """Measure both so many times, the first one changing."""
+    mine, others = list[Measured](), list[Measured]()
+    order = [(ours, mine), (theirs, others)]
+    for _ in range(times):
+        order.reverse()
+        for measure_one, figures in order:
+            figures.append(measure_one())
+    return outcome(mine, others)
 
 
 def measure(side: Side, rounds: Rounds) -> Measured:

@@ -195,10 +195,7 @@ def write_plugins(directory: Path, count: int, *, literal: bool = False, others:
 def write_rows(directory: Path) -> Path:
     """The plugin `rows` and the directory of tenants; the path of a plugins.toml for them."""
     distribution(directory, "rows", "bench_rows", {"plugin.py": ROWS_PLUGIN, "router.py": ROWS})
-    distribution(directory, DIRECTORY, "bench_directory", {"plugin.py": TENANTS})
-    manifest = directory / "plugins.toml"
-    manifest.write_text(f"[plugins.rows]\n[plugins.{DIRECTORY}]\n")
-    return manifest
+    return write_plugins(directory, 0, others=["rows"])
 
 
 def write_stock(directory: Path, count: int) -> None:

@@ -33,7 +33,7 @@ from .generate import write_plugins
 from .load import Target
 from .ready import migrate
 from .report import Line, at_most, ratio
-from .server import UVICORN, Server, environment, started, wait_until_listening
+from .server import Server, environment, started, uvicorn
 from .sso import AUDIENCE, URL, jwks, key, signed_in, token
 
 DATABASE = "identity"
@@ -41,10 +41,6 @@ TIMES, NEW = 50_000, 300
 UNKNOWN_A_SECOND = 1_000
 PATH = "/api/v1/p000/thing"
 NO_CREDENTIALS: Mapping[str, str] = {}
-
-
-class NotKnown(BenchFailed):
-    """A good token was not believed."""
 
 
 def identity(rounds: Rounds, postgres: PostgresServer) -> Iterator[Line]:
@@ -99,7 +95,7 @@ async def asked(runtime: Runtime, step: Identity, headers: Sequence[bytes]) -> f
         await step(context, directory)
     spent = time.process_time() - begun
     if contexts[-1].principal is None:
-        raise NotKnown("the token that was verified before is not believed")
+        raise BenchFailed("the token that was verified before is not believed")
     return spent / len(headers) * 1e6
 
 
@@ -124,20 +120,18 @@ def under_strangers(rounds: Rounds, environ: Mapping[str, str]) -> Iterator[Line
 
     Beside a server that as many ask without any credentials, which it refuses as well; and beside one left alone.
     """
-    command = [*UVICORN, "development.bench.apps:generated", "--factory", "--no-access-log"]
+    command = uvicorn("apps:generated")
     what = "known tokens beside 1,000 unknown keys a second, to"
     target = Target([PATH], signed_in())
     with (
         started("asked by strangers", command, environ, rounds.scratch) as ours,
         started("asked by others", command, environ, rounds.scratch) as theirs,
+        strangers(ours, unknown_keys()),
     ):
-        wait_until_listening(ours)
-        wait_until_listening(theirs)
-        with strangers(ours, unknown_keys()):
-            with strangers(theirs, repeat(NO_CREDENTIALS)):
-                found = compare(Side(ours, target), Side(theirs, target), rounds)
-            yield ratio(f"{what} 1,000 without credentials", found, 0.9)
-            yield ratio(f"{what} nobody", compare(Side(ours, target), Side(theirs, target), rounds))
+        with strangers(theirs, repeat(NO_CREDENTIALS)):
+            found = compare(Side(ours, target), Side(theirs, target), rounds)
+        yield ratio(f"{what} 1,000 without credentials", found, 0.9)
+        yield ratio(f"{what} nobody", compare(Side(ours, target), Side(theirs, target), rounds))
 
 
 def unknown_keys() -> Iterator[Mapping[str, str]]:

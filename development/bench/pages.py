@@ -8,12 +8,12 @@ from collections.abc import Iterator, Mapping
 from vinc_kernel.database.roles import Roles
 from vinc_testing.embedded.postgres import PostgresServer
 
-from .compare import Measured, Outcome, Rounds, outcome
+from .compare import Outcome, Rounds, in_turns
 from .lookups import lookups
 from .ready import migrate
 from .report import Line, ratio
 from .server import environment
-from .table import Asking, Rows
+from .table import PLAIN, Asking, Rows
 
 DATABASE = "pages"
 SECONDS = 1.0  # one connection and nothing between: that is enough for thousands of pages
@@ -25,7 +25,7 @@ def page(rounds: Rounds, postgres: PostgresServer) -> Iterator[Line]:
     database(rounds, postgres)
     rows = Rows(postgres, DATABASE, tenants=1_000, each=1_000)
     places = rows.make()
-    with rows.guarded(places) as ours, rows.plain(places) as theirs:
+    with rows.asking(Roles().app, places) as ours, rows.asking(PLAIN, places) as theirs:
         yield ratio("page of 50 through the policy, to plain where", compared(ours, theirs, rounds), 0.9)
     plan = rows.plan(places[0])
     is_met = f"using {rows.table}_pkey" in plan and by_tenant(plan) is not None
@@ -36,7 +36,7 @@ def tenants(rounds: Rounds, postgres: PostgresServer) -> Iterator[Line]:
     """At 10,000 tenants with 100 rows each, to 10 such; and how soon a request knows its tenant."""
     environ = database(rounds, postgres)
     many, few = (Rows(postgres, DATABASE, tenants=count, each=100) for count in (10_000, 10))
-    with many.guarded(many.make()) as ours, few.guarded(few.make()) as theirs:
+    with many.asking(Roles().app, many.make()) as ours, few.asking(Roles().app, few.make()) as theirs:
         yield ratio("page at 10,000 tenants, to 10", compared(ours, theirs, rounds), 0.9)
     yield from lookups(environ, postgres, DATABASE, rounds.count)
 
@@ -52,12 +52,6 @@ def database(rounds: Rounds, postgres: PostgresServer) -> Mapping[str, str]:
 
 
 def compared(ours: Asking, theirs: Asking, rounds: Rounds) -> Outcome:
-    """In turns, the first one changing."""
-    figures: dict[str, list[Measured]] = {"ours": [], "theirs": []}
-    order = [("ours", ours), ("theirs", theirs)]
-    for _, side in order:
+    for side in (ours, theirs):
         side.measure(SECONDS)
-    for number in range(rounds.count):
-        for name, side in order if number % 2 else reversed(order):
-            figures[name].append(side.measure(SECONDS))
-    return outcome(figures["ours"], figures["theirs"])
+    return in_turns(lambda: ours.measure(SECONDS), lambda: theirs.measure(SECONDS), rounds.count)

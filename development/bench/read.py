@@ -11,7 +11,7 @@ from .compare import Outcome, Rounds, Side, compare
 from .generate import write_rows
 from .load import Target
 from .report import Line, at_most, ratio
-from .server import UVICORN, Server, environment, started, wait_until_listening
+from .server import Server, environment, started, uvicorn
 from .sso import TENANT, signed_in
 from .yardsticks import CONNECTIONS, TABLE
 
@@ -65,14 +65,9 @@ def servers(rounds: Rounds, postgres: PostgresServer) -> Iterator[tuple[Server, 
         BENCH_DATABASE_URL=address,
     )
 
-    def command(app: str) -> list[str]:
-        return [*UVICORN, f"development.bench.{app}", "--factory", "--no-access-log"]
-
     with (
-        started("vinc", command("apps:generated"), environ, rounds.scratch) as vinc,
-        started("raw", command("yardsticks:raw"), environ, rounds.scratch) as raw,
-        started("usual", command("yardsticks:usual"), environ, rounds.scratch) as usual,
+        started("vinc", uvicorn("apps:generated"), environ, rounds.scratch) as vinc,
+        started("raw", uvicorn("yardsticks:raw"), environ, rounds.scratch) as raw,
+        started("usual", uvicorn("yardsticks:usual"), environ, rounds.scratch) as usual,
     ):
-        for one in (vinc, raw, usual):
-            wait_until_listening(one)
         yield vinc, raw, usual

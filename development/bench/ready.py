@@ -12,8 +12,9 @@ from vinc_testing.embedded.postgres import SUPERUSER, PostgresServer
 from vinc_testing.embedded.valkey import start_valkey
 
 from .compare import Rounds
+from .failed import BenchFailed
 from .report import Line, at_most
-from .server import UVICORN, ServerFailed, environment, started, wait_until_ready
+from .server import UVICORN, environment, started, wait_until_ready
 
 VINC = str(Path(sys.executable).with_name("vinc"))
 BARE = [*UVICORN, "development.bench.libraries:app", "--factory"]
@@ -45,20 +46,11 @@ def ready(rounds: Rounds, postgres: PostgresServer) -> Iterator[Line]:
 
 
 def lines(ours: Sequence[tuple[float, float]], theirs: Sequence[tuple[float, float]]) -> Iterator[Line]:
-    both = list(zip(ours, theirs, strict=True))
-    (seconds, memory), (bare_seconds, bare_memory) = medians(ours), medians(theirs)
-    remark = f"{seconds:.2f} s to {bare_seconds:.2f} s"
-    yield at_most(
-        "vinc serve ready, to bare FastAPI", median(one[0] / other[0] for one, other in both), 1.7, "x", remark
-    )
-    remark = f"{memory:.0f} MB to {bare_memory:.0f} MB"
-    yield at_most(
-        "memory of a worker, to bare FastAPI", median(one[1] / other[1] for one, other in both), 1.2, "x", remark
-    )
-
-
-def medians(measured: Sequence[tuple[float, float]]) -> tuple[float, float]:
-    return median(one[0] for one in measured), median(one[1] for one in measured)
+    for column, what, limit, unit in ((0, "vinc serve ready", 1.7, "s"), (1, "memory of a worker", 1.2, "MB")):
+        both = [(one[column], other[column]) for one, other in zip(ours, theirs, strict=True)]
+        mine, bare = (median(side) for side in zip(*both, strict=True))
+        found = median(one / other for one, other in both)
+        yield at_most(f"{what}, to bare FastAPI", found, limit, "x", f"{mine:.2f} {unit} to {bare:.2f} {unit}")
 
 
 def start(command: Sequence[str], environ: Mapping[str, str], scratch: Path) -> tuple[float, float]:
@@ -70,7 +62,7 @@ def start(command: Sequence[str], environ: Mapping[str, str], scratch: Path) -> 
 
 
 def migrate(environ: Mapping[str, str], postgres: PostgresServer, scratch: Path, database: str = DATABASE) -> None:
-    """Make the database as an operator does it; raises ServerFailed."""
+    """Make the database as an operator does it; raises BenchFailed."""
     more = {"VINC_DATABASE_MIGRATION_URL": postgres.url("vinc_migrator", database)}
     admin = postgres.url(SUPERUSER, database)
     for words in (["db", "init", "--admin-url", admin], ["db", "upgrade"]):
@@ -79,4 +71,4 @@ def migrate(environ: Mapping[str, str], postgres: PostgresServer, scratch: Path,
         )
         if done.returncode != os.EX_OK:
             said = (done.stderr or done.stdout).strip().rpartition("\n")[2]
-            raise ServerFailed(f"vinc {words[0]} {words[1]}: {said}")
+            raise BenchFailed(f"vinc {words[0]} {words[1]}: {said}")

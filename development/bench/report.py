@@ -27,13 +27,11 @@ def ratio(what: str, found: Outcome, target: float | None = None) -> Line:
     return Line(what, figure, f">= {target:g}", round(found.cpu, 2) >= target, remark)
 
 
-def at_most(what: str, figure: float, limit: float, unit: str, remark: str = "") -> Line:
-    return Line(what, f"{figure:.2f} {unit}", f"<= {limit:g} {unit}", figure <= limit, remark)
-
-
-def beside(what: str, figure: str, remark: str = "") -> Line:
-    """A figure without a target, for comparison."""
-    return Line(what, figure, remark=remark)
+def at_most(what: str, figure: float, limit: float | None, unit: str, remark: str = "") -> Line:
+    shown = f"{figure:.2f} {unit}"
+    if limit is None:
+        return Line(what, shown, remark=remark)
+    return Line(what, shown, f"<= {limit:g} {unit}", figure <= limit, remark)
 
 
 def table(lines: Sequence[Line]) -> str:

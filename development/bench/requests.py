@@ -12,7 +12,7 @@ from .generate import write_plugins
 from .load import Target
 from .ready import migrate
 from .report import Line, ratio
-from .server import UVICORN, environment, started, wait_until_listening
+from .server import UVICORN, environment, started
 from .sso import signed_in
 
 
@@ -90,6 +90,4 @@ def measured(pair: Pair, logs: Logs, rounds: Rounds, postgres: PostgresServer) -
         started("vinc", ours, environ, rounds.scratch) as vinc,
         started("bare", theirs, environment(), rounds.scratch) as bare,
     ):
-        wait_until_listening(vinc)
-        wait_until_listening(bare)
         return compare(Side(vinc, pair.target), Side(bare, pair.target), rounds)

@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
@@ -16,6 +16,7 @@ import psutil
 
 from vinc_testing.embedded.process import dying_with
 
+from ..service import free
 from .failed import BenchFailed
 from .sso import jwks
 
@@ -29,8 +30,9 @@ UVICORN = [
 ]
 
 
-class ServerFailed(BenchFailed):
-    """A server that was to be measured does not run."""
+def uvicorn(factory: str) -> list[str]:
+    """The command for an application of this package, without an access log."""
+    return [*UVICORN, f"development.bench.{factory}", "--factory", "--no-access-log"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +46,9 @@ class Server:
 
     def cpu(self) -> float:
         """Seconds of CPU, user and system, since it was started."""
-        spent = psutil.Process(self.child.pid).cpu_times()
-        return float(spent.user + spent.system)
+        return spent(psutil.Process(self.child.pid))
 
     def megabytes(self) -> float:
-        """Resident memory."""
         return float(psutil.Process(self.child.pid).memory_info().rss) / 1e6
 
     def status(self, path: str, headers: Mapping[str, str] | None = None, method: str = "GET") -> int:
@@ -71,13 +71,18 @@ class Server:
     def refuse_if_ended(self) -> None:
         if self.child.poll() is not None:
             said = self.log.read_text(errors="replace").strip().splitlines() or ["(it said nothing)"]
-            raise ServerFailed(f"{self.name} has ended with code {self.child.returncode}: {said[-1]}")
+            raise BenchFailed(f"{self.name} has ended with code {self.child.returncode}: {said[-1]}")
+
+
+def spent(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
 
 
 @contextmanager
 def started(name: str, command: Sequence[str], environ: Mapping[str, str], scratch: Path) -> Generator[Server]:
-    """Start it, and stop it at the end. What it prints to stdout is thrown away, as in the measured case."""
-    port = free_port()
+    """Start it, wait until it accepts connections, and stop it at the end. What it prints is thrown away."""
+    port = free("127.0.0.1", 0).port
     log = scratch / f"{name.replace(' ', '-')}.log"
     with log.open("wb") as errors:
         child = subprocess.Popen(
@@ -89,8 +94,10 @@ def started(name: str, command: Sequence[str], environ: Mapping[str, str], scrat
             stderr=errors,
             preexec_fn=dying_with(os.getpid(), signal.SIGTERM),  # noqa: PLW1509 - prctl must be called by the child
         )
+    server = Server(name, port, child, log)
     try:
-        yield Server(name, port, child, log)
+        wait_until(server.listens, server, "it does not listen")
+        yield server
     finally:
         child.terminate()
         try:
@@ -100,31 +107,17 @@ def started(name: str, command: Sequence[str], environ: Mapping[str, str], scrat
             child.wait()
 
 
-def wait_until_listening(server: Server) -> None:
-    """Return when it accepts connections, which uvicorn does once the application is started."""
-    deadline = time.monotonic() + SECONDS_TO_START
-    while not server.listens():
-        server.refuse_if_ended()
-        if time.monotonic() > deadline:
-            raise ServerFailed(f"{server.name} does not listen after {SECONDS_TO_START} s")
-        time.sleep(0.005)
-
-
 def wait_until_ready(server: Server, path: str, headers: Mapping[str, str] | None = None, method: str = "GET") -> None:
-    """Return when this path answers 200."""
+    wait_until(lambda: server.status(path, headers, method) == OK, server, f"{path} does not answer 200")
+
+
+def wait_until(happened: Callable[[], bool], server: Server, otherwise: str) -> None:
     deadline = time.monotonic() + SECONDS_TO_START
-    while server.status(path, headers, method) != OK:
+    while not happened():
         server.refuse_if_ended()
         if time.monotonic() > deadline:
-            raise ServerFailed(f"{server.name}: {path} does not answer 200 after {SECONDS_TO_START} s")
+            raise BenchFailed(f"{server.name}: {otherwise} after {SECONDS_TO_START} s")
         time.sleep(0.005)
-
-
-def free_port() -> int:
-    with socket.socket() as tried:
-        tried.bind(("127.0.0.1", 0))
-        port: int = tried.getsockname()[1]
-        return port
 
 
 def environment(*directories: Path, **more: str) -> dict[str, str]:

@@ -23,7 +23,7 @@ def jwks() -> str:
     return json.dumps({"keys": [{**key().as_dict(private=False), "use": "sig", "alg": "RS256"}]})
 
 
-def token(subject: str = "b7f7c7e2-8b43-4d4e-9c1f-9be0c3f3b1aa", kid: str = KID) -> str:
+def token(subject: str = "b7f7c7e2-8b43-4d4e-9c1f-9be0c3f3b1aa") -> str:
     """An access token of somebody who is a viewer in the one tenant."""
     now = int(time.time())
     claims = {
@@ -46,10 +46,9 @@ def token(subject: str = "b7f7c7e2-8b43-4d4e-9c1f-9be0c3f3b1aa", kid: str = KID)
         "realm_access": {"roles": ["default-roles-vinc", "offline_access", "uma_authorization", "viewer"]},
         "resource_access": {"account": {"roles": ["manage-account", "manage-account-links", "view-profile"]}},
     }
-    return jwt.encode({"alg": "RS256", "typ": "JWT", "kid": kid}, claims, key())
+    return jwt.encode({"alg": "RS256", "typ": "JWT", "kid": KID}, claims, key())
 
 
 @cache
 def signed_in() -> dict[str, str]:
-    """The headers of somebody who works in the one tenant."""
     return {"Authorization": f"Bearer {token()}", "X-Tenant-ID": TENANT}

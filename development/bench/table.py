@@ -21,6 +21,7 @@ from vinc_testing.embedded.postgres import SUPERUSER, PostgresServer
 
 from .compare import Measured
 from .failed import BenchFailed
+from .server import spent
 
 PAGE, PLACES = 50, 100
 PLAIN = "bench_plain"  # a role that no policy binds
@@ -48,10 +49,6 @@ GUARDED, BY_TENANT = SELECT + AFTER, SELECT + "tenant_id = %s and " + AFTER
 EXPLAIN = "explain (analyze, costs off, timing off, summary off, buffers off) "
 
 Place = tuple[UUID, UUID]
-
-
-class PageFailed(BenchFailed):
-    """A page was not what it should be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,16 +93,11 @@ class Rows:
         return [(tenant, place) for tenant, place in found]
 
     @contextmanager
-    def guarded(self, places: Sequence[Place]) -> Iterator[Asking]:
-        """Whoever asks as the application, where the policy alone picks the tenant's rows."""
-        with self.line(Roles().app) as line:
-            yield Asking(line, self.statement(GUARDED), places, names_tenant=False)
-
-    @contextmanager
-    def plain(self, places: Sequence[Place]) -> Iterator[Asking]:
-        """Whoever asks as a role that no policy binds, and names the tenant in the query."""
-        with self.line(PLAIN) as line:
-            yield Asking(line, self.statement(BY_TENANT), places, names_tenant=True)
+    def asking(self, role: str, places: Sequence[Place]) -> Iterator[Asking]:
+        """Whoever asks in this role: the policy picks the tenant's rows, or for PLAIN the query names the tenant."""
+        with self.line(role) as line:
+            query = self.statement(BY_TENANT if role == PLAIN else GUARDED)
+            yield Asking(line, query, places, names_tenant=role == PLAIN)
 
     def plan(self, place: Place) -> str:
         """How PostgreSQL gets a page through the policy."""
@@ -125,14 +117,14 @@ class Asking:
     names_tenant: bool
 
     def measure(self, seconds: float) -> Measured:
-        """Pages/s, the backend's CPU, and how long a page takes; raises PageFailed for one that is not full."""
+        """Pages/s, the backend's CPU, and how long a page takes; raises BenchFailed for one that is not full."""
         backend, places, times = psutil.Process(self.line.info.backend_pid), cycle(self.places), list[float]()
         before, begun = spent(backend), time.perf_counter()
         ended = begun
         while ended - begun < seconds:
             asked = ended
             if len(self.page(next(places))) != PAGE:
-                raise PageFailed(f"a page has not {PAGE} rows: {self.query.as_string()}")
+                raise BenchFailed(f"a page has not {PAGE} rows: {self.query.as_string()}")
             ended = time.perf_counter()
             times.append((ended - asked) * 1000)
         used = spent(backend) - before
@@ -146,9 +138,3 @@ class Asking:
             given = [tenant, after] if self.names_tenant else [after]
             answer = self.line.execute(self.query, given, prepare=True)
         return answer.fetchall()
-
-
-def spent(process: psutil.Process) -> float:
-    """Seconds of CPU, user and system."""
-    times = process.cpu_times()
-    return float(times.user + times.system)

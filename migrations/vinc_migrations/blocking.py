@@ -162,10 +162,6 @@ def constraint_cure(_: Reading, call: ast.Call) -> str:
     return "" if is_given(call, "postgresql_not_valid") else UNVALIDATED
 
 
-def index_cure(_: Reading, call: ast.Call) -> str:
-    return "" if is_given(call, "postgresql_concurrently") else INDEX
-
-
 # Alembic's operations, and what to do instead where one would keep people waiting.
 OPERATIONS: Mapping[str, Callable[[Reading, ast.Call], str]] = {
     "add_column": column_cure,
@@ -173,7 +169,7 @@ OPERATIONS: Mapping[str, Callable[[Reading, ast.Call], str]] = {
     "create_check_constraint": constraint_cure,
     "create_exclude_constraint": lambda _, __: AT_FIRST,
     "create_foreign_key": constraint_cure,
-    "create_index": index_cure,
+    "create_index": lambda _, call: "" if is_given(call, "postgresql_concurrently") else INDEX,
     "create_primary_key": lambda _, __: UNIQUE,
     "create_unique_constraint": lambda _, __: UNIQUE,
 }

@@ -45,7 +45,8 @@ def check(url: str, histories: Sequence[History], models: Models, options: Migra
         outdated = below_minimum(db.driver.info.server_version)
         found += [outdated] if outdated else []
         db.execute("set transaction read only")
-        found += differences_of_roles(db)
+        steps = undone(db.driver, db.roles, db.driver.info.dbname)
+        found += [f"{step.wrong}; run vinc db init" for step in steps if not step.optional]
         try:
             kernel = read_state(connection, KERNEL_HISTORY)
             found += differences_of_state(kernel)
@@ -66,12 +67,6 @@ def differences_of_tables(db: MigrationConnection, histories: Sequence[History],
             yield f"{plugin}: it has models and no revision; run vinc db revision --plugin {plugin}"
     yield from unrecorded_relations(db)
     yield from map(str, catalog_findings(db))
-
-
-def differences_of_roles(db: MigrationConnection) -> Iterator[str]:
-    """Yield roles, memberships and grants that `vinc db init` would correct."""
-    steps = undone(db.driver, db.roles, db.driver.info.dbname)
-    yield from (f"{step.wrong}; run vinc db init" for step in steps if not step.optional)
 
 
 def differences_of_state(state: RevisionState) -> Iterator[str]:
@@ -117,14 +112,16 @@ def differences_of_models(db: MigrationConnection, plugin: str, models: Sequence
 def compare_context(connection: Connection, names: set[str]) -> MigrationContext:
     """Return Alembic's context for comparing these tables and no others."""
 
-    def include_name(name: str | None, kind: str, _parents: object) -> bool:
+    def include_name(name: str | None, kind: str, *_: object) -> bool:
         return kind != "table" or name in names
 
-    def include_object(_thing: object, name: str | None, kind: str, *_: object) -> bool:
-        return kind != "table" or name in names
-
-    options = {"include_name": include_name, "include_object": include_object, "compare_type": True}
-    return MigrationContext.configure(connection, opts={**options, "compare_server_default": True})
+    options = {
+        "include_name": include_name,
+        "include_object": lambda _, *rest: include_name(*rest),
+        "compare_type": True,
+        "compare_server_default": True,
+    }
+    return MigrationContext.configure(connection, opts=options)
 
 
 def differences_of_checks(connection: Connection, table: Table) -> Iterator[str]:

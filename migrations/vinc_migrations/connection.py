@@ -31,10 +31,6 @@ select set_config('lock_timeout', {lock}, true), set_config('row_security', 'off
 """
 
 
-def report_nothing(_: str) -> None:
-    """Ignore a line about the progress."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MigrationOptions:
     """The roles to migrate as, how long to wait in seconds, and who gets a line about each revision.
@@ -48,7 +44,7 @@ class MigrationOptions:
     lock_attempts: int = 5
     retry_delay: float = 1
     turn_timeout: float = 600
-    report: Callable[[str], None] = report_nothing
+    report: Callable[[str], None] = lambda _: None
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,15 +41,10 @@ def run() -> None:
             options = MigrationOptions(roles=Roles(settings.database.role_prefix), report=print)
             upgrade(address(settings.database), plugin_histories(settings), options)
         else:
-            refuse(command)
+            instead = INSTEAD.get(command, "vinc db --help")
+            raise CommandError(f"`alembic {command}` would run over every plugin's history here; use `{instead}`")
     except VincError as error:
         raise CommandError(str(error)) from error
-
-
-def refuse(command: str) -> None:
-    """Raise CommandError with the `vinc db` command to use."""
-    instead = INSTEAD.get(command, "vinc db --help")
-    raise CommandError(f"`alembic {command}` would run over every plugin's history here; use `{instead}`")
 
 
 def print_states() -> None:

@@ -23,9 +23,9 @@ where relnamespace = 'public'::regnamespace and relname = 'vinc_table'
 """
 
 
-def is_recorded(connection: Connection[Any]) -> bool:
-    """Return whether the kernel's tables say by now which tables are append-only."""
-    return connection.execute(RECORDED).fetchone() is not None
+def table_record(connection: Connection[Any]) -> sql.Composable:
+    """Return a query for which tables are append-only."""
+    return RECORD if connection.execute(RECORDED).fetchone() else NO_RECORD
 
 
 def table_steps(connection: Connection[Any], roles: Roles) -> Iterator[Step]:
@@ -37,7 +37,7 @@ def table_steps(connection: Connection[Any], roles: Roles) -> Iterator[Step]:
         again = sql.SQL("-- run vinc db init once more as a member of {owner}").format(**roles.sql_names())
         yield Step(wrong=wrong, run=again, done=NEVER, optional=True)
         return
-    query = grants_query(roles, RECORD if is_recorded(connection) else NO_RECORD)
+    query = grants_query(roles, table_record(connection))
     for difference in grant_differences(connection.execute(query).fetchall(), roles):
         yield Step(wrong=str(difference), run=grant(difference), done=NEVER)
 

@@ -63,7 +63,6 @@ select indisvalid, indrelid = to_regclass({table}) from pg_index where indexreli
 
 
 def current_connection() -> MigrationConnection:
-    """Return the connection of the revision that runs."""
     db: MigrationConnection = op.get_context().opts["vinc"]
     return db
 

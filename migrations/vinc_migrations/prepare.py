@@ -69,7 +69,6 @@ def connect(url: URL) -> Iterator[Connection[Any]]:
 
 
 def describe_server(url: URL) -> str:
-    """Return server and database, without user and password."""
     host = url.host or str(url.query.get("host", "local socket"))
     return f"PostgreSQL at {host}{f':{url.port}' if url.port else ''}/{url.database or ''}"
 

@@ -9,11 +9,10 @@ from psycopg import sql
 from sqlalchemy import Table
 
 from vinc_kernel.database.base import Base
-from vinc_kernel.database.grants import RECORD
 from vinc_kernel.database.platform_owned import PlatformOwned
 
 from .connection import MigrationConnection
-from .grant_steps import NO_RECORD, is_recorded
+from .grant_steps import table_record
 
 TENANT = "tenant_id"
 PROTECTED = """
@@ -51,11 +50,10 @@ class ProtectionDifference:
 def protection_differences(db: MigrationConnection, models: Sequence[type[Base]]) -> Iterator[ProtectionDifference]:
     """Yield a difference for each operation that a revision needs; a table that is not there is not protected."""
     tables = {model.__table__.name: model for model in models if isinstance(model.__table__, Table)}
-    record = RECORD if is_recorded(db.driver) else NO_RECORD
     found = {
         name: Protection(guarded, append_only, tuple(blankable))
         for name, guarded, append_only, blankable in db.execute(
-            PROTECTED, {"names": sql.Literal(list(tables)), "record": record}
+            PROTECTED, {"names": sql.Literal(list(tables)), "record": table_record(db.driver)}
         )
     }
     for name, model in tables.items():
@@ -65,15 +63,12 @@ def protection_differences(db: MigrationConnection, models: Sequence[type[Base]]
 def compare(table: str, wanted: Protection, found: Protection) -> Iterator[ProtectionDifference]:
     if wanted.has_row_level_security is not found.has_row_level_security:
         what = "has row level security, its model not" if found.has_row_level_security else "lacks row level security"
-        operations = (f'enable_row_level_security("{table}")', f'disable_row_level_security("{table}")')
-        yield ProtectionDifference(table, what, *in_order(operations, enable=wanted.has_row_level_security))
+        enable, disable = f'enable_row_level_security("{table}")', f'disable_row_level_security("{table}")'
+        up, down = (enable, disable) if wanted.has_row_level_security else (disable, enable)
+        yield ProtectionDifference(table, what, up, down)
     if (wanted.is_append_only, wanted.blankable) != (found.is_append_only, found.blankable):
         what = f"is {describe(found)}, its model {describe(wanted)}"
         yield ProtectionDifference(table, what, append_only_call(table, wanted), append_only_call(table, found))
-
-
-def in_order(operations: tuple[str, str], *, enable: bool) -> tuple[str, str]:
-    return operations if enable else operations[::-1]
 
 
 def describe(one: Protection) -> str:

@@ -12,7 +12,14 @@ from vinc_kernel.database.versions import version_table
 from vinc_kernel.errors import DatabaseError
 
 from .catalog import owners
-from .connection import MigrationConnection, MigrationOptions, connect, exclusive_transaction, postgres_message
+from .connection import (
+    MigrationConnection,
+    MigrationOptions,
+    connect,
+    exclusive_transaction,
+    postgres_message,
+    sqlstate,
+)
 from .operations import bypassing_row_level_security
 from .run import require_roles
 
@@ -22,6 +29,7 @@ where relnamespace = 'public'::regnamespace and relkind in ('r', 'p', 'f', 'm', 
 """
 DROPS = {"v": "drop view {names}", "m": "drop materialized view {names}", "f": "drop foreign table {names}"}
 TABLES = "rp"  # also partitioned ones
+IN_USE = "2BP01"  # dependent_objects_still_exist
 
 
 def purge(
@@ -38,19 +46,16 @@ def purge(
         try:
             with exclusive_transaction(db):
                 refuse_needed(db, needed_by)
-                kinds = kinds_of_relations(db)
+                mine = sorted(name for name, owner in owners(db).items() if owner == plugin)
+                kinds = dict(db.execute(KINDS, {"names": sql.Literal(mine)}))
                 counted = count(db, [name for name, kind in kinds.items() if kind in TABLES])
                 if sure:
                     drop(db, kinds)
         except (DBAPIError, psycopg.Error) as error:
-            what = "another plugin's table or view is made upon these" if is_in_use(error) else postgres_message(error)
+            is_in_use = sqlstate(error) == IN_USE
+            what = "another plugin's table or view is made upon these" if is_in_use else postgres_message(error)
             raise DatabaseError(f"{plugin}: {what}; nothing was taken away") from error
     return counted
-
-
-def is_in_use(error: Exception) -> bool:
-    cause = error.orig if isinstance(error, DBAPIError) else error
-    return isinstance(cause, psycopg.errors.DependentObjectsStillExist)
 
 
 def refuse_needed(db: MigrationConnection, needed_by: Collection[str]) -> None:
@@ -60,12 +65,6 @@ def refuse_needed(db: MigrationConnection, needed_by: Collection[str]) -> None:
         raise DatabaseError(
             f"{names} needs {db.plugin} and has tables here: vinc plugins purge {min(kept)} comes first"
         )
-
-
-def kinds_of_relations(db: MigrationConnection) -> dict[str, str]:
-    """Return what this plugin's revisions have made and still exists, with its kind."""
-    names = sorted(name for name, plugin in owners(db).items() if plugin == db.plugin)
-    return dict(db.execute(KINDS, {"names": sql.Literal(names)}))
 
 
 def count(db: MigrationConnection, tables: Collection[str]) -> dict[str, int]:

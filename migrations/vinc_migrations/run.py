@@ -67,7 +67,6 @@ def downgrade(url: str, history: History, options: MigrationOptions, *, target: 
 
 
 def current(url: str, histories: Sequence[History]) -> list[RevisionState]:
-    """Return the state of each history in the database."""
     with connect(url) as connection:
         return [read_state(connection, history) for history in histories]
 

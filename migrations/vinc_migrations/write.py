@@ -40,7 +40,6 @@ def write_revision(
 
 
 def compare(url: str, history: History, models: Sequence[type[Base]], options: MigrationOptions) -> tuple[str, str]:
-    """Return the bodies of `upgrade` and `downgrade`."""
     with connect(url) as connection:
         state = read_state(connection, history)
         if state.at != state.head:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import secrets
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from importlib import import_module
 from pathlib import Path
@@ -19,6 +17,8 @@ from urllib.parse import urlsplit
 from sqlalchemy.engine import URL, make_url
 
 from vinc_kernel.errors import VincError
+
+from .embedded.home import locked
 
 POSTGRES_SETTING = "VINC_TEST_DATABASE_URL"
 REDIS_SETTING = "VINC_TEST_REDIS_URL"
@@ -75,7 +75,7 @@ def servers(shared: Path, run: int) -> Servers:
 def once(shared: Path, name: str, do: Callable[[], object]) -> None:
     """Do it in one worker of the run, while the others wait; one that fails leaves it to the next."""
     done = shared / f"{name}.done"
-    with locked(shared / f"{name}.lock"):
+    with locked(shared):
         if not done.exists():
             do()
             done.touch()
@@ -101,11 +101,3 @@ def started(run: int) -> Servers:
     if "error" in told:
         raise ServersNotStarted(told["error"])
     return Servers(**told)
-
-
-@contextmanager
-def locked(path: Path) -> Generator[None]:
-    """Only one process at a time; the lock ends with its holder, however that ends."""
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

@@ -58,7 +58,6 @@ def signed(claims: Json, secret: str = TOKEN_SECRET, clock: Callable[[], float] 
 
 
 def bearer(subject: str = "tester", role: str = "", tenants: Collection[str] = (), **claims: Any) -> dict[str, str]:
-    """The header that carries such a token."""
     return {"Authorization": f"Bearer {token(subject, role, tenants, **claims)}"}
 
 

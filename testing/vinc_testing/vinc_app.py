@@ -11,9 +11,10 @@ from starlette.types import Receive, Scope, Send
 from vinc_kernel.events import Event
 from vinc_kernel.runtime import App
 
-from .clients import Client, client_of, in_one_task
+from .clients import Client, client_of
 from .clock import Clock
 from .recorder import EmittedEvents
+from .running import started
 
 if TYPE_CHECKING:
     from httpx import Auth
@@ -59,7 +60,5 @@ class VincApp:
     @asynccontextmanager
     async def started(self) -> AsyncGenerator[VincApp]:
         """Run its lifespan, on an empty Redis database."""
-        async with in_one_task(self.application.lifespan()):
-            if self.application.runtime.redis is not None:
-                await self.application.runtime.redis.flushdb()
+        async with started(self.application):
             yield self

@@ -14,13 +14,14 @@ from vinc_kernel.database.versions import History, revisions
 from vinc_kernel.errors import DatabaseError
 from vinc_kernel.settings import DatabaseSettings, KernelSettings, Sources
 
+from ..connection import MigrationOptions
+from ..find import KERNEL_HISTORY, address, history_named, plugin_histories
 from ..prepare import prepare
 
 if TYPE_CHECKING:
     from vinc_kernel.commands.command import Command, Commands
 
     from ..check import Models
-    from ..connection import MigrationOptions
 
 # Alembic takes 0.2 s to import, so it is imported where a command needs it.
 
@@ -59,7 +60,12 @@ def run_init(args: Namespace, settings: KernelSettings, _: Sources) -> int:
             "VINC_DATABASE_URL is not set: it says which database is made, and how the application will log in"
         )
     admin = args.admin_url or address(database)
-    refuse_no_address(admin)
+    try:
+        make_url(admin)
+    except (ArgumentError, ValueError):
+        raise DatabaseError(
+            "--admin-url is no address: write it as postgresql+psycopg://postgres:password@host:5432/postgres"
+        ) from None
     named = make_url(database.url.get_secret_value()).database
     if not named:
         raise DatabaseError(
@@ -76,15 +82,6 @@ def run_init(args: Namespace, settings: KernelSettings, _: Sources) -> int:
     changes = f"{len(result.done)} changes made" if result.done else "nothing to do"
     say(f"{changes} in {named}: roles {roles.prefix}_*")
     return 0
-
-
-def refuse_no_address(url: str) -> None:
-    try:
-        make_url(url)
-    except (ArgumentError, ValueError):
-        raise DatabaseError(
-            "--admin-url is no address: write it as postgresql+psycopg://postgres:password@host:5432/postgres"
-        ) from None
 
 
 def passwords(settings: DatabaseSettings, roles: Roles) -> dict[str, str]:
@@ -153,11 +150,9 @@ def run_revision(args: Namespace, settings: KernelSettings, given: Sources) -> i
 
 def histories(settings: KernelSettings, plugin: str | None = None) -> list[History]:
     """Return the kernel's history and those of the enabled plugins, or that of one."""
-    from .. import find
-
     if plugin:
-        return [find.history_named(settings, plugin)]
-    return [find.KERNEL_HISTORY, *find.plugin_histories(settings)]
+        return [history_named(settings, plugin)]
+    return [KERNEL_HISTORY, *plugin_histories(settings)]
 
 
 def models(settings: KernelSettings, given: Sources) -> Models:
@@ -170,12 +165,4 @@ def models(settings: KernelSettings, given: Sources) -> Models:
 
 
 def options(settings: KernelSettings) -> MigrationOptions:
-    from ..connection import MigrationOptions
-
     return MigrationOptions(roles=Roles(settings.database.role_prefix), report=say)
-
-
-def address(settings: DatabaseSettings) -> str:
-    from .. import find
-
-    return find.address(settings)

@@ -38,7 +38,6 @@ def vinc_environment() -> Mapping[str, str]:
 
 @pytest.fixture
 def app(vinc_app: VincApp) -> App:
-    """The application, as this plugin sees it."""
     return vinc_app.plugin("devissuer")
 
 
@@ -77,10 +76,14 @@ async def sign_in(client: AsyncClient, password: str = PASSWORD, email: str = AL
     return await ask(client, "password", username=email, password=password, **fields)
 
 
+async def guess(client: AsyncClient, times: int, email: str = ALICE) -> list[tuple[int, bytes]]:
+    answers = [await sign_in(client, password=f"guess {number}", email=email) for number in range(times)]
+    return [(one.status_code, one.content) for one in answers]
+
+
 def bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
 
 
 async def me(client: AsyncClient, token: str) -> int:
-    """Return the status of a tenant's route with this token."""
     return (await client.get("/tenants/me", headers=bearer(token))).status_code

@@ -10,14 +10,9 @@ from httpx import AsyncClient
 from vinc_identity.contracts import IdentityProvider, Profile, ProviderUser
 from vinc_testing import Database, VincApp
 
-from .conftest import ALICE, PASSWORD, CountingHasher, ask, sign_in
+from .conftest import PASSWORD, CountingHasher, ask, guess, sign_in
 
 REFUSED = (400, b'{"error":"invalid_grant","error_description":"Invalid user credentials"}')
-
-
-async def guess(client: AsyncClient, times: int, email: str = ALICE) -> list[tuple[int, bytes]]:
-    answers = [await sign_in(client, password=f"guess {number}", email=email) for number in range(times)]
-    return [(one.status_code, one.content) for one in answers]
 
 
 async def test_twenty_wrong_passwords_lock_the_account_for_a_quarter_of_an_hour(

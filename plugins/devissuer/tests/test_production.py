@@ -9,18 +9,15 @@ import pytest
 from pydantic import ValidationError
 
 from vinc_devissuer.settings import DevissuerSettings
-from vinc_kernel import StartError, VincError
+from vinc_kernel import StartError
 from vinc_testing import VincApp
 
 MakeApp = Callable[[], VincApp]
 OPTIONAL = "[plugins.tenants]\n[plugins.identity]\n[plugins.devissuer]\nrequired = false\n"
-UNSET = ["", "prod"]  # an empty value is none
-UNKNOWN = ["production", "Prod", "PROD", " prod", "live", "Test"]
 
 
 @pytest.fixture
 def spelling(request: pytest.FixtureRequest) -> str:
-    """What VINC_ENV is set to."""
     return str(getattr(request, "param", "prod"))
 
 
@@ -29,18 +26,12 @@ def vinc_environment(spelling: str) -> Mapping[str, str]:
     return {"VINC_ENV": spelling, "VINC_JWT_TEST_SECRET": "", "VINC_SECRET_KEY": "k" * 40}
 
 
-@pytest.mark.parametrize("spelling", UNSET, indirect=True)
+@pytest.mark.parametrize("spelling", ["", "prod"], indirect=True)  # an empty value is none
 async def test_production_does_not_start_with_it(vinc_make_app: MakeApp) -> None:
     with pytest.raises(StartError, match="vinc plugins disable devissuer") as refused:
         vinc_make_app()
 
     assert (refused.value.plugin, refused.value.phase) == ("devissuer", "settings")
-
-
-@pytest.mark.parametrize("spelling", UNKNOWN, indirect=True)
-async def test_an_unknown_environment_does_not_start(vinc_make_app: MakeApp) -> None:
-    with pytest.raises(VincError, match="VINC_ENV"):
-        vinc_make_app()
 
 
 async def test_where_it_is_optional_production_starts_without_it(

@@ -70,7 +70,8 @@ async def test_an_unknown_subject_raises_user_missing(users: IdentityProvider, s
 
 
 @pytest.mark.parametrize(
-    "email", ["", "alice", "@acme.example", "a@", "a b@acme.example", "a\0@b.example", "a" * 251 + "@b.c"]
+    "email",
+    ["", "alice", "@acme.example", "a@", "a b@acme.example", "a\0@b.example", "a@b.example\udcff", "a" * 251 + "@b.c"],
 )
 async def test_an_invalid_address_is_refused(users: IdentityProvider, email: str) -> None:
     with pytest.raises(VincError, match="not an e-mail address"):

@@ -47,7 +47,6 @@ DONE = "<p>You can sign in with it now, and close this page.</p>"
 
 
 def form(token: str, email: str, *, wrong: str = "") -> HTMLResponse:
-    """Return the form, with an error of the last try."""
     message = wrong or "It replaces the one that you have, if any; who is signed in with that one cannot stay so."
     body = FORM.format(
         message=escape(message), token=escape(token), email=escape(email), shortest=MIN_LENGTH, field=FIELD
@@ -56,17 +55,14 @@ def form(token: str, email: str, *, wrong: str = "") -> HTMLResponse:
 
 
 def invalid() -> HTMLResponse:
-    """Return the page for a link that is not valid, without the reason."""
     return page("This link is not valid any more", INVALID, status=400)
 
 
 def unreadable(what: str) -> HTMLResponse:
-    """Return the page for a body that is not the form's."""
     return page("This could not be read", f"<p>{escape(what)}</p>", status=400)
 
 
 def done() -> HTMLResponse:
-    """Return the page after the password is set."""
     return page("Your password is set", DONE, status=200)
 
 

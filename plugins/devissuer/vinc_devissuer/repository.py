@@ -13,7 +13,7 @@ from vinc_kernel import Session
 from vinc_kernel.rest import uuid7
 
 from .models import Failure, Invite, Key, SignInSession, User
-from .schemas import Account, FailureCount, FailureRow, InvitedUser, KeyState, RenewedSession, StoredKey
+from .schemas import Account, FailureRow, InvitedUser, KeyState, RenewedSession, StoredKey
 
 LOCK_TIME = timedelta(minutes=15)  # for which attempts count, and for which they lock
 INVITE_TIME = timedelta(hours=24)
@@ -117,7 +117,6 @@ WITHDRAW_INVITE = delete(Invite).where(Invite.user_id == bindparam("by_id"))
 
 
 async def lock_keys(db: Session) -> None:
-    """Lock the keys until the transaction ends."""
     await db.execute(LOCK_KEYS)
 
 
@@ -127,7 +126,6 @@ async def list_keys(db: Session, now: datetime) -> list[KeyState]:
 
 
 async def get_key(db: Session, kid: str) -> StoredKey | None:
-    """Return the key with this id."""
     return await db.one_or_none(STORED_KEY, StoredKey, {"by_kid": kid})
 
 
@@ -147,17 +145,14 @@ async def drop_old_keys(db: Session, now: datetime, token_life: timedelta) -> in
 
 
 async def drop_other_keys(db: Session, kid: str) -> int:
-    """Delete all keys but this one, and return how many."""
     return await db.execute(DROP_OTHER_KEYS, {"by_kid": kid})
 
 
 async def get(db: Session, user_id: UUID) -> Account | None:
-    """Return the account with this id."""
     return await db.one_or_none(ONE, Account, {"by_id": user_id})
 
 
 async def find(db: Session, kind: Literal["email", "client_id"], name: str) -> Account | None:
-    """Return the person with this e-mail address, or the service account with this client id."""
     return await db.one_or_none(BY_NAME[kind], Account, {"name": name})
 
 
@@ -174,12 +169,10 @@ async def add(db: Session, accounts: Sequence[Mapping[str, Any]]) -> list[Accoun
 
 
 async def change(db: Session, user_id: UUID, values: Mapping[str, Any]) -> bool:
-    """Change these columns; False where there is no such account."""
     return await db.execute(update(User).where(HAS_ID).values(**values), {"by_id": user_id}) == 1
 
 
 async def set_enabled(db: Session, user_id: UUID, *, enabled: bool) -> bool:
-    """Enable or disable an account; False where there is no such account."""
     return await db.execute(SET_ENABLED, {"by_id": user_id, "is_enabled": enabled}) == 1
 
 
@@ -205,9 +198,9 @@ async def count_and_find(
     db: Session, limits: Mapping[str, int], kind: Literal["email", "client_id"], name: str, now: datetime
 ) -> tuple[list[int], Account | None]:
     """Count an attempt for each key, which locks at its limit, and find the account."""
-    counting = [(COUNT, FailureCount, {"by_key": key, "limit": limit, "now": now}) for key, limit in limits.items()]
+    counting = [(COUNT, dict, {"by_key": key, "limit": limit, "now": now}) for key, limit in limits.items()]
     *counted, accounts = await db.batch(*counting, (BY_NAME[kind], Account, {"name": name}))
-    return [each.count for (each,) in counted], accounts[0] if accounts else None
+    return [each["count"] for (each,) in counted], accounts[0] if accounts else None
 
 
 async def forgive(db: Session, address: str, account: str, now: datetime) -> None:
@@ -223,7 +216,6 @@ async def list_failures(db: Session, at_least: int, now: datetime) -> list[Failu
 
 
 async def forget(db: Session, keys: Sequence[str]) -> int:
-    """Delete the counts of these keys, and return how many there were."""
     return sum([await db.execute(FORGET, {"by_key": key}) for key in keys])
 
 
@@ -245,7 +237,6 @@ async def end_family(db: Session, family: str) -> int:
 
 
 async def end_sessions(db: Session, user_id: UUID) -> None:
-    """End all sessions of an account."""
     await db.execute(END_SESSIONS, {"by_id": user_id})
 
 
@@ -255,7 +246,6 @@ async def invite(db: Session, user_id: UUID, hashed: str, now: datetime) -> None
 
 
 async def find_invite(db: Session, hashed: str, now: datetime) -> InvitedUser | None:
-    """Return the user of a link, if it is valid."""
     return await db.one_or_none(FIND_INVITE, InvitedUser, {"hashed": hashed, "now": now})
 
 

@@ -53,13 +53,6 @@ class RenewedSession:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FailureCount:
-    """The number of attempts, including this one."""
-
-    count: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class FailureRow:
     """The number of attempts, and when the first was, or the one that locked."""
 

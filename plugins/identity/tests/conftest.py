@@ -137,7 +137,6 @@ def vinc_environment(tmp_path: Path) -> Mapping[str, str]:
 
 @pytest.fixture
 def app(vinc_app: VincApp) -> App:
-    """The application, as this plugin sees it."""
     return vinc_app.plugin("identity")
 
 
@@ -167,7 +166,6 @@ class Caller:
         return UUID(response.json()["id"])
 
     async def status(self) -> int:
-        """Return the status of a request."""
         return (await self.me()).status_code
 
 
@@ -187,7 +185,6 @@ def sign_in(client: AsyncClient, vinc_token: MakeToken, provider: FakeProvider) 
 
 @pytest.fixture
 def boss(sign_in: SignIn) -> Caller:
-    """A super admin."""
     return sign_in("boss", "super_admin")
 
 
@@ -197,7 +194,6 @@ def machine(subject: str, **more: Any) -> dict[str, Any]:
 
 
 def row_of(database: Database, subject: str, columns: str) -> tuple[Any, ...]:
-    """Return the columns of a principal of this issuer."""
     query = f"select {columns} from identity_principal where issuer = %s and subject = %s"
     rows = database.admin.execute(query, [ISSUER, subject]).fetchall()
     assert len(rows) == 1, rows

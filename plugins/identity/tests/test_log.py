@@ -15,7 +15,6 @@ from .conftest import Caller, SignIn, machine
 
 
 def lines_of(caplog: pytest.LogCaptureFixture, principal: UUID) -> list[str]:
-    """What was logged of a principal since the last time."""
     lines = [one.getMessage() for one in caplog.records]
     caplog.clear()
     return [line for line in lines if line.startswith(f"the principal {principal} ")]

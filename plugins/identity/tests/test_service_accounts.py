@@ -307,15 +307,9 @@ async def test_without_the_provider_nothing_is_registered(
     assert vinc_database.admin.execute("select count(*) from identity_principal").fetchall() == [(0,)]
 
 
-@pytest.mark.parametrize("account", ["nobody", "0199f3c8-0000-7000-8000-000000000000", ""])
-async def test_an_unknown_account_is_refused(app: App, account: str) -> None:
-    for command in (commands.disable, commands.enable, commands.end, commands.new_secret, commands.delete):
-        with pytest.raises(Refused, match="vinc identity service-account list"):
-            await command(app, account)
-
-
-async def test_a_person_is_no_service_account(app: App, sign_in: SignIn) -> None:
-    principal = await sign_in().id()
-    for command in (commands.disable, commands.new_secret, commands.delete):
-        with pytest.raises(Refused):
-            await command(app, str(principal))
+async def test_an_unknown_account_and_a_person_are_refused(app: App, sign_in: SignIn) -> None:
+    person = str(await sign_in().id())
+    for account in ("nobody", "0199f3c8-0000-7000-8000-000000000000", "", person):
+        for command in (commands.disable, commands.enable, commands.end, commands.new_secret, commands.delete):
+            with pytest.raises(Refused, match="vinc identity service-account list"):
+                await command(app, account)

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Self
 from uuid import UUID
 
-from vinc_kernel import App, Cache, Principal, Session, logger
+from vinc_kernel import App, Cache, Principal, logger
 
 from . import repository
 from .claims import read_generation
@@ -28,33 +28,21 @@ class CachedPrincipal:
     A new one is made after each change, so that a result is never older than the row that it is based on.
     """
 
-    id: UUID
-    kind: str
-    email: str
-    disabled: bool
-    generation: int
-    expires_at: datetime
+    stored: StoredPrincipal
     credentials: Principal | None = None
     resolved: Principal | None = None
 
-    @classmethod
-    def of(cls, stored: StoredPrincipal) -> Self:
-        return cls(
-            id=stored.id,
-            kind=stored.kind,
-            email=stored.email,
-            disabled=stored.disabled,
-            generation=stored.generation,
-            expires_at=stored.expires_at or NEVER,
-        )
+    @property
+    def expires_at(self) -> datetime:
+        return self.stored.expires_at or NEVER
 
     def refusal(self, principal: Principal, generation: int, now: datetime) -> str:
         """Return why the principal is refused; empty when it is accepted."""
-        if self.disabled:
+        if self.stored.disabled:
             return "it is disabled"
-        if principal.kind != self.kind:
-            return f"it is known as a {self.kind}, and the token is of a {principal.kind}"
-        if generation != self.generation:
+        if principal.kind != self.stored.kind:
+            return f"it is known as a {self.stored.kind}, and the token is of a {principal.kind}"
+        if generation != self.stored.generation:
             return "the session has ended"
         return "" if now < self.expires_at else "the account has expired"
 
@@ -85,12 +73,10 @@ class StoredPrincipals:
 
     @classmethod
     def of(cls, app: App) -> Self:
-        """Return the directory of this application."""
-
         async def load(key: Key) -> CachedPrincipal | None:
             async with app.session() as db:
                 stored = await repository.find(db, key)
-            return CachedPrincipal.of(stored) if stored else None
+            return CachedPrincipal(stored) if stored else None
 
         return cls(app, app.cache("principal", load))
 
@@ -99,7 +85,7 @@ class StoredPrincipals:
         now = self.app.now()
         cached = self.cache.peek((principal.issuer, principal.subject))
         if cached is not None and cached.credentials is principal and now < cached.expires_at:
-            self.last_seen[cached.id] = now
+            self.last_seen[cached.stored.id] = now
             return cached.resolved
         return await self.check(principal, now)
 
@@ -112,19 +98,19 @@ class StoredPrincipals:
         cached = await self.cache.get(key)
         if cached is None:
             cached = await self.add_person(key, principal, generation)
-        elif generation > cached.generation:
+        elif generation > cached.stored.generation:
             cached = await self.catch_up(key, generation)
         if cached is None:
             logger.warning("refused: no service account is registered for the subject %s", principal.subject)
             return None
         if reason := cached.refusal(principal, generation, now):
-            logger.info("the principal %s is refused: %s", cached.id, reason)
+            logger.info("the principal %s is refused: %s", cached.stored.id, reason)
             return None
         email = principal.email.lower()
-        if email and email != cached.email:
-            self.emails[cached.id] = email
-        self.last_seen[cached.id] = now
-        cached.credentials, cached.resolved = principal, replace(principal, id=cached.id)
+        if email and email != cached.stored.email:
+            self.emails[cached.stored.id] = email
+        self.last_seen[cached.stored.id] = now
+        cached.credentials, cached.resolved = principal, replace(principal, id=cached.stored.id)
         return cached.resolved
 
     async def add_person(self, key: Key, principal: Principal, generation: int) -> CachedPrincipal | None:
@@ -136,7 +122,7 @@ class StoredPrincipals:
             await repository.add(db, {**values, "generation": generation, "provider_generation": generation})
             # Not from the cache: it may be loading since before the row was added.
             stored = await repository.find(db, key)
-        return CachedPrincipal.of(stored) if stored else None
+        return CachedPrincipal(stored) if stored else None
 
     async def catch_up(self, key: Key, generation: int) -> CachedPrincipal | None:
         """Return the principal for a token that is ahead of the cache.
@@ -149,14 +135,10 @@ class StoredPrincipals:
         async with self.app.session() as db:
             stored = await repository.find(db, key)
             if stored is None or stored.generation >= generation:
-                return CachedPrincipal.of(stored) if stored else None
-            self.invalidate(db, key)
+                return CachedPrincipal(stored) if stored else None
+            self.cache.invalidate(db, key)
             if key[0] != get_managed_issuer(self.app):
-                return CachedPrincipal.of(await repository.adopt_generation(db, key, generation))
+                return CachedPrincipal(await repository.adopt_generation(db, key, generation))
             await repository.pass_generation(db, key, generation)
         logger.warning("the principal %s has a token with a later generation than stored: its sessions end", stored.id)
-        return CachedPrincipal.of(stored)
-
-    def invalidate(self, db: Session, key: Key) -> None:
-        """Clear the principal from the caches of all workers when the session's transaction commits."""
-        self.cache.invalidate(db, key)
+        return CachedPrincipal(stored)

@@ -153,12 +153,10 @@ def by_key(key: Key) -> Mapping[str, str]:
 
 
 async def find(db: Session, key: Key) -> StoredPrincipal | None:
-    """Return the principal with this issuer and subject."""
     return await db.one_or_none(BY_KEY, StoredPrincipal, by_key(key))
 
 
 async def get(db: Session, principal_id: UUID) -> StoredPrincipal | None:
-    """Return the principal with this id."""
     return await db.one_or_none(ONE, StoredPrincipal, {"by_id": principal_id})
 
 
@@ -168,7 +166,6 @@ async def list_people_by_email(db: Session, email: str) -> list[StoredPrincipal]
 
 
 async def list_services_by_name(db: Session, name: str) -> list[StoredPrincipal]:
-    """Return the service accounts with this name."""
     return await db.all(SERVICES_BY_NAME, StoredPrincipal, {"by_name": name})
 
 
@@ -178,12 +175,10 @@ async def list_all(db: Session) -> list[StoredPrincipal]:
 
 
 async def list_services(db: Session) -> list[StoredPrincipal]:
-    """Return all service accounts by name."""
     return await db.all(SERVICES, StoredPrincipal)
 
 
 async def page(db: Session, query: ListQuery, row: Callable[..., R]) -> Page[R]:
-    """Return a page of principals."""
     return await db.page(ALL, row, query)
 
 
@@ -203,7 +198,6 @@ async def disable(db: Session, principal_id: UUID, managed_issuer: str) -> Store
 
 
 async def enable(db: Session, principal_id: UUID) -> StoredPrincipal | None:
-    """Enable a principal."""
     return await db.one_or_none(ENABLE, StoredPrincipal, {"by_id": principal_id})
 
 
@@ -213,7 +207,6 @@ async def end_sessions(db: Session, principal_id: UUID) -> StoredPrincipal:
 
 
 async def delete_service(db: Session, principal_id: UUID) -> None:
-    """Delete a service account."""
     await db.execute(DELETE_SERVICE, {"by_id": principal_id})
 
 

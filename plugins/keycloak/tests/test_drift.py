@@ -48,16 +48,14 @@ def test_a_realm_that_masks_its_password_is_as_it_should_be() -> None:
     assert wanted["smtpServer"]["password"] == "canary"
 
 
+WANTED = [*desired.own_attributes(), *desired.attributes(settings())]
+
+
 def profile(**more: Any) -> dict[str, Any]:
     """A user profile as bootstrap leaves it, with one attribute of somebody else's."""
-    made = settings()
-    wanted = [*desired.own_attributes(), *desired.attributes(made)]
     others = {"name": "shoe_size", "permissions": {"view": ["user"], "edit": ["user"]}}
     named = [{"name": name} for name in ("username", "email", "firstName", "lastName")]
-    return merge_profile({"attributes": [*named, others], "groups": [], **more}, wanted)
-
-
-WANTED = [*desired.own_attributes(), *desired.attributes(settings())]
+    return merge_profile({"attributes": [*named, others], "groups": [], **more}, WANTED)
 
 
 def test_a_merged_profile_is_as_it_should_be_and_keeps_what_others_have() -> None:

@@ -23,7 +23,6 @@ URL = "VINC_KEYCLOAK_SERVER_URL"
 
 
 async def line_of(**environ: str) -> str:
-    """Return the error of a call."""
     async with admin(settings(**environ)) as connection:
         with pytest.raises(ProviderUnavailable) as refused:
             await connection.ask("find a user", lambda keycloak: keycloak.a_get_users({"max": 1}))

@@ -26,7 +26,6 @@ MAIL = {
 
 @pytest.fixture
 def more() -> dict[str, str]:
-    """Settings beside the usual ones."""
     return {}
 
 

@@ -4,9 +4,8 @@ from typing import Annotated
 
 from annotated_doc import Doc
 
-from vinc_kernel import App, print_table
+from vinc_kernel import App, StartError, print_table
 
-from .errors import not_configured
 from .service.drift import Difference
 from .settings import KeycloakSettings
 
@@ -25,7 +24,13 @@ async def bootstrap(
 
     settings = app.settings(KeycloakSettings)
     if settings.server_url is None:
-        raise not_configured()
+        raise StartError(
+            "nobody has said where Keycloak is",
+            plugin="keycloak",
+            phase="settings",
+            where="VINC_KEYCLOAK__SERVER_URL",
+            cure="set it, or let another plugin sign people in: vinc plugins disable keycloak",
+        )
     differences: list[Difference] = []
     async with admin(settings) as connection:
         async for one in reconcile(connection, app.audience, write=not check):

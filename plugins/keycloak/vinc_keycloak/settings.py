@@ -32,11 +32,6 @@ Seconds = Annotated[float, Field(gt=0, le=600, allow_inf_nan=False)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
-def older_name(name: str) -> str:
-    """Return the older name of a setting."""
-    return f"VINC_KEYCLOAK_{name}"
-
-
 class KeycloakSettings(Settings):
     """Where Keycloak is, its admin, and what `vinc keycloak bootstrap` sets up.
 
@@ -44,35 +39,39 @@ class KeycloakSettings(Settings):
     `<server_url>/realms/<realm>`. `timeout` is for each call, in seconds.
     """
 
-    server_url: Address | None = Field(None, validation_alias=older_name("SERVER_URL"))
-    realm: Name = Field("vinc", validation_alias=older_name("REALM"))
+    server_url: Address | None = Field(None, validation_alias="VINC_KEYCLOAK_SERVER_URL")
+    realm: Name = Field("vinc", validation_alias="VINC_KEYCLOAK_REALM")
     issuer: Address | None = None
-    verify_ssl: bool = Field(default=True, validation_alias=older_name("VERIFY_SSL"))
+    verify_ssl: bool = Field(default=True, validation_alias="VINC_KEYCLOAK_VERIFY_SSL")
     timeout: Seconds = 10
 
-    admin_user_realm: Name = Field("master", validation_alias=older_name("ADMIN_USER_REALM"))
-    admin_username: str | None = Field(None, validation_alias=older_name("ADMIN_USERNAME"))
-    admin_password: SecretStr | None = Field(None, validation_alias=older_name("ADMIN_PASSWORD"))
-    admin_client_id: str | None = Field(None, validation_alias=older_name("ADMIN_CLIENT_ID"))
-    admin_client_secret: SecretStr | None = Field(None, validation_alias=older_name("ADMIN_CLIENT_SECRET"))
+    admin_user_realm: Name = Field("master", validation_alias="VINC_KEYCLOAK_ADMIN_USER_REALM")
+    admin_username: str | None = Field(None, validation_alias="VINC_KEYCLOAK_ADMIN_USERNAME")
+    admin_password: SecretStr | None = Field(None, validation_alias="VINC_KEYCLOAK_ADMIN_PASSWORD")
+    admin_client_id: str | None = Field(None, validation_alias="VINC_KEYCLOAK_ADMIN_CLIENT_ID")
+    admin_client_secret: SecretStr | None = Field(None, validation_alias="VINC_KEYCLOAK_ADMIN_CLIENT_SECRET")
 
     client: Name = "vinc-web"
     redirect_uris: list[str] = Field([])
     web_origins: list[str] = Field([])
     password_grant: bool = False
 
-    role_attribute: AttributeName = Field("role", validation_alias=older_name("ROLE_ATTRIBUTE"))
+    role_attribute: AttributeName = Field("role", validation_alias="VINC_KEYCLOAK_ROLE_ATTRIBUTE")
     allowed_customers_attribute: AttributeName = Field(
-        "allowed_customers", validation_alias=older_name("ALLOWED_CUSTOMERS_ATTRIBUTE")
+        "allowed_customers", validation_alias="VINC_KEYCLOAK_ALLOWED_CUSTOMERS_ATTRIBUTE"
     )
     allowed_addresses_attribute: AttributeName = Field(
-        "allowed_addresses", validation_alias=older_name("ALLOWED_ADDRESSES_ATTRIBUTE")
+        "allowed_addresses", validation_alias="VINC_KEYCLOAK_ALLOWED_ADDRESSES_ATTRIBUTE"
     )
     allowed_wholesalers_attribute: AttributeName = Field(
-        "allowed_wholesalers", validation_alias=older_name("ALLOWED_WHOLESALERS_ATTRIBUTE")
+        "allowed_wholesalers", validation_alias="VINC_KEYCLOAK_ALLOWED_WHOLESALERS_ATTRIBUTE"
     )
-    multi_tenant_attribute: AttributeName = Field("multi_tenant", validation_alias=older_name("MULTI_TENANT_ATTRIBUTE"))
-    generation_attribute: AttributeName = Field("vinc_generation", validation_alias=older_name("GENERATION_ATTRIBUTE"))
+    multi_tenant_attribute: AttributeName = Field(
+        "multi_tenant", validation_alias="VINC_KEYCLOAK_MULTI_TENANT_ATTRIBUTE"
+    )
+    generation_attribute: AttributeName = Field(
+        "vinc_generation", validation_alias="VINC_KEYCLOAK_GENERATION_ATTRIBUTE"
+    )
 
     smtp_host: str | None = None
     smtp_port: Port = 587
@@ -90,7 +89,6 @@ class KeycloakSettings(Settings):
 
     @property
     def attributes(self) -> dict[str, str]:
-        """The user attribute of each claim."""
         return {
             "role": self.role_attribute,
             "allowed_wholesalers": self.allowed_wholesalers_attribute,

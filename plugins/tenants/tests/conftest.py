@@ -11,12 +11,13 @@ from uuid import UUID
 
 import pytest
 from fastapi import APIRouter
+from httpx import AsyncClient
 from psycopg import sql
 from pydantic import Field
 from sqlalchemy import text
 
 from vinc_kernel import Context, Contribution, Session, TenantSettings, VincError, hooks, inject, signed_in
-from vinc_testing import Database, Servers
+from vinc_testing import ClientAs, Database, Servers
 
 TABLES = """
 create table billing_invoice (tenant_id uuid not null, id uuid not null, number text not null, first_line uuid,
@@ -76,7 +77,6 @@ class Billing:
 
 @pytest.fixture
 def billing() -> Billing:
-    """The hooks of the plugin `billing` in this test."""
     return Billing()
 
 
@@ -110,7 +110,6 @@ def module_of(billing: Billing) -> ModuleType:
 
 @pytest.fixture
 def vinc_plugins(billing: Billing, tables: Database) -> Mapping[str, ModuleType]:
-    """The plugin `billing`, with its tables."""
     return {"billing": module_of(billing)}
 
 
@@ -138,6 +137,16 @@ def log(vinc_servers: Servers, tables: Database) -> Generator[Database]:
 
 
 @pytest.fixture
+def acme(vinc_database: Database) -> UUID:
+    return vinc_database.add_tenant("acme")
+
+
+@pytest.fixture
+def admin(client_as: ClientAs, acme: UUID) -> AsyncClient:
+    return client_as("wholesale_admin", "acme")
+
+
+@pytest.fixture
 def vinc_environment() -> Mapping[str, str]:
     return {"VINC_TENANTS__PURGE_AFTER": "7"}
 
@@ -162,7 +171,6 @@ def plant(database: Database, tenant: UUID, *, invoices: int = 1, notes: int = 1
 
 
 def rows_of(database: Database, tenant: UUID) -> dict[str, int]:
-    """Count the rows of a tenant by table, as a superuser."""
     counts = {}
     for table in PROTECTED:
         query = sql.SQL("select count(*) from {} where tenant_id = %s").format(sql.Identifier(table))
@@ -171,7 +179,6 @@ def rows_of(database: Database, tenant: UUID) -> dict[str, int]:
 
 
 async def fail(_: Context) -> None:
-    """A hook that raises."""
     raise ValueError("no")
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 from httpx import AsyncClient
@@ -13,24 +12,10 @@ from vinc_kernel import TenantDirectory
 from vinc_testing import ClientAs, Database, MakeToken, VincApp
 
 
-@pytest.fixture
-def acme(vinc_database: Database) -> UUID:
-    return vinc_database.add_tenant("acme")
-
-
-@pytest.fixture
-def admin(client_as: ClientAs, acme: UUID) -> AsyncClient:
-    return client_as("wholesale_admin", "acme")
-
-
-async def etag_of(api: AsyncClient, address: str) -> str:
-    return (await api.get(address)).headers["etag"]
-
-
-async def change(api: AsyncClient, tenant: UUID, body: Any, *, etag: str | None = None) -> tuple[int, Any]:
+async def change(api: AsyncClient, tenant: UUID, body: Any) -> tuple[int, Any]:
     """Send a PATCH as somebody who has just read the tenant; status and body of the answer."""
-    seen = etag or await etag_of(api, f"/tenants/{tenant}")
-    answer = await api.patch(f"/tenants/{tenant}", json=body, headers={"If-Match": seen})
+    etag = (await api.get(f"/tenants/{tenant}")).headers["etag"]
+    answer = await api.patch(f"/tenants/{tenant}", json=body, headers={"If-Match": etag})
     return answer.status_code, answer.json()
 
 
@@ -44,12 +29,6 @@ async def test_everybody_in_a_tenant_reads_it(client_as: ClientAs, acme: UUID) -
         *("legal_name", "legal_address", "legal_email", "legal_number"),
         *("created_at", "updated_at", "created_by", "updated_by"),
     }
-
-
-async def test_an_unchanged_tenant_is_304(admin: AsyncClient, acme: UUID) -> None:
-    etag = await etag_of(admin, f"/tenants/{acme}")
-
-    assert (await admin.get(f"/tenants/{acme}", headers={"If-None-Match": etag})).status_code == 304
 
 
 async def test_a_change_changes_what_it_names_and_nothing_else(admin: AsyncClient, acme: UUID) -> None:
@@ -111,59 +90,13 @@ async def test_without_the_capability_nothing_can_be_changed(client_as: ClientAs
     assert [answer.status_code for answer in responses] == [403] * 4
 
 
-@pytest.mark.parametrize(
-    ("headers", "status", "problem"),
-    [
-        ({}, 428, "precondition-required"),
-        ({"If-Match": '"1-somebody"'}, 412, "precondition-failed"),
-        ({"If-Match": "nonsense"}, 400, "bad-request"),
-    ],
-)
-async def test_a_change_needs_if_match(
-    admin: AsyncClient, acme: UUID, headers: dict[str, str], status: int, problem: str
-) -> None:
-    for method, address, body in [
-        ("PATCH", f"/tenants/{acme}", {"name": "New"}),
-        ("PUT", f"/tenants/{acme}/settings", {}),
-    ]:
-        answer = await admin.request(method, address, json=body, headers=headers)
-        assert (answer.status_code, answer.json()["type"]) == (status, f"urn:vinc:problem:{problem}")
+async def test_a_change_needs_if_match(admin: AsyncClient, acme: UUID) -> None:
+    answers = [
+        await admin.patch(f"/tenants/{acme}", json={"name": "New"}),
+        await admin.put(f"/tenants/{acme}/settings", json={}),
+    ]
 
-
-async def test_of_concurrent_changes_with_the_same_etag_one_succeeds(admin: AsyncClient, acme: UUID) -> None:
-    etag = await etag_of(admin, f"/tenants/{acme}")
-    done = await asyncio.gather(*(change(admin, acme, {"name": f"Name {n}"}, etag=etag) for n in range(20)))
-    (won,) = [body["name"] for status, body in done if status == 200]
-
-    assert sorted(status for status, _ in done) == [200, *[412] * 19]
-    assert (await admin.get("/tenants/me")).json()["name"] == won
-
-
-@pytest.mark.parametrize("tail", ["", "/settings", "/plugins"])
-async def test_another_tenant_looks_like_one_that_does_not_exist(
-    client_as: ClientAs, vinc_database: Database, admin: AsyncClient, tail: str
-) -> None:
-    theirs, nobodys = vinc_database.add_tenant("globex"), uuid4()
-    etag = await etag_of(client_as("wholesale_admin", "globex"), f"/tenants/{theirs}")
-    for method in ("GET", "PATCH", "PUT"):
-        for headers in ({}, {"If-Match": "*"}, {"If-Match": etag}, {"If-None-Match": etag}):
-            for body in (b"{}", b'{"name": "Mine"}', b"{broken", b"[]"):
-                responses = []
-                for tenant in (theirs, nobodys):
-                    sent = {**headers, "Content-Type": "application/json"}
-                    answer = await admin.request(method, f"/tenants/{tenant}{tail}", content=body, headers=sent)
-                    problem = {**answer.json(), "request_id": "", "instance": ""}
-                    responses.append((answer.status_code, problem, answer.headers.get("etag")))
-                assert responses[0] == responses[1], (method, headers, body)
-                assert responses[0][0] in {404, 405, 422, 403}
-
-    assert (await client_as("viewer", "globex").get("/tenants/me")).json()["name"] == "Globex"
-
-
-async def test_a_malformed_id_is_422(admin: AsyncClient, acme: UUID) -> None:
-    answers = [await admin.get(f"/tenants/{text}") for text in ("acme", "1", "x" * 100, f"{acme}0")]
-
-    assert {answer.status_code for answer in answers} == {422}
+    assert [answer.status_code for answer in answers] == [428, 428]
 
 
 async def test_a_tenant_is_listed_to_those_who_belong_to_it(
@@ -187,21 +120,9 @@ async def test_a_tenant_is_listed_to_those_who_belong_to_it(
     assert await seen("viewer", "acme", "?slug=globex") == []
 
 
-async def test_a_list_comes_in_pages_and_by_status(client_as: ClientAs, vinc_database: Database) -> None:
-    slugs = [f"tenant-{letter}" for letter in "abcde"]
-    for slug in slugs:
-        vinc_database.add_tenant(slug)
-    vinc_database.admin.execute("update tenants_tenant set status = 'suspended' where slug = 'tenant-b'")
-    platform = client_as("super_admin", "tenant-a")
-    first = (await platform.get("/tenants?limit=2")).json()["items"]
-    every = await platform.items("/tenants", limit=2)
+async def test_tenants_are_listed_by_status(client_as: ClientAs, vinc_database: Database) -> None:
+    vinc_database.add_tenant("globex")
+    vinc_database.admin.execute("update tenants_tenant set status = 'suspended'")
+    suspended = (await client_as("super_admin", "acme").get("/tenants?status=suspended")).json()["items"]
 
-    assert [one["slug"] for one in first] == slugs[:2]
-    assert [one["slug"] for one in every] == slugs
-    suspended = (await platform.get("/tenants?status=suspended")).json()["items"]
-    assert [one["slug"] for one in suspended] == ["tenant-b"]
-
-
-@pytest.mark.parametrize("query", ["?order_by=legal_email", "?limit=0", "?limit=1_0", "?name=Acme", "?slug=a%00"])
-async def test_an_unknown_filter_or_order_is_422(admin: AsyncClient, query: str) -> None:
-    assert (await admin.get(f"/tenants{query}")).status_code == 422
+    assert [one["slug"] for one in suspended] == ["globex"]

@@ -38,12 +38,6 @@ async def delete(api: AsyncClient, tenant: UUID) -> Any:
     return await api.delete(f"/tenants/{tenant}", headers={"If-Match": "*"})
 
 
-def status_of(database: Database, tenant: UUID) -> str:
-    query = "select status from tenants_tenant where id = %s"
-    ((found,),) = database.admin.execute(query, [tenant]).fetchall()
-    return str(found)
-
-
 async def test_a_tenant_is_made_with_what_every_plugin_sets_up(platform: AsyncClient, tables: Database) -> None:
     whole = NEW | {"legal_email": "Office@ACME.example.com", "logo_url": "https://acme.example.com/logo.svg"}
     answer = await platform.post("/tenants", json=whole)
@@ -102,19 +96,6 @@ async def test_an_invalid_tenant_is_422(platform: AsyncClient, tables: Database,
     assert tables.admin.execute("select slug from tenants_tenant").fetchall() == [("globex",)]
 
 
-@pytest.mark.parametrize("role", ["wholesale_admin", "viewer", "nobody"])
-async def test_all_but_the_platform_are_403(client_as: ClientAs, tables: Database, acme: UUID, role: str) -> None:
-    theirs = client_as(role, "acme")
-    responses = [
-        await theirs.post("/tenants", json=NEW | {"slug": "another"}),
-        *[await theirs.post(f"/tenants/{one}/{verb}") for one in (acme, uuid4()) for verb in ("suspend", "reactivate")],
-        *[await delete(theirs, one) for one in (acme, uuid4())],
-    ]
-
-    assert [answer.status_code for answer in responses] == [403] * 7
-    assert status_of(tables, acme) == "active"
-
-
 async def test_a_suspended_tenant_refuses_its_members_and_not_the_platform(
     platform: AsyncClient, member: AsyncClient, acme: UUID
 ) -> None:
@@ -136,22 +117,7 @@ async def test_a_suspended_tenant_refuses_its_members_and_not_the_platform(
     assert seen == [200, 200]
 
 
-async def test_a_stranger_does_not_learn_that_a_tenant_is_suspended(
-    platform: AsyncClient, client_as: ClientAs, acme: UUID
-) -> None:
-    stranger = client_as("wholesale_admin", "initech")
-
-    async def told(tenant: str) -> tuple[int, str]:
-        answer = await stranger.get("/tenants/me", headers={"X-Tenant-ID": tenant})
-        return answer.status_code, answer.json()["type"]
-
-    before = await told("acme")
-    await platform.post(f"/tenants/{acme}/suspend")
-
-    assert before == await told("acme") == await told("nowhere") == (403, "urn:vinc:problem:forbidden")
-
-
-async def test_another_worker_knows_of_a_suspension_within_a_second(
+async def test_another_worker_knows_within_a_second_that_a_plugin_is_off(
     platform: AsyncClient, member: AsyncClient, vinc_second_app: VincApp, acme: UUID
 ) -> None:
     async with vinc_second_app.client(member.headers, auth=member.auth) as elsewhere:
@@ -160,21 +126,10 @@ async def test_another_worker_knows_of_a_suspension_within_a_second(
             return (await elsewhere.get("/billing")).status_code == status
 
         await eventually(partial(answers, 200))
-        await platform.post(f"/tenants/{acme}/suspend")
-        await eventually(partial(answers, 403))
-        await platform.post(f"/tenants/{acme}/reactivate")
-        await eventually(partial(answers, 200))
         await platform.put(
             f"/tenants/{acme}/plugins", json={"billing": False}, headers={"If-Match": "*", "X-Tenant-ID": "acme"}
         )
         await eventually(partial(answers, 404))
-
-
-async def test_repeating_a_change_is_no_error(platform: AsyncClient, acme: UUID) -> None:
-    verbs = ["suspend", "suspend", "reactivate", "reactivate"]
-    answers = [await platform.post(f"/tenants/{acme}/{verb}") for verb in verbs]
-
-    assert [answer.json()["status"] for answer in answers] == ["suspended", "suspended", "active", "active"]
 
 
 async def test_a_deleted_tenant_closes_and_comes_back(platform: AsyncClient, member: AsyncClient, acme: UUID) -> None:
@@ -193,12 +148,6 @@ async def test_a_deleted_tenant_closes_and_comes_back(platform: AsyncClient, mem
     closed_again = await delete(platform, acme)
     grace = datetime.fromisoformat(closed_again.json()["purge_after"]) - datetime.now(UTC)
     assert timedelta(days=6, hours=23) < grace < timedelta(days=7)
-
-
-async def test_a_suspended_tenant_can_be_deleted(platform: AsyncClient, acme: UUID) -> None:
-    await platform.post(f"/tenants/{acme}/suspend")
-
-    assert (await delete(platform, acme)).json()["status"] == "closing"
 
 
 async def test_deleting_needs_if_match(platform: AsyncClient, acme: UUID) -> None:

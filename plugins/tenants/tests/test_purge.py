@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from functools import partial
 from uuid import UUID
 
 import pytest
 
-from vinc_kernel import App, TenantDirectory
+from vinc_kernel import App
 from vinc_kernel.rest import uuid7
 from vinc_tenants import commands, service
 from vinc_tenants import purge as purging
 from vinc_tenants.errors import PurgeFailed, Refused
-from vinc_testing import Database, VincApp, eventually
+from vinc_testing import Database, VincApp
 
 from .conftest import SET_UP, Billing, Step, fail, plant, rows_of, swallow
 
@@ -33,7 +32,6 @@ class Key:
 
 
 def closed(database: Database, slug: str, *, days: int = -1) -> UUID:
-    """A tenant that is purged after so many days from now."""
     made = database.add_tenant(slug)
     database.admin.execute(
         "update tenants_tenant set status = 'closing', purge_after = now() + %s * interval '1 day',"
@@ -44,17 +42,16 @@ def closed(database: Database, slug: str, *, days: int = -1) -> UUID:
     return made
 
 
-def app_of(app: VincApp) -> App:
-    return app.plugin("tenants")
+@pytest.fixture
+def app(vinc_app: VincApp) -> App:
+    return vinc_app.plugin("tenants")
 
 
-async def test_all_rows_of_one_tenant_go_and_none_of_another(
-    vinc_app: VincApp, tables: Database, billing: Billing
-) -> None:
+async def test_all_rows_of_one_tenant_go_and_none_of_another(app: App, tables: Database, billing: Billing) -> None:
     ours, theirs = closed(tables, "acme"), closed(tables, "globex", days=1)
     plant(tables, ours, invoices=3, notes=2)
     plant(tables, theirs)
-    done = await purging.purge(app_of(vinc_app), Key(ours))
+    done = await purging.purge(app, Key(ours))
 
     assert done == purging.Purged(slug="acme", rows={"billing_invoice": 3, "billing_line": 3, "retired_note": 2})
     assert set(rows_of(tables, ours).values()) == {0}
@@ -62,10 +59,10 @@ async def test_all_rows_of_one_tenant_go_and_none_of_another(
     assert [(one.tenant.slug, one.tenant.id) for one in billing.purged if one.tenant] == [("acme", ours)]
 
 
-async def test_the_slug_and_a_receipt_stay_and_nothing_personal(vinc_app: VincApp, tables: Database) -> None:
+async def test_the_slug_and_a_receipt_stay_and_nothing_personal(app: App, tables: Database) -> None:
     ours = closed(tables, "acme")
     plant(tables, ours)
-    await purging.purge(app_of(vinc_app), Key(ours))
+    await purging.purge(app, Key(ours))
     ((row,),) = tables.admin.execute("select to_jsonb(t) from tenants_tenant t").fetchall()
     ((receipt,),) = tables.admin.execute("select to_jsonb(r) from tenants_receipt r").fetchall()
     times = {"created_at", "updated_at", "version"}
@@ -82,15 +79,15 @@ async def test_the_slug_and_a_receipt_stay_and_nothing_personal(vinc_app: VincAp
 
 
 async def test_rows_of_append_only_tables_stay_and_are_named_in_the_receipt(
-    vinc_app: VincApp, log: Database, capsys: pytest.CaptureFixture[str]
+    app: App, log: Database, capsys: pytest.CaptureFixture[str]
 ) -> None:
     ours = closed(log, "acme")
     plant(log, ours)
     log.admin.execute("insert into billing_log (tenant_id) values (%s), (%s), (%s)", [ours, ours, uuid7()])
     with pytest.raises(Refused):
-        await commands.purge(app_of(vinc_app), "acme")
+        await commands.purge(app, "acme")
     shown = capsys.readouterr().out
-    await commands.purge(app_of(vinc_app), "acme", yes=True)
+    await commands.purge(app, "acme", yes=True)
     ((before, after),) = log.admin.execute("select rows_before, rows_after from tenants_receipt").fetchall()
 
     assert "2 rows of billing_log would stay: it is append-only\n" in shown
@@ -104,16 +101,16 @@ async def test_rows_of_append_only_tables_stay_and_are_named_in_the_receipt(
     ("step", "why"), [(fail, "it raised ValueError"), (swallow, "it went on after an error of the database")]
 )
 async def test_a_failing_plugin_rolls_the_purge_back_and_it_can_be_repeated(
-    vinc_app: VincApp, tables: Database, billing: Billing, step: Step, why: str
+    app: App, tables: Database, billing: Billing, step: Step, why: str
 ) -> None:
     tenants = {slug: closed(tables, slug) for slug in ("acme", "globex")}
     for tenant in tenants.values():
         plant(tables, tenant)
     billing.on_purge = step
-    failures = [str(one) async for one in purging.purge_due(app_of(vinc_app))]
+    failures = [str(one) async for one in purging.purge_due(app)]
     left = [set(rows_of(tables, tenant).values()) for tenant in tenants.values()]
     billing.on_purge = None
-    done = [one async for one in purging.purge_due(app_of(vinc_app))]
+    done = [one async for one in purging.purge_due(app)]
 
     assert [line.split(";")[0] for line in failures] == [f"{slug}: billing: tenant_purge: {why}" for slug in tenants]
     assert left == [{1}, {1}]
@@ -121,9 +118,7 @@ async def test_a_failing_plugin_rolls_the_purge_back_and_it_can_be_repeated(
     assert [set(rows_of(tables, tenant).values()) for tenant in tenants.values()] == [{0}, {0}]
 
 
-async def test_a_purge_that_fails_does_not_stop_the_others(
-    vinc_app: VincApp, tables: Database, billing: Billing
-) -> None:
+async def test_a_purge_that_fails_does_not_stop_the_others(app: App, tables: Database, billing: Billing) -> None:
     ours, theirs = closed(tables, "acme", days=-2), closed(tables, "globex")
     plant(tables, ours)
     tables.admin.execute(
@@ -132,7 +127,7 @@ async def test_a_purge_that_fails_does_not_stop_the_others(
     )
     tables.admin.execute("insert into outside_tie select id, tenant_id, id from billing_invoice")
     try:
-        failures = [one async for one in purging.purge_due(app_of(vinc_app))]
+        failures = [one async for one in purging.purge_due(app)]
     finally:
         await asyncio.to_thread(tables.admin.execute, "drop table outside_tie")  # waits for the rollback
 
@@ -142,7 +137,7 @@ async def test_a_purge_that_fails_does_not_stop_the_others(
     assert set(rows_of(tables, theirs).values()) == {0}
 
 
-async def test_rows_that_cannot_be_deleted_fail_the_purge(vinc_app: VincApp, tables: Database) -> None:
+async def test_rows_that_cannot_be_deleted_fail_the_purge(app: App, tables: Database) -> None:
     ours = closed(tables, "acme")
     plant(tables, ours)
     tables.admin.execute(KEEP)
@@ -150,7 +145,7 @@ async def test_rows_that_cannot_be_deleted_fail_the_purge(vinc_app: VincApp, tab
         with pytest.raises(
             PurgeFailed, match="acme: 1 rows of retired_note were added meanwhile, or cannot be deleted"
         ):
-            await purging.purge(app_of(vinc_app), Key(ours))
+            await purging.purge(app, Key(ours))
     finally:
         await asyncio.to_thread(tables.admin.execute, "drop function keep cascade")  # waits for the rollback
 
@@ -160,18 +155,18 @@ async def test_rows_that_cannot_be_deleted_fail_the_purge(vinc_app: VincApp, tab
 
 
 @pytest.mark.parametrize("status", ["active", "suspended", "purged"])
-async def test_only_a_closing_tenant_is_purged(vinc_app: VincApp, tables: Database, status: str) -> None:
+async def test_only_a_closing_tenant_is_purged(app: App, tables: Database, status: str) -> None:
     ours = tables.add_tenant("acme")
     tables.admin.execute("update tenants_tenant set status = %s", [status])
     plant(tables, ours)
 
-    assert await purging.purge(app_of(vinc_app), Key(ours), at_once=True) is None
-    assert [one async for one in purging.purge_due(app_of(vinc_app))] == []
+    assert await purging.purge(app, Key(ours), at_once=True) is None
+    assert [one async for one in purging.purge_due(app)] == []
     assert set(rows_of(tables, ours).values()) == {1}
 
 
-async def test_the_grace_period_counts_unless_at_once(vinc_app: VincApp, tables: Database) -> None:
-    app, ours, theirs = app_of(vinc_app), closed(tables, "acme", days=1), closed(tables, "globex", days=1)
+async def test_the_grace_period_counts_unless_at_once(app: App, vinc_app: VincApp, tables: Database) -> None:
+    ours, theirs = closed(tables, "acme", days=1), closed(tables, "globex", days=1)
     early = [one async for one in purging.purge_due(app)]
 
     assert early == []
@@ -181,26 +176,8 @@ async def test_the_grace_period_counts_unless_at_once(vinc_app: VincApp, tables:
     assert await purging.purge(app, Key(theirs, "globex")) is not None
 
 
-async def test_a_purged_tenant_is_not_found_on_any_worker(
-    vinc_app: VincApp, vinc_second_app: VincApp, tables: Database
-) -> None:
+async def test_rows_of_a_running_transaction_are_purged_too(app: App, tables: Database) -> None:
     ours = closed(tables, "acme")
-    directories = [app_of(one).get(TenantDirectory) for one in (vinc_app, vinc_second_app)]
-    before = [await one.find(key) for one in directories for key in (ours, "acme")]
-    await purging.purge(app_of(vinc_app), Key(ours))
-
-    assert None not in before
-    for one in directories:
-        await eventually(partial(is_gone, one, ours))
-
-
-async def is_gone(directory: TenantDirectory, tenant: UUID) -> bool:
-    return await directory.find(tenant) is None and await directory.find("acme") is None
-
-
-async def test_rows_of_a_running_transaction_are_purged_too(vinc_app: VincApp, tables: Database) -> None:
-    ours = closed(tables, "acme")
-    app = app_of(vinc_app)
     async with app.session(ours) as db:
         await db.execute(SET_UP)
         purging_it = asyncio.create_task(purging.purge(app, Key(ours)))
@@ -213,11 +190,10 @@ async def test_rows_of_a_running_transaction_are_purged_too(vinc_app: VincApp, t
 
 
 async def test_a_purge_gives_up_on_a_long_transaction(
-    vinc_app: VincApp, tables: Database, monkeypatch: pytest.MonkeyPatch
+    app: App, tables: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(purging, "SECONDS_TO_WAIT", 0.2)
     ours = closed(tables, "acme")
-    app = app_of(vinc_app)
     async with app.session(ours) as db:
         await db.execute(SET_UP)
         with pytest.raises(PurgeFailed, match="a long transaction is still writing"):
@@ -226,9 +202,8 @@ async def test_a_purge_gives_up_on_a_long_transaction(
     assert rows_of(tables, ours)["billing_invoice"] >= 1
 
 
-async def test_closing_twice_keeps_purge_after(vinc_app: VincApp, tables: Database) -> None:
+async def test_closing_twice_keeps_purge_after(app: App, tables: Database) -> None:
     ours = tables.add_tenant("acme")
-    app = app_of(vinc_app)
     ends = []
     for _ in range(2):
         async with app.platform_session("a test closes it") as db:

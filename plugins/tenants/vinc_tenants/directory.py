@@ -28,8 +28,6 @@ class StoredTenants:
 
     @classmethod
     def of(cls, app: App) -> Self:
-        """Return the directory of this application."""
-
         async def load(key: UUID | str) -> Tenant | None:
             async with app.session() as db:
                 return await repository.find(db, key)
@@ -37,7 +35,6 @@ class StoredTenants:
         return cls(app.cache("tenant", load))
 
     async def find(self, key: UUID | str) -> Tenant | None:
-        """Return the tenant with this id or slug, or None."""
         return await self.cache.get(key)
 
     def invalidate(self, db: Session, tenant: TenantKeys) -> None:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from time import monotonic
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
@@ -39,29 +40,6 @@ IS_OLDEST = text("select pg_current_xact_id() = pg_snapshot_xmin(pg_current_snap
 POLL_SECONDS = 0.05
 
 
-@dataclass(frozen=True, slots=True)
-class BooleanRow:
-    """A row with one boolean."""
-
-    answer: bool
-
-
-@dataclass(frozen=True, slots=True)
-class TableRow:
-    """A table with a `tenant_id`; rows of an append-only one cannot be deleted."""
-
-    name: str
-    is_append_only: bool
-
-
-@dataclass(frozen=True, slots=True)
-class CountRow:
-    """How many rows of a table are the tenant's."""
-
-    name: str
-    rows: int
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnedRows:
     """A tenant's rows by table: those that a purge deletes, and those of append-only tables, which stay."""
@@ -77,7 +55,7 @@ class OwnedRows:
 async def wait_for_writers(db: Session, seconds: float) -> bool:
     """Wait until all transactions have ended that may have written before; False after so many seconds."""
     deadline = monotonic() + seconds
-    while not (await db.one(IS_OLDEST, BooleanRow)).answer:
+    while not (await db.one(IS_OLDEST, dict[str, Any]))["answer"]:
         if monotonic() > deadline:
             return False
         await asyncio.sleep(POLL_SECONDS)
@@ -86,14 +64,14 @@ async def wait_for_writers(db: Session, seconds: float) -> bool:
 
 async def count_rows(db: Session, tenant: UUID) -> OwnedRows:
     """Return the tenant's number of rows in each table with a `tenant_id`, also of disabled plugins."""
-    append_only = {table.name: table.is_append_only for table in await db.all(TABLES, TableRow)}
-    counts: list[CountRow] = []
-    if append_only:
-        counts = await db.all(union_all(*map(count_statement, append_only)), CountRow, {"tenant": tenant})
-    counts.sort(key=lambda one: one.name)
+    append_only = {table["name"]: table["is_append_only"] for table in await db.all(TABLES, dict[str, Any])}
+    if not append_only:
+        return OwnedRows(deletable={}, kept={})
+    found = await db.all(union_all(*map(count_statement, append_only)), dict[str, Any], {"tenant": tenant})
+    counts = {one["name"]: one["rows"] for one in found}
     return OwnedRows(
-        deletable={one.name: one.rows for one in counts if not append_only[one.name]},
-        kept={one.name: one.rows for one in counts if append_only[one.name]},
+        deletable={name: counts[name] for name in sorted(counts) if not append_only[name]},
+        kept={name: counts[name] for name in sorted(counts) if append_only[name]},
     )
 
 

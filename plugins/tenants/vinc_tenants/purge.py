@@ -37,7 +37,6 @@ async def get_closing_tenant(app: App, text: str, *, at_once: bool) -> TenantOut
 
 
 async def count_rows(app: App, tenant_id: UUID) -> owned_rows.OwnedRows:
-    """Return the tenant's number of rows in each table, also of disabled plugins."""
     async with app.platform_session("count what a purge would take", tenant=tenant_id) as db:
         return await owned_rows.count_rows(db, tenant_id)
 

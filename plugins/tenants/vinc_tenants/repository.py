@@ -85,22 +85,18 @@ async def find(db: Session, key: UUID | str) -> Tenant | None:
 
 
 async def get(db: Session, tenant_id: UUID) -> TenantOut | None:
-    """Return the tenant with this id."""
     return await db.one_or_none(ONE, TenantOut, {"by_id": tenant_id})
 
 
 async def lock(db: Session, tenant_id: UUID) -> TenantOut | None:
-    """Return the tenant with this id, locked until the transaction ends."""
     return await db.one_or_none(LOCK, TenantOut, {"by_id": tenant_id})
 
 
 async def get_by_id_or_slug(db: Session, tenant_id: UUID | None, slug: str) -> TenantOut | None:
-    """Return the tenant with this id or slug, also a purged one."""
     return await db.one_or_none(BY_ID_OR_SLUG, TenantOut, {"by_id": tenant_id, "by_slug": slug})
 
 
 async def list_all(db: Session, *, purged: bool) -> list[TenantOut]:
-    """Return all tenants, or all purged ones, by slug."""
     return await db.all(LIST_PURGED if purged else LIST_ALL, TenantOut)
 
 
@@ -114,7 +110,6 @@ async def page(db: Session, query: ListQuery, own: Collection[str] | None) -> Pa
 
 
 async def get_choices(db: Session, tenant_id: UUID) -> Choices | None:
-    """Return a tenant's settings and the plugins that are off for it."""
     return await db.one_or_none(CHOICES, Choices, {"by_id": tenant_id})
 
 

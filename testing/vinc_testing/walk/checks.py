@@ -132,8 +132,7 @@ class IsolationCheck:
         reader = self.seeder.lists.get(operation.template.shape)
         if reader is None:
             return None
-        path, query = tenant.path(reader.template, copy), tenant.query(reader.template, copy)
-        response = await self.harness.send(tenant, reader, Request(method="GET", path=path, query=query))
+        response = await self.harness.send(tenant, reader, tenant.request("GET", reader.template, copy))
         return response.header("etag")
 
     async def compare(self, pair: RequestPair, role: str) -> None:

@@ -112,9 +112,11 @@ class PairBuilder:
                 yield self.by_query(name, value, missing_value(value))
 
     def by_query(self, name: str, value: str, missing: str) -> RequestPair:
-        location = Location("query", name)
+        return self.at(Location("query", name), value, missing, f"{name}={value} in the query")
+
+    def at(self, location: Location, value: str, missing: str, title: str) -> RequestPair:
         requests = [replace(self.request({location: one}), names=(value, missing)) for one in (value, missing)]
-        return RequestPair(f"{name}={value} in the query", *requests)
+        return RequestPair(title, *requests)
 
     def forged(self) -> Iterator[RequestPair]:
         """Yield pairs whose body says which row, or whose, although it has no such field."""
@@ -124,9 +126,7 @@ class PairBuilder:
         ids = [("tenant_id", str(self.theirs.id))]
         ids += [("id", str(row["id"])) for row in rows[:1] if is_id(row.get("id"))]
         for name, value in ids:
-            location, missing = Location("body", name), missing_value(value)
-            requests = [replace(self.request({location: one}), names=(value, missing)) for one in (value, missing)]
-            yield RequestPair(f"{name} in a body that has none", *requests)
+            yield self.at(Location("body", name), value, missing_value(value), f"{name} in a body that has none")
 
     def selected(self, header: str) -> Iterator[RequestPair]:
         """Yield pairs that name the tenant in the header that selects one."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -137,9 +137,7 @@ class Seeder:
             listing = self.lists.get(source.collection)
             if source.collection in tenant.rows or listing is None:
                 continue
-            query = tenant.query(listing.template, PLAIN)
-            request = Request(method="GET", path=tenant.path(listing.template, PLAIN), query=query)
-            response = await send(tenant, listing, request)
+            response = await send(tenant, listing, tenant.request("GET", listing.template))
             if response.is_success and (rows := rows_of_page(parse_json(response))):
                 tenant.rows[source.collection] = rows
 
@@ -151,8 +149,8 @@ async def create_rows(tenant: TenantData, send: Send, creator: Operation) -> Non
     for copy in COPIES:
         bodies = tenant.marked_bodies(template) if copy == MARKED else [tenant.body(template, PLAIN)]
         for body in bodies:
-            path, query = tenant.path(template, copy), tenant.query(template, copy)
-            response = await send(tenant, creator, Request(method="POST", path=path, query=query, body=body))
+            request = replace(tenant.request("POST", template, copy), body=body)
+            response = await send(tenant, creator, request)
             if response.is_success:
                 break
         responses.append(response)

@@ -8,7 +8,7 @@ from vinc_identity.contracts import Profile
 
 from .. import repository
 from .issuer import DevIssuer
-from .provider import demo_values
+from .provider import profile_columns
 
 PASSWORD = "vinc-demo-password"  # noqa: S105  public, and never in production
 TENANTS = {"acme": "Acme", "globex": "Globex"}
@@ -35,6 +35,7 @@ async def add(issuer: DevIssuer) -> list[str]:
     """Add the accounts that do not exist, and return their addresses."""
     # One hash for all: the password is public, so a salt for each protects nothing, and each hash takes 50 ms.
     hashed = await issuer.passwords.hash(PASSWORD)
+    accounts = [{"email": one.email, "password_hash": hashed, **profile_columns(one)} for one in demo_profiles()]
     async with issuer.app.session() as db:
-        added = await repository.add(db, [demo_values(one, hashed) for one in demo_profiles()])
+        added = await repository.add(db, accounts)
     return sorted(one.email for one in added if one.email)

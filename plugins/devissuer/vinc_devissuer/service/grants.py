@@ -44,7 +44,6 @@ async def grant(issuer: DevIssuer, form: Form, host: str) -> TokenResponse:
 
 
 async def grant_by_password(issuer: DevIssuer, form: Form, host: str) -> TokenResponse:
-    """Start a session."""
     check_public_client(form)
     username, password = require_field(form, "username"), require_field(form, "password")
     account = await authenticate(issuer, "email", normalise_email(username), password, host=host)
@@ -131,7 +130,6 @@ def require_field(form: Form, name: str) -> str:
 
 
 def normalise_email(email: str) -> str:
-    """Return an e-mail address as it is stored."""
     return email.strip().lower()
 
 

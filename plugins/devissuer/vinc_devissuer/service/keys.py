@@ -42,7 +42,6 @@ class SigningKeys:
             await self.create_first()
 
     async def sign(self, claims: Mapping[str, Any]) -> str:
-        """Return a token with these claims."""
         kid = choose_signing_key(await self.list_keys() or await self.create_first())
         key = self.parsed.get(kid) or await self.load(kid)
         header = {"typ": "JWT", "alg": ALGORITHM, "kid": kid}

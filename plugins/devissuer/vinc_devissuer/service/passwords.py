@@ -15,7 +15,6 @@ MAX_CONCURRENT = 4  # each takes 64 MiB
 
 
 def random_secret() -> str:
-    """Return 256 random bits as text."""
     return secrets.token_urlsafe(32)
 
 
@@ -32,7 +31,6 @@ class Passwords:
         self.turn = asyncio.Semaphore(MAX_CONCURRENT)
 
     async def hash(self, password: str) -> str:
-        """Return the hash of a password."""
         async with self.turn:
             return await asyncio.to_thread(self.hasher.hash, password)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -31,17 +30,14 @@ class StoredUsers:
 
     @property
     def issuer(self) -> str:
-        """The `iss` of its tokens."""
         return self.dev_issuer.url
 
     async def find(self, email: str) -> ProviderUser | None:
-        """Return the user with this address, or None."""
         async with self.dev_issuer.app.session() as db:
             account = await repository.find(db, "email", check_email(email))
         return to_provider_user(account) if account else None
 
     async def create(self, profile: Profile) -> ProviderUser:
-        """Create a user without a password; raises UserExists."""
         async with self.dev_issuer.app.session() as db:
             added = await repository.add(db, [{"email": check_email(profile.email), **profile_columns(profile)}])
         if not added:
@@ -72,7 +68,6 @@ class StoredUsers:
                 await repository.end_sessions(db, parse_subject(subject))
 
     async def set_password(self, subject: str, password: str, *, temporary: bool = False) -> None:
-        """Set the password, and end all sessions."""
         if not password:
             raise Refused("the password is empty: choose another one")
         hashed = await self.dev_issuer.passwords.hash(password)
@@ -96,7 +91,6 @@ class StoredUsers:
                 raise UserMissing(MISSING)
 
     async def create_service(self, name: str, profile: Profile) -> ServiceCredentials:
-        """Create a service account, whose client id is its name; raises UserExists."""
         if not is_service_name(name):
             raise Refused("a service account is called like billing-export: 1 to 63 letters, digits, '.', '_' and '-'")
         secret = random_secret()
@@ -109,7 +103,6 @@ class StoredUsers:
         return ServiceCredentials(subject=str(added[0].id), client_id=name, secret=secret)
 
     async def find_service(self, name: str) -> str | None:
-        """Return the subject of the service account with this client id, or None."""
         async with self.dev_issuer.app.session() as db:
             account = await repository.find(db, "client_id", name)
         return str(account.id) if account else None
@@ -169,8 +162,3 @@ def parse_subject(subject: str) -> UUID:
         return UUID(subject)
     except ValueError:
         raise UserMissing(MISSING) from None
-
-
-def demo_values(profile: Profile, hashed: str) -> Mapping[str, Any]:
-    """Return the columns of a person with a password."""
-    return {"email": check_email(profile.email), "password_hash": hashed, **profile_columns(profile)}

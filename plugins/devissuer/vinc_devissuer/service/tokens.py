@@ -32,7 +32,6 @@ def filter_scopes(requested: str) -> str:
 
 
 async def access_token(issuer: DevIssuer, grant: Grant) -> str:
-    """Return a token to call the API with."""
     claims = (
         common_claims(issuer, grant, "Bearer") | identity_claims(grant.account) | authorization_claims(grant.account)
     )

@@ -13,7 +13,7 @@ from .. import repository
 from ..service import changes, people
 from ..service.presentation import get_tenant_slugs
 from ..service.validation import check_email, check_name, check_password
-from .printing import echo, format_last_seen, format_state, print_change
+from .printing import format_last_seen, format_state, print_change
 
 Person = Annotated[str, Doc("their id or e-mail address")]
 
@@ -37,14 +37,14 @@ async def create_super_admin(
         email=check_email(email), name=check_name(name), password=password, activate=activate
     )
     result = await people.create_super_admin(app, request)
-    echo(f"{describe(result)} {request.email}, {result.principal.id}")
+    print(f"{describe(result)} {request.email}, {result.principal.id}")
     if password:
         generated = f": {password}" if temp_password is True else ""
-        echo(f"the temporary password is set, and must be changed at the first sign-in{generated}")
+        print(f"the temporary password is set, and must be changed at the first sign-in{generated}")
     elif result.invited:
         print_invite(result.link)
     if not result.enabled:
-        echo(f"the user is disabled: vinc identity enable {request.email}")
+        print(f"the user is disabled: vinc identity enable {request.email}")
     if not password and not result.invited:
         print_no_invite(result, request.email)
 
@@ -58,13 +58,13 @@ def describe(result: people.SuperAdminResult) -> str:
 def print_no_invite(result: people.SuperAdminResult, email: str) -> None:
     invite = f"vinc identity invite {email} sends a link to choose a password"
     if result.created:
-        echo(f"after that the user still needs a password: {invite}")
+        print(f"after that the user still needs a password: {invite}")
     else:
-        echo(f"nothing was sent: {invite}")
+        print(f"nothing was sent: {invite}")
 
 
 def print_invite(link: str | None) -> None:
-    echo("a mail was sent with a link to choose a password" if link is None else f"choose a password, once: {link}")
+    print("a mail was sent with a link to choose a password" if link is None else f"choose a password, once: {link}")
 
 
 async def invite(app: App, email: Annotated[str, Doc("their e-mail address")]) -> None:

@@ -10,15 +10,11 @@ from ..schemas import StoredPrincipal
 PENDING = "the identity provider could not be updated yet; this is retried, and until then all tokens are refused"
 
 
-def echo(line: str) -> None:
-    print(line)  # noqa: T201  it is a command
-
-
 def print_change(app: App, principal: StoredPrincipal, change: str) -> None:
     """Print what has changed, and whether the provider has applied it."""
-    echo(f"{principal.email or principal.name or principal.subject} {principal.id} {change}")
+    print(f"{principal.email or principal.name or principal.subject} {principal.id} {change}")
     if principal.provider_state(get_managed_issuer(app)) == "pending":
-        echo(PENDING)
+        print(PENDING)
 
 
 def format_state(app: App, principal: StoredPrincipal) -> str:

@@ -14,7 +14,7 @@ from ..contracts import ServiceCredentials
 from ..service import changes, deletion, service_accounts
 from ..service.presentation import get_tenant_slugs
 from ..service.validation import check_account_name, check_expiry
-from .printing import echo, format_last_seen, format_state, print_change
+from .printing import format_last_seen, format_state, print_change
 
 ONCE = "this secret cannot be shown again"
 Account = Annotated[str, Doc("its id or name")]
@@ -33,7 +33,7 @@ async def create(
         name=check_account_name(name), tenant=tenant, role=role, expires_at=check_expiry(expires, app.now())
     )
     print_credentials(await service_accounts.create(app, account))
-    echo(f"it expires at {account.expires_at:%Y-%m-%d %H:%M} UTC; {ONCE}")
+    print(f"it expires at {account.expires_at:%Y-%m-%d %H:%M} UTC; {ONCE}")
 
 
 async def list(app: App) -> None:  # noqa: A001  `vinc identity service-account list`
@@ -73,7 +73,7 @@ async def new_secret(app: App, account: Account) -> None:
     """Replace the secret of a service account and print it once; the old secret and its tokens end."""
     principal = await service_accounts.get_account(app, account)
     print_credentials(await service_accounts.new_secret(app, principal))
-    echo(ONCE)
+    print(ONCE)
     print_change(app, await changes.end_sessions(app, principal.id), changes.SIGNED_OUT)
 
 
@@ -85,17 +85,17 @@ async def delete(app: App, account: Account) -> None:
     principal = await service_accounts.find_account(app, account)
     if principal is None:
         await deletion.delete_unregistered(app, account)
-        echo(f"{account} was not registered here, and is deleted at the identity provider")
+        print(f"{account} was not registered here, and is deleted at the identity provider")
         return
     is_deleted_there = await deletion.delete(app, principal)
-    echo(f"{principal.name} {principal.id} is deleted")
+    print(f"{principal.name} {principal.id} is deleted")
     if not is_deleted_there:
-        echo(f"{principal.issuer}, which created it, is not managed from here, and may still have it")
+        print(f"{principal.issuer}, which created it, is not managed from here, and may still have it")
 
 
 def print_credentials(credentials: ServiceCredentials) -> None:
-    echo(f"client id: {credentials.client_id}")
-    echo(f"secret: {credentials.secret}")
+    print(f"client id: {credentials.client_id}")
+    print(f"secret: {credentials.secret}")
 
 
 SERVICE_ACCOUNTS = CommandGroup("service-account", (create, list, disable, enable, end, new_secret, delete))

@@ -64,7 +64,7 @@ async def raise_generation(app: App, db: Session, principal_id: UUID) -> None:
 def invalidate(app: App, db: Session, principal: StoredPrincipal | None) -> None:
     if principal is None:
         raise NotFound
-    app.get(StoredPrincipals).invalidate(db, principal.key)
+    app.get(StoredPrincipals).cache.invalidate(db, principal.key)
 
 
 async def log_and_sync(app: App, principal_id: UUID, change: str, by: Principal | None) -> StoredPrincipal:

@@ -33,7 +33,7 @@ async def delete(app: App, account: StoredPrincipal) -> bool:
             raise Refused(f"the account is disabled, and not deleted yet: {error}; then run this again") from error
     async with app.platform_session("delete a service account") as db:
         await repository.delete_service(db, account.id)
-        app.get(StoredPrincipals).invalidate(db, account.key)
+        app.get(StoredPrincipals).cache.invalidate(db, account.key)
     return is_managed
 
 

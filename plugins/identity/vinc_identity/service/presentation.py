@@ -15,7 +15,6 @@ MAX_TIMESTAMP = 253_402_300_799  # the last second of the year 9999: a token may
 
 
 def to_principal_out(managed_issuer: str, principal: StoredPrincipal) -> PrincipalOut:
-    """Return the response for a principal."""
     return PrincipalOut(
         **principal.model_dump(include={"id", "issuer", "subject", "kind", "role", "tenant", "disabled"}),
         email=principal.email or None,
@@ -42,7 +41,6 @@ def require_id(principal: Principal) -> UUID:
 
 
 def to_me(principal: Principal, tenant: Tenant | None) -> Me:
-    """Return the response for the caller."""
     return Me(
         id=require_id(principal),
         issuer=principal.issuer,

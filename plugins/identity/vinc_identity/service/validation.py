@@ -27,7 +27,6 @@ def check_email(text: str) -> str:
 
 
 def check_name(text: str) -> str:
-    """Return a person's name, stripped."""
     name = text.strip()
     if not name or len(name) > MAX_NAME or not name.isprintable():
         raise Refused(f"the name must be one line of 1 to {MAX_NAME} characters")

@@ -50,7 +50,6 @@ class Admin:
 
 @asynccontextmanager
 async def admin(settings: KeycloakSettings) -> AsyncGenerator[Admin]:
-    """Open an admin connection, and close it at the end."""
     connection = Admin(settings)
     try:
         yield connection

@@ -60,7 +60,6 @@ def normalise(value: object) -> object:
 
 
 def format_value(value: object) -> str:
-    """Return a value in one line for people."""
     if isinstance(value, list):
         return ", ".join(sorted(map(str, value))) or "none"
     if isinstance(value, Mapping):
@@ -71,7 +70,6 @@ def format_value(value: object) -> str:
 
 
 def by_name(items: object) -> dict[str, Json]:
-    """Return a list of named things by name."""
     return {str(one["name"]): one for one in items or () if isinstance(one, Mapping)} if isinstance(items, list) else {}
 
 

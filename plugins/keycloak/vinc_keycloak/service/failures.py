@@ -30,7 +30,9 @@ def to_provider_error(error: Exception, settings: KeycloakSettings, what: str) -
     if isinstance(cause, KeycloakConnectionError):
         return unreachable(cause, settings)
     if not isinstance(cause, KeycloakError) or cause.response_code is None:
-        return unexpected_response(settings)
+        return ProviderUnavailable(
+            f"{server(settings)} does not answer as Keycloak does: see VINC_KEYCLOAK__SERVER_URL, its path too"
+        )
     if cause is not error:
         return sign_in_refused(cause.response_code, settings)
     return refused(cause.response_code, settings, what)
@@ -47,21 +49,16 @@ def timed_out(settings: KeycloakSettings) -> ProviderUnavailable:
     )
 
 
-def unexpected_response(settings: KeycloakSettings) -> ProviderUnavailable:
-    return ProviderUnavailable(
-        f"{server(settings)} does not answer as Keycloak does: see VINC_KEYCLOAK__SERVER_URL, its path too"
-    )
-
-
 def unreachable(error: BaseException, settings: KeycloakSettings) -> ProviderUnavailable:
-    """Return the error for a connection that fails."""
     causes = causes_of(error)
     if any(isinstance(one, httpx.TimeoutException | TimeoutError) for one in causes):
         return timed_out(settings)
     if certificate := next((one for one in causes if isinstance(one, ssl.SSLError)), None):
         return tls_failed(certificate, settings)
     system = next((one for one in causes if isinstance(one, OSError) and one.errno), None)
-    why = describe_os_error(system) if system else f"the connection ended with {type(causes[-1]).__name__}"
+    why = f"the connection ended with {type(causes[-1]).__name__}"
+    if system:  # failed name lookups have numbers and messages of their own
+        why = str(system.strerror if isinstance(system, gaierror) else os.strerror(system.errno or 0)).lower()
     return ProviderUnavailable(
         f"{server(settings)} cannot be reached: {why}: see whether it runs, and VINC_KEYCLOAK__SERVER_URL"
     )
@@ -76,14 +73,7 @@ def causes_of(error: BaseException | None) -> list[BaseException]:
     return causes
 
 
-def describe_os_error(error: OSError) -> str:
-    """Return the system's message; failed name lookups have numbers and messages of their own."""
-    message = error.strerror if isinstance(error, gaierror) else os.strerror(error.errno or 0)
-    return str(message).lower()
-
-
 def tls_failed(error: ssl.SSLError, settings: KeycloakSettings) -> ProviderUnavailable:
-    """Return the error for a failed TLS handshake."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return ProviderUnavailable(f"{server(settings)} is not trusted, TLS: {error.verify_message}: {TRUST}")
     why = (error.reason or type(error).__name__).replace("_", " ").lower()
@@ -109,14 +99,12 @@ def sign_in_refused(status: int, settings: KeycloakSettings) -> ProviderUnavaila
 
 
 def admin_settings(settings: KeycloakSettings) -> str:
-    """Return the settings that name the admin."""
     if settings.admin_username:
         return "VINC_KEYCLOAK__ADMIN_USERNAME and VINC_KEYCLOAK__ADMIN_PASSWORD"
     return "VINC_KEYCLOAK__ADMIN_CLIENT_ID and VINC_KEYCLOAK__ADMIN_CLIENT_SECRET"
 
 
 def refused(status: int, settings: KeycloakSettings, what: str) -> Refused:
-    """Return the error for a response that is not a success."""
     realm = settings.realm
     match status:
         case 401 | 403:

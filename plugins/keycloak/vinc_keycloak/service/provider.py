@@ -2,7 +2,8 @@
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
@@ -27,6 +28,17 @@ MANAGED = "vinc.service-account"  # an attribute of our clients: other clients m
 USERNAME = "service-account-"  # before the client id: the name that Keycloak gives a client's user
 
 
+@contextmanager
+def conflict_means(message: str) -> Generator[None]:
+    """Raise UserExists where Keycloak has it already."""
+    try:
+        yield
+    except Refused as refused:
+        if refused.status == CONFLICT:
+            raise UserExists(message) from refused
+        raise
+
+
 class KeycloakProvider:
     """The users of one realm, through the admin connection."""
 
@@ -47,22 +59,14 @@ class KeycloakProvider:
 
     async def create(self, profile: Profile) -> ProviderUser:
         user = {**users.to_representation(profile, self.settings), "enabled": True}
-        try:
+        with conflict_means(f"Keycloak has a user {profile.email} already"):
             subject = await self.admin.ask("make a user", lambda keycloak: keycloak.a_create_user(user))
-        except Refused as refused:
-            if refused.status == CONFLICT:
-                raise UserExists(f"Keycloak has a user {profile.email} already") from refused
-            raise
         await self.verify(subject, user)
         return ProviderUser(subject=subject, profile=profile)
 
     async def update(self, subject: str, profile: Profile) -> None:
-        try:
+        with conflict_means(f"Keycloak has another user {profile.email} already"):
             await self.change(subject, lambda found: users.to_representation(profile, self.settings, found))
-        except Refused as refused:
-            if refused.status == CONFLICT:
-                raise UserExists(f"Keycloak has another user {profile.email} already") from refused
-            raise
 
     async def disable(self, subject: str, *, disabled: bool = True) -> None:
         await self.change(subject, lambda found: {**found, "enabled": not disabled})
@@ -107,12 +111,8 @@ class KeycloakProvider:
         if client_id == self.audience:  # its ID tokens would have our audience (threats, T2)
             raise UserExists(f"{client_id} is what VINC_JWT_AUDIENCE says, and so no name for a client")
         client = self.service_client(client_id, name)
-        try:
+        with conflict_means(f"Keycloak has a client {client_id} already: choose another name"):
             key = await self.admin.ask("make a client", lambda keycloak: keycloak.a_create_client(client))
-        except Refused as refused:
-            if refused.status == CONFLICT:
-                raise UserExists(f"Keycloak has a client {client_id} already: choose another name") from refused
-            raise
         try:
             return await self.finish_service(client_id, key, profile)
         except BaseException:
@@ -176,7 +176,6 @@ class KeycloakProvider:
         return key if MANAGED in found.get("attributes", {}) else None
 
     async def get_user_of(self, key: str) -> str:
-        """Return the subject of a client's own tokens."""
         user = await self.admin.ask("find its user", lambda keycloak: keycloak.a_get_client_service_account_user(key))
         return str(user["id"])
 

@@ -40,7 +40,6 @@ def attributes(profile: Profile, settings: KeycloakSettings) -> dict[str, list[s
 
 
 def to_provider_user(found: Mapping[str, Any], settings: KeycloakSettings) -> ProviderUser:
-    """Return a user from a response."""
     has, names = found.get("attributes") or {}, settings.attributes
     profile = Profile(
         email=str(found.get("email") or ""),
