@@ -13,7 +13,7 @@ from vinc_testing.embedded.postgres import PostgresServer, start_postgres
 from .compare import Rounds
 from .failed import BenchFailed
 from .identity import identity
-from .load import CONNECTIONS
+from .load import tool
 from .pages import page, tenants
 from .read import read
 from .ready import ready
@@ -80,7 +80,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if line.below:
             print(f"{line.below}\n")
     took = f"{time.monotonic() - begun:.0f} s"
-    print(f"{options.rounds} rounds of {options.seconds} s each, medians, {CONNECTIONS} connections; {took}")
+    print(f"{options.rounds} rounds of {options.seconds} s each, medians, by {tool()}; {took}")
     return MISSED if any(line.is_met is False for line in lines) else 0
 
 

@@ -1,4 +1,4 @@
-"""A load tool that needs nothing but Python: sockets that are kept open, one request on each at a time.
+"""A load tool for machines without wrk: sockets that are kept open, one request on each at a time.
 
 `python -m development.bench.client PORT SECONDS CONNECTIONS FILE METHOD [HEADER ...]` prints requests, seconds, and the
 milliseconds in which a half and 99 of 100 were answered.
