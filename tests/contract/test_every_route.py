@@ -147,11 +147,3 @@ async def check_fields(harness: Harness, operation: Operation, fields: list[str]
         answers = [await send({**body, field: value}) for value in POISON]
         assert [str(one) for one in answers if one.status >= 500 or len(one.text) > 5000] == [], operation.name
         assert any(one.status == 422 and f"/{field}" in one.text for one in answers), f"{operation.name}: {field}"
-
-
-@pytest.mark.parametrize("override", ["X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override"])
-async def test_a_method_is_never_overridden_by_a_header(client: AsyncClient, override: str) -> None:
-    plain = await client.get("/health")
-    overridden = await client.get("/health", headers={override: "DELETE"})
-
-    assert (overridden.status_code, overridden.content) == (plain.status_code, plain.content)

@@ -237,16 +237,6 @@ async def test_a_check_that_is_cancelled_spoils_nothing(things_address: str, adm
         await pool.ping()
 
 
-async def test_statements_are_prepared_on_a_direct_line(things_address: str, admin: psycopg.Connection) -> None:
-    async with postgres(database_settings(things_address, pool_size=1, max_overflow=0)) as pool:
-        for _ in range(10):
-            await works(pool)
-        async with pool.session(Scope(OURS)) as db:
-            prepared = await db.one(text("select count(*) as number from pg_prepared_statements"), Number)
-
-    assert prepared.number > 2
-
-
 def checks_of(runtime: Runtime) -> dict[str, HealthCheck]:
     return {check.name: check for check in runtime.registry.checks}
 
