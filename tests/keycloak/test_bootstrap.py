@@ -7,7 +7,7 @@ import pytest
 
 from vinc_keycloak.service.desired import ROLES
 
-from .conftest import bootstrapped
+from .conftest import bootstrapped, put_back
 from .realm import Realm
 
 Vinc = Callable[..., tuple[int, str]]
@@ -71,16 +71,14 @@ def test_a_check_tells_what_was_changed_and_writes_nothing(vinc: Vinc, realm: Re
 async def test_what_others_have_added_is_no_drift_and_stays(realm: Realm) -> None:
     realm.admin("POST", "/roles", {"name": "accountant"})
     realm.admin("POST", "/clients", {"clientId": "somebody-elses", "publicClient": True})
-    before = realm.admin("GET", "/users/profile")
+    profile = realm.admin("GET", "/users/profile")
     added = {"name": "shoe_size", "permissions": {"view": ["user", "admin"], "edit": ["user", "admin"]}}
-    realm.admin("PUT", "/users/profile", {**before, "attributes": [*before["attributes"], added]})
-    try:
+    async with put_back(realm, "/users/profile"):
+        realm.admin("PUT", "/users/profile", {**profile, "attributes": [*profile["attributes"], added]})
         assert await bootstrapped(realm, write=False) == []
         assert await bootstrapped(realm) == []
         declared = [one["name"] for one in realm.admin("GET", "/users/profile")["attributes"]]
         assert "shoe_size" in declared
-    finally:
-        realm.admin("PUT", "/users/profile", before)
 
 
 async def test_a_masked_password_is_no_drift_and_a_new_one_gets_there(realm: Realm) -> None:

@@ -14,6 +14,7 @@ import psycopg
 import pytest
 from psycopg import AsyncConnection, Connection, sql
 
+from vinc_kernel.database.base import Base
 from vinc_kernel.database.roles import Roles
 from vinc_kernel.database.startup_checks import refuse_unsafe_database
 from vinc_kernel.database.tenant_owned import TENANT
@@ -21,6 +22,7 @@ from vinc_kernel.database.versions import History, RevisionState
 from vinc_migrations.connection import MigrationOptions
 from vinc_migrations.prepare import prepare
 from vinc_migrations.run import current, downgrade, upgrade
+from vinc_migrations.write import write_revision
 from vinc_testing.servers import Servers, conninfo
 
 from ..bouncer import bouncer
@@ -105,6 +107,13 @@ class Ground:
         history.versions.mkdir(parents=True, exist_ok=True)
         for body in revisions:
             self.add(history, body)
+        return history
+
+    def written(self, name: str, model: type[Base]) -> History:
+        """A history whose only revision was written from the model, and that was run."""
+        history = self.plugin(name)
+        write_revision(self.url(self.roles.migrator), history, "Make it", models=[model], options=self.options)
+        self.up(history)
         return history
 
     def add(self, history: History, body: str | tuple[str, str]) -> str:

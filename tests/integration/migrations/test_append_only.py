@@ -46,11 +46,7 @@ ADD = "insert into audit_event (id, name, email, \"Phone\") values (gen_random_u
 @pytest.fixture
 def audit(ground: Ground) -> History:
     """A history whose only revision was written from the model, and that was run."""
-    history = ground.plugin("audit")
-    url = ground.url(ground.roles.migrator)
-    write_revision(url, history, "Events", models=[Event], options=ground.options)
-    ground.up(history)
-    return history
+    return ground.written("audit", Event)
 
 
 def findings(ground: Ground, history: History, models: Sequence[type[Base]] = (Event,)) -> list[str]:
