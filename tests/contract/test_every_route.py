@@ -72,12 +72,6 @@ async def test_who_is_not_signed_in_gets_401_unless_the_route_says_that_it_is_pu
             assert answer.status_code == 401, f"{method} {endpoint.path}"
 
 
-async def test_every_public_route_has_its_reason(vinc_app: VincApp) -> None:
-    assert [
-        one.path for one in vinc_app.application.routes if one.requirement.public and not one.requirement.why.strip()
-    ] == []
-
-
 async def test_no_route_answers_with_a_redirect_for_a_slash(vinc_app: VincApp, client: AsyncClient) -> None:
     for endpoint in vinc_app.application.routes:
         answer = await client.get(f"http://test{filled(endpoint.path)}/", headers={"Host": "evil.example"})

@@ -50,24 +50,13 @@ class Installation:
     direct: str
     ids: Mapping[str, str]
 
-    @contextmanager
-    def serving(self, **more: str) -> Iterator[Running]:
-        """Two workers that know the database through a pooler, and nothing else unless `more` says so."""
-        port = free_port()
-        command = [VINC, "serve", "--workers", "2", "--port", str(port)]
-        with bouncer(self.direct, connections=BACKENDS) as pooled:
-            environ = {**self.settings, "VINC_DATABASE_URL": pooled, **more}
-            with serving(command, port, cwd=self.path, environ=environ):
-                yield Running(port, pooled, self.direct)
-
 
 @dataclass(frozen=True)
 class Running:
-    """Where the workers answer, and the database through the pooler and past it."""
+    """Where the workers answer, and the database through the pooler."""
 
     port: int
     pooled: str
-    direct: str
 
     def prepared(self) -> dict[int, int]:
         """How many statements are prepared on each of them; all are held meanwhile, so that each is asked."""
@@ -156,13 +145,17 @@ def callers_of_both(port: int, count: int) -> Iterator[list[Caller]]:
 
 
 @pytest.fixture(scope="module")
-def pooler_alone(installation: Installation) -> Iterator[Running]:
-    with installation.serving() as running:
-        yield running
+def running(installation: Installation) -> Iterator[Running]:
+    """Two workers that know the database through a pooler, and hear of each other's changes by polling it."""
+    port = free_port()
+    command = [VINC, "serve", "--workers", "2", "--port", str(port)]
+    with bouncer(installation.direct, connections=BACKENDS) as pooled:
+        environ = {**installation.settings, "VINC_DATABASE_URL": pooled}
+        with serving(command, port, cwd=installation.path, environ=environ):
+            yield Running(port, pooled)
 
 
-def test_both_workers_serve_both_tenants_their_own_rows_and_prepare_nothing(pooler_alone: Running) -> None:
-    running = pooler_alone
+def test_both_workers_serve_both_tenants_their_own_rows_and_prepare_nothing(running: Running) -> None:
     written = {tenant: {f"{tenant}-{number}" for number in range(5)} for tenant in TENANTS}
     with (
         callers_of_both(running.port, CALLERS) as callers,
@@ -185,19 +178,9 @@ def test_both_workers_serve_both_tenants_their_own_rows_and_prepare_nothing(pool
     assert set(prepared.values()) == {0}
 
 
-# How a worker hears of another's change: by Redis, or by polling PostgreSQL through the pooler.
-def test_a_suspended_tenant_is_refused_by_both_workers_soon(pooler_alone: Running, installation: Installation) -> None:
-    suspends(pooler_alone.port, installation.ids["acme"])
-
-
-def test_with_redis_too(installation: Installation, vinc_servers: Servers) -> None:
-    with installation.serving(VINC_REDIS_URL=vinc_servers.redis) as running:
-        suspends(running.port, installation.ids["acme"])
-
-
-def suspends(port: int, tenant: str) -> None:
-    acme = f"/tenants/{tenant}"
-    with callers_of_both(port, 2) as callers:
+def test_a_suspended_tenant_is_refused_by_both_workers_soon(running: Running, installation: Installation) -> None:
+    acme = f"/tenants/{installation.ids['acme']}"
+    with callers_of_both(running.port, 2) as callers:
         members = {one.worker: one for one in callers}.values()
         assert callers[0].ask("POST", f"{acme}/suspend", "acme", role="super_admin")[0] == 200
         suspended = until_all(members, 403)

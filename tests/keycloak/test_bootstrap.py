@@ -1,6 +1,5 @@
 """`vinc keycloak bootstrap`, on a server that has never heard of us, and after somebody has changed something."""
 
-import socket
 from collections.abc import Callable
 
 import pytest
@@ -119,12 +118,6 @@ def test_an_audience_that_is_a_client_is_refused(vinc: Vinc, realm: Realm) -> No
     assert "set VINC_JWT_AUDIENCE to a name that is no client's" in said
 
 
-def silent_address() -> tuple[socket.socket, str]:
-    """A server that takes connections and never says a word."""
-    listening = socket.create_server(("127.0.0.1", 0))
-    return listening, f"http://127.0.0.1:{listening.getsockname()[1]}"
-
-
 @pytest.mark.parametrize(
     ("changed", "told"),
     [
@@ -139,15 +132,10 @@ def silent_address() -> tuple[socket.socket, str]:
         ),
         ({"VINC_KEYCLOAK_ADMIN_USER_REALM": "nowhere"}, "has no realm 'nowhere' for its admin to sign in to"),
         ({"VINC_KEYCLOAK_SERVER_URL": "http://127.0.0.1:1"}, "cannot be reached: connection refused"),
-        ({"VINC_KEYCLOAK_SERVER_URL": "(silent)", "VINC_KEYCLOAK__TIMEOUT": "0.5"}, "did not answer within 0.5 s"),
-        ({"VINC_KEYCLOAK_SERVER_URL": "(https)"}, "whether VINC_KEYCLOAK__SERVER_URL is to say http"),
     ],
 )
 def test_what_goes_wrong_is_one_line(vinc: Vinc, realm: Realm, changed: dict[str, str], told: str) -> None:
-    listening, silent = silent_address()
-    named = {"(silent)": silent, "(https)": realm.keycloak.url.replace("http:", "https:")}
-    with listening:
-        code, said = vinc(realm, "keycloak", "bootstrap", **{name: named.get(v, v) for name, v in changed.items()})
+    code, said = vinc(realm, "keycloak", "bootstrap", **changed)
 
     assert (code, said.count("\n"), said.startswith("vinc: Keycloak at http")) == (1, 1, True), said
     assert told in said

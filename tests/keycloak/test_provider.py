@@ -6,7 +6,6 @@ import httpx
 import pytest
 
 from vinc_identity.contracts import (
-    IdentityProvider,
     Profile,
     ProviderUnavailable,
     ProviderUser,
@@ -263,9 +262,3 @@ async def test_an_admin_whose_session_has_ended_signs_in_anew(provider: Keycloak
     realm.until = 0  # ours has ended with it
 
     assert await provider.find("nobody@acme.example") is None
-
-
-def test_it_is_an_identity_provider(provider: KeycloakProvider, realm: Realm) -> None:
-    kept: IdentityProvider = provider
-
-    assert kept.issuer == realm.url

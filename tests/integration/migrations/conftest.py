@@ -2,7 +2,6 @@
 
 import multiprocessing
 import textwrap
-import time
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field, replace
 from multiprocessing.context import ForkServerContext, ForkServerProcess
@@ -23,6 +22,7 @@ from vinc_migrations.connection import MigrationOptions
 from vinc_migrations.prepare import prepare
 from vinc_migrations.run import current, downgrade, upgrade
 from vinc_migrations.write import write_revision
+from vinc_testing.embedded.process import wait_until
 from vinc_testing.servers import Servers, conninfo
 
 from ..bouncer import bouncer
@@ -199,7 +199,4 @@ def pooled(ground: Ground) -> Generator[str]:
 
 def wait_for(condition: Any, seconds: float = 15) -> None:
     """Return when it holds; fail when it does not within so many seconds."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    assert wait_until(condition, seconds)
