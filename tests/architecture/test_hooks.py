@@ -1,4 +1,4 @@
-"""Every hook is documented; tests/contract/test_hooks.py runs each in a real application."""
+"""Every hook is documented."""
 
 from __future__ import annotations
 

@@ -31,7 +31,6 @@ class Licence(Apart):
 
 @pytest.fixture
 def billing(ground: Ground) -> History:
-    """A history whose only revision was written from the model, and that was run."""
     return ground.written("billing", Licence)
 
 
