@@ -16,14 +16,6 @@ import pytest
 
 from ..pages import ROOT, page
 
-FOLDERS = {
-    "devissuer": "plugins/devissuer",
-    "health": "plugins/health",
-    "identity": "plugins/identity",
-    "invoices": "examples/acme-invoices",
-    "keycloak": "plugins/keycloak",
-    "tenants": "plugins/tenants",
-}
 NOTHING: dict[str, Any] = {
     "state": "ready",
     "why": "",
@@ -124,6 +116,7 @@ ADDED: dict[str, dict[str, list[str]]] = {
         "hooks": ["contribute", "lifespan"],
     },
 }
+FOLDERS = {name: f"plugins/{name}" for name in ADDED} | {"invoices": "examples/acme-invoices"}
 
 
 @cache

@@ -171,6 +171,23 @@ async def test_a_start_learns_without_alembic_who_is_behind(ground: Ground) -> N
         assert await read_states(connection, {}) == []
 
 
+async def test_a_role_that_may_not_read_the_version_tables_is_named_with_the_cure(ground: Ground) -> None:
+    history = ground.plugin("agents", "pass")
+    ground.up(history)
+    ground.do(f"revoke all on vinc_version_agents from {ground.roles.app}, public")
+    async with await psycopg.AsyncConnection.connect(
+        conninfo(ground.url(ground.roles.app)), autocommit=True
+    ) as connection:
+        with pytest.raises(DatabaseError) as refused:
+            await read_states(connection, {"agents": revisions(history)})
+
+    assert str(refused.value) == (
+        f"the role {ground.roles.app} may not read the version tables "
+        "(permission denied for table vinc_version_agents); "
+        "correct VINC_DATABASE_URL, which takes the role for the application, or run: vinc db init"
+    )
+
+
 def test_two_revisions_that_follow_the_same_one_are_refused(ground: Ground) -> None:
     history = ground.plugin("agents", "pass", "pass")
     (history.versions / "other.py").write_text('revision: str = "other"\ndown_revision: str | None = "agents1"\n')
