@@ -23,11 +23,9 @@ async def postgres(settings: DatabaseSettings) -> AsyncGenerator[Postgres]:
 
 
 @asynccontextmanager
-async def redis(settings: RedisSettings) -> AsyncGenerator[Redis | None]:
-    """Yield an open client; None where the settings name no server."""
+async def redis(settings: RedisSettings) -> AsyncGenerator[Redis]:
+    """Yield an open client."""
     made = make_redis(settings)
-    if made is None:
-        yield None
-        return
+    assert made is not None
     async with opened_redis(made):
         yield made

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 import subprocess
 import tomllib
-from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
 
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
+from ..integration.new_environment import needed
 
 ROOT = Path(__file__).parents[2]
 OURS = ("kernel", "migrations", "testing")
@@ -79,20 +80,9 @@ def test_everything_that_is_needed_is_pinned() -> None:
     """Whatever our files ask for, directly or through others, on this machine."""
     asked = [one for folder in DISTRIBUTIONS for one in requirements_of(project(folder))]
     asked += [Requirement(line) for line in lines_of("requirements-dev.txt") if not line.startswith("-")]
-    waiting, seen = asked, set[tuple[str, str]]()
-    unpinned = set()
-    while waiting:
-        one = waiting.pop()
-        name = canonicalize_name(one.name)
-        for extra in {"", *one.extras} if not name.startswith("vinc-") else ():
-            if (name, extra) in seen:
-                continue
-            seen.add((name, extra))
-            unpinned |= {name} - pins().keys()
-            needs = map(Requirement, distribution(name).requires or ())
-            waiting += [each for each in needs if each.marker is None or each.marker.evaluate({"extra": extra})]
+    found = {canonicalize_name(one.name) for one in needed(map(str, asked))}
 
-    assert unpinned == set()
+    assert found - pins().keys() == set()
 
 
 def requirements_of(made: dict[str, Any]) -> list[Requirement]:

@@ -16,7 +16,6 @@ from sqlalchemy import Column, MetaData, Table, Uuid, bindparam, delete, insert,
 from sqlalchemy import Text as TextColumn
 
 from vinc_kernel import Capability, Context, Contribution, NotFound, Session, hooks, require_capabilities
-from vinc_kernel.plugins.arrange import Plugin
 from vinc_kernel.rest import Text, uuid7
 from vinc_testing import Database
 
@@ -111,13 +110,6 @@ async def welcome(context: Context) -> None:
 @hooks.tenant_purge
 async def forget(context: Context) -> None:
     await context.session.execute(REMOVE_ALL, {"tenant": context.tenant_id})
-
-
-def plugin(module: str = __name__) -> Plugin:
-    """The plugin `notes`, as if it were installed; `module` is where its hooks are."""
-    return Plugin(
-        name="notes", module=module, package=module, distribution="notes", version="1", enabled=True, required=True
-    )
 
 
 @contextmanager

@@ -72,12 +72,6 @@ async def test_who_is_not_signed_in_gets_401_unless_the_route_says_that_it_is_pu
             assert answer.status_code == 401, f"{method} {endpoint.path}"
 
 
-async def test_every_public_route_has_its_reason(vinc_app: VincApp) -> None:
-    assert [
-        one.path for one in vinc_app.application.routes if one.requirement.public and not one.requirement.why.strip()
-    ] == []
-
-
 async def test_no_route_answers_with_a_redirect_for_a_slash(vinc_app: VincApp, client: AsyncClient) -> None:
     for endpoint in vinc_app.application.routes:
         answer = await client.get(f"http://test{filled(endpoint.path)}/", headers={"Host": "evil.example"})
@@ -147,11 +141,3 @@ async def check_fields(harness: Harness, operation: Operation, fields: list[str]
         answers = [await send({**body, field: value}) for value in POISON]
         assert [str(one) for one in answers if one.status >= 500 or len(one.text) > 5000] == [], operation.name
         assert any(one.status == 422 and f"/{field}" in one.text for one in answers), f"{operation.name}: {field}"
-
-
-@pytest.mark.parametrize("override", ["X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override"])
-async def test_a_method_is_never_overridden_by_a_header(client: AsyncClient, override: str) -> None:
-    plain = await client.get("/health")
-    overridden = await client.get("/health", headers={override: "DELETE"})
-
-    assert (overridden.status_code, overridden.content) == (plain.status_code, plain.content)

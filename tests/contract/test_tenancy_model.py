@@ -27,7 +27,7 @@ from vinc_kernel.settings import Sources, read_settings
 from vinc_tenants.purge import purge_due
 from vinc_testing import Database, Servers
 from vinc_testing.clients import client_of
-from vinc_testing.running import pointing_at, started
+from vinc_testing.running import plugin_of, pointing_at, started
 
 from ..credentials import credentials
 from . import greedy, notes
@@ -85,7 +85,7 @@ def world(
     environ = {**pointing_at(vinc_servers, vinc_database.name, vinc_worker), "VINC_TENANTS__PURGE_AFTER": "0"}
     sources = Sources(environ)
     read, _ = read_settings(sources)
-    plugin = notes.plugin(getattr(request, "param", notes).__name__)
+    plugin = plugin_of("notes", getattr(request, "param", notes))
     app = create_app(read, sources, plugins=[*arrange(read), plugin])
     tables = notes.tables(vinc_database, vinc_servers.prefix, [("notes_note", "tenant_id, id")])
     with tables, asyncio.Runner() as runner:

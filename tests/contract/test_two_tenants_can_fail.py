@@ -11,7 +11,7 @@ from vinc_kernel.app import Application, create_app
 from vinc_kernel.plugins.arrange import arrange
 from vinc_kernel.settings import Sources, read_settings
 from vinc_testing import Database, Servers
-from vinc_testing.running import pointing_at
+from vinc_testing.running import plugin_of, pointing_at
 from vinc_testing.walk import NotDescribed, NotExercised, SharedHarness, TwoTenants, route_names
 
 from . import leaky, notes
@@ -30,7 +30,7 @@ def walked(vinc_servers: Servers, vinc_worker_database: Database, vinc_worker: s
     def create(urls: Mapping[str, str]) -> Application:
         sources = Sources({**environ, **urls, "VINC_LOG_LEVEL": "error"})
         settings, _ = read_settings(sources)
-        return create_app(settings, sources, plugins=[*arrange(settings), notes.plugin(leaky.__name__)])
+        return create_app(settings, sources, plugins=[*arrange(settings), plugin_of("notes", leaky)])
 
     with notes.tables(vinc_worker_database, vinc_servers.prefix, TABLES), SharedHarness() as shared:
         harness = shared.start(create, cleared, environ)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +12,8 @@ from tempfile import TemporaryDirectory
 
 import pytest
 from sqlalchemy.engine import URL, make_url
+
+from vinc_testing.embedded.process import wait_until
 
 SECONDS_TO_START = 10
 PORT = 6432  # part of the socket's name; nothing listens on TCP
@@ -30,7 +31,8 @@ def bouncer(address: str, *, connections: int) -> Iterator[str]:
         as_ordinary_user = ["-u", "postgres"] if os.geteuid() == 0 else []
         process = subprocess.Popen([program, "-q", *as_ordinary_user, config])
         try:
-            wait_for(config.with_name(f".s.PGSQL.{PORT}"), config.with_name("log"))
+            socket, log = config.with_name(f".s.PGSQL.{PORT}"), config.with_name("log")
+            assert wait_until(socket.exists, SECONDS_TO_START), log.read_text() if log.exists() else "no word"
             yield url.set(port=PORT, query={"host": name}).render_as_string(hide_password=False)
         finally:
             process.terminate()
@@ -47,10 +49,3 @@ def configuration(directory: Path, url: URL, connections: int) -> Path:
     )
     config.chmod(0o644)
     return config
-
-
-def wait_for(socket: Path, log: Path) -> None:
-    deadline = time.monotonic() + SECONDS_TO_START
-    while not socket.exists():
-        assert time.monotonic() < deadline, log.read_text() if log.exists() else "PgBouncer said nothing"
-        time.sleep(0.05)

@@ -81,17 +81,16 @@ def declared() -> Iterator[str]:
 
 def clean_variables(place: Path) -> dict[str, str]:
     """Nothing of this run's settings, and a pip that finds what it needs or fails."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("VINC_", "PYTEST_", "PYTHON"))}
-    kept = {name: value for name, value in kept.items() if not name.startswith("PIP_")}
-    told = {"PIP_NO_INDEX": "1", "PIP_NO_BUILD_ISOLATION": "0", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
-    path = f"{place / 'bin'}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+    foreign = ("VINC_", "PYTEST_", "PYTHON", "PIP_")
     return {
-        **kept,
-        **told,
+        **{name: value for name, value in os.environ.items() if not name.startswith(foreign)},
+        "PIP_NO_INDEX": "1",
+        "PIP_NO_BUILD_ISOLATION": "0",
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         "PIP_NO_CACHE_DIR": "1",
         "PIP_NO_COMPILE": "1",
         "PIP_ROOT_USER_ACTION": "ignore",
-        "PATH": path,
+        "PATH": f"{place / 'bin'}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
     }
 
 

@@ -2,21 +2,17 @@
 
 import asyncio
 import random
-import socket
 from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
 from uuid import UUID
 
 import psycopg
 import pytest
-import uvicorn
 from fastapi import APIRouter
 from sqlalchemy import update
 from sqlalchemy.engine import make_url
 
 from vinc_kernel import OrmSession, Session, signed_in
-from vinc_kernel.app import Application
 from vinc_kernel.database.postgres import Postgres
 from vinc_kernel.database.scope import Scope
 from vinc_kernel.database.session import DatabaseSession
@@ -26,7 +22,7 @@ from ..conftest import OURS, THEIRS, database_settings
 from ..credentials import credentials
 from ..opening import postgres
 from .bouncer import bouncer
-from .things import SLEEP, TENANTS, Thing, Who, add, application
+from .things import SLEEP, TENANTS, Thing, Who, add, application, listening
 
 TASKS, ROUNDS, CONNECTIONS = 64, 6, 4
 KILL = """
@@ -206,19 +202,6 @@ async def work_for(seconds: float, db: Session, orm: OrmSession) -> list[UUID]:
     return list(await orm.scalars(TENANTS))
 
 
-@asynccontextmanager
-async def listening(app: Application) -> AsyncGenerator[int]:
-    """The port on which a real server serves the application, which has started."""
-    server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_config=None))
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        serving = asyncio.create_task(server.serve(sockets=[listener]))
-        try:
-            yield listener.getsockname()[1]
-        finally:
-            server.should_exit = True
-            await serving
-
-
 async def call(port: int, *, tenant: str, hang_up: bool) -> bytes:
     """What the server answers; nothing to who hangs up at a random moment."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -239,7 +222,7 @@ async def test_callers_that_hang_up_lose_no_connection_and_show_no_foreign_row(
     few: Postgres, address: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     settings = database_settings(address, pool_size=CONNECTIONS, max_overflow=0, pool_timeout=20)
-    async with application(router, settings) as app, listening(app) as port:
+    async with application(settings, router) as app, listening(app) as port:
         answers = await asyncio.gather(
             *(call(port, tenant=("acme", "globex")[number % 2], hang_up=number % 4 < 2) for number in range(TASKS * 2))
         )

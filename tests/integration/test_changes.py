@@ -18,7 +18,7 @@ from vinc_testing.servers import Servers, conninfo
 
 from ..conftest import OURS
 from .bouncer import bouncer
-from .proxy import Proxy, proxy_to_socket
+from .proxy import Proxy, proxy_to_postgres, proxy_to_socket
 from .things import add
 from .workers import SECONDS, Worker, prepare_changes, worker
 
@@ -239,20 +239,12 @@ async def test_the_channel_needs_no_right_that_some_who_host_postgresql_revoke(
         admin.execute("grant execute on function pg_control_system() to public")
 
 
-@pytest.fixture
-async def line(address: str) -> AsyncGenerator[Proxy]:
-    """A connection to PostgreSQL that can be silenced and cut."""
-    url = make_url(address)
-    async with proxy_to_socket(f"{url.query['host']}/.s.PGSQL.{url.port or 5432}") as made:
-        yield made
-
-
-def over(line: Proxy, address: str) -> str:
-    return make_url(address).set(host="127.0.0.1", port=line.port, query={}).render_as_string(hide_password=False)
-
-
-async def test_while_the_versions_cannot_be_read_nothing_old_is_answered(address: str, line: Proxy) -> None:
-    async with worker(address) as first, worker(address, direct=over(line, address)) as second:
+async def test_while_the_versions_cannot_be_read_nothing_old_is_answered(address: str) -> None:
+    async with (
+        proxy_to_postgres(address) as (line, through),
+        worker(address) as first,
+        worker(address, direct=through) as second,
+    ):
         await stocked(first, second)
         line.silent = True
         await first.change("ink", 8)
@@ -275,8 +267,8 @@ async def test_behind_a_pooler_changes_are_seen(address: str) -> None:
             assert await second.sees("ink", 3) < SECONDS
 
 
-async def test_with_a_database_that_is_away_nothing_is_answered(address: str, line: Proxy) -> None:
-    async with worker(over(line, address)) as one:
+async def test_with_a_database_that_is_away_nothing_is_answered(address: str) -> None:
+    async with proxy_to_postgres(address) as (line, through), worker(through) as one:
         await stocked(one)
         line.refuse = True
         line.cut()

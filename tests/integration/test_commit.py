@@ -70,7 +70,7 @@ async def caller(line: tuple[Proxy, str]) -> AsyncGenerator[httpx.AsyncClient]:
     """Somebody of one tenant, before an application with two connections through the proxy."""
     runs.clear()
     meeting[:] = [asyncio.Barrier(2)]
-    async with calling(router, database_settings(line[1], pool_size=2, max_overflow=0)) as client:
+    async with calling(database_settings(line[1], pool_size=2, max_overflow=0), router) as client:
         yield client
 
 

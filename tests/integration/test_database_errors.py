@@ -16,7 +16,7 @@ from sqlalchemy.sql import Executable
 from vinc_kernel.database.postgres import Postgres
 from vinc_kernel.database.scope import Scope
 from vinc_kernel.database.session import DatabaseSession
-from vinc_kernel.errors import Conflict, DatabaseError, DeadlineExceeded, Forbidden, Problem, Unavailable, Unprocessable
+from vinc_kernel.errors import Conflict, DatabaseError, Forbidden, Problem, Unavailable, Unprocessable
 
 from ..conftest import OURS, THEIRS, database_settings
 from ..opening import postgres
@@ -155,16 +155,6 @@ async def test_a_canary_is_found_when_an_error_is_not_ours(
     assert CANARY in everything_said(raw.value, caplog)
 
 
-async def test_a_statement_that_takes_too_long_is_504(things: Postgres) -> None:
-    await add(things, "a")
-    unit = things.unit(Scope(OURS))
-    db = DatabaseSession(unit)
-    await db.execute(text("set local statement_timeout = 50"))
-    with pytest.raises(DeadlineExceeded):
-        await db.all(SLEEP, Who, {"seconds": 9})
-    await unit.close()
-
-
 async def test_a_backend_killed_in_the_middle_is_503_and_the_next_session_works(
     things: Postgres, admin: psycopg.Connection
 ) -> None:
@@ -196,10 +186,3 @@ async def test_when_no_connection_is_free_it_is_503(things_address: str, admin: 
         await first.close()
 
         assert await names(things) == []
-
-
-async def test_a_pool_of_one_serves_many(things_address: str, admin: psycopg.Connection) -> None:
-    async with postgres(database_settings(things_address, pool_size=1, max_overflow=0)) as things:
-        await asyncio.gather(*(add(things, f"{number:02}") for number in range(20)))
-
-        assert len(await names(things)) == 20

@@ -138,7 +138,7 @@ async def test_a_limit_that_is_reached_is_504_and_the_next_request_works(
         if way == "through PgBouncer":
             address = stack.enter_context(bouncer(things_address, connections=1))
         caplog.set_level(logging.INFO, "vinc.postgres")
-        async with calling(router, database_settings(address, pool_size=1, max_overflow=0)) as caller:
+        async with calling(database_settings(address, pool_size=1, max_overflow=0), router) as caller:
             with admin.transaction():
                 admin.execute("lock table things_part in access exclusive mode")
                 answer = await caller.request(method, f"/things{path}")
@@ -153,7 +153,7 @@ async def test_a_limit_that_is_reached_is_504_and_the_next_request_works(
 @pytest.fixture
 async def single(things_address: str, admin: psycopg.Connection) -> AsyncGenerator[httpx.AsyncClient]:
     """Somebody of one tenant, before an application with one connection."""
-    async with calling(router, database_settings(things_address, pool_size=1, max_overflow=0)) as caller:
+    async with calling(database_settings(things_address, pool_size=1, max_overflow=0), router) as caller:
         yield caller
 
 

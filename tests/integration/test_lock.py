@@ -6,11 +6,9 @@ from contextlib import asynccontextmanager
 
 import psycopg
 import pytest
-from fastapi import APIRouter
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
 
-from vinc_kernel import Session, signed_in
 from vinc_kernel.database.postgres import Postgres
 from vinc_kernel.database.roles import Roles
 from vinc_kernel.database.scope import Scope
@@ -18,15 +16,8 @@ from vinc_kernel.database.session import DatabaseSession
 from vinc_kernel.database.unit import UnitOfWork
 from vinc_kernel.errors import DatabaseError, DeadlineExceeded
 
-from ..conftest import OURS, THEIRS, database_settings
-from .things import COUNT, Number, calling, names, new
-
-router = APIRouter(prefix="/things")
-
-
-@router.get("", dependencies=[signed_in])
-async def lock_in_a_get(db: Session) -> None:
-    await db.lock("numbers")
+from ..conftest import OURS, THEIRS
+from .things import COUNT, Number, names, new
 
 
 @asynccontextmanager
@@ -116,8 +107,3 @@ async def test_it_is_refused_in_a_session_that_only_reads(things: Postgres) -> N
     async with things.session(Scope(OURS, read_only=True)) as db:
         with pytest.raises(DatabaseError, match=r"lock\('numbers'\) was refused: GET and HEAD only read.*lock in POST"):
             await db.lock("numbers")
-
-
-async def test_it_is_refused_in_a_get(things_address: str, admin: psycopg.Connection) -> None:
-    async with calling(router, database_settings(things_address)) as caller:
-        assert (await caller.get("/things")).status_code == 500

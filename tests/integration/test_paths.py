@@ -3,53 +3,62 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
-from pathlib import Path
-from secrets import token_hex
+from types import ModuleType
 
 import pytest
-import uvicorn
-
-from vinc_kernel.app import create_app
-from vinc_kernel.plugins.open import open_plugins
-from vinc_kernel.settings import Sources, read_settings
-from vinc_testing.servers import TOKEN_SECRET
-
-from ..credentials import credentials
-
-PLUGIN = """
 from fastapi import APIRouter, FastAPI
 from starlette.routing import Mount
+
 from vinc_kernel import Contribution, hooks, public, signed_in
+from vinc_kernel.app import create_app
+from vinc_kernel.plugins.open import open_plugins
+from vinc_kernel.settings import KernelSettings, ServiceSettings
+from vinc_testing.running import plugin_of
+
+from ..credentials import JWT, credentials
+from .things import listening
+
 router = APIRouter(prefix="/paths", dependencies=[signed_in])
 shown = APIRouter(prefix="/paths/open", dependencies=[public("a test asks")])
 sub = FastAPI(openapi_url=None)
+
+
 @router.get("/secret")
 async def secret() -> str:
     return "secret"
+
+
 @router.delete("/secret")
 async def forget() -> str:
     return "deleted"
+
+
 @router.get("/things/{name}")
 async def thing(name: str) -> str:
     return name
+
+
 @router.get("/numbers/{number:int}")
 async def number(number: int) -> int:
     return number
+
+
 @sub.get("/deep")
 async def deep() -> str:
     return "deep"
+
+
 router.routes.append(Mount("/paths/app", sub))
+
+
 @shown.get("")
 async def open_to_all() -> str:
     return "open"
-@hooks.contribute
-def contribute() -> Contribution:
-    return Contribution(routers=[router, shown])
-"""
+
+
 ADA = f"Authorization: {credentials('ada;viewer;')['Authorization']}"
 # Nobody is signed in: 401 for the route itself, 404 for what is another path.
 NOBODY = {
@@ -87,35 +96,15 @@ NOBODY = {
 
 
 @pytest.fixture
-async def port(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[int]:
-    """The port of a real server with one plugin."""
-    monkeypatch.syspath_prepend(str(tmp_path))
-    package = f"tiny_{token_hex(4)}"
-    (tmp_path / package).mkdir()
-    (tmp_path / package / "__init__.py").write_text('"""Paths."""')
-    (tmp_path / package / "plugin.py").write_text(PLUGIN)
-    info = tmp_path / "tiny_paths-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: tiny-paths\nVersion: 1\nRequires-Dist: vinc-kernel\n")
-    (info / "entry_points.txt").write_text(f"[vinc.plugins]\npaths = {package}.plugin\n")
-    (tmp_path / "plugins.toml").write_text("[plugins.paths]\n")
-    importlib.invalidate_caches()
-    file = str(tmp_path / "plugins.toml")
-    sources = Sources({"VINC_ENV": "test", "VINC_JWT_TEST_SECRET": TOKEN_SECRET, "VINC_PLUGINS_FILE": file})
-    app = create_app(read_settings(sources)[0], sources)
-    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, lifespan="off")
-    server = uvicorn.Server(config)
+async def port(monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[int]:
+    """The port of a real server with these routes."""
+    module = ModuleType("made_paths.plugin")
+    vars(module)["contribute"] = hooks.contribute(lambda: Contribution(routers=[router, shown]))
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    app = create_app(KernelSettings(service=ServiceSettings(env="test"), jwt=JWT), plugins=[plugin_of("paths", module)])
     async with AsyncExitStack() as stack:
         await open_plugins(app.assembly, app.runtime, stack)
-        running = asyncio.create_task(server._serve())
-        async with asyncio.timeout(10):
-            while not server.started:  # noqa: ASYNC110  uvicorn says so by an attribute
-                await asyncio.sleep(0.01)
-        yield server.servers[0].sockets[0].getsockname()[1]
-        server.should_exit = True
-        await running
-    for name in [name for name in sys.modules if name.startswith(package)]:
-        del sys.modules[name]
+        yield await stack.enter_async_context(listening(app))
 
 
 async def ask(port: int, target: str, *headers: str, method: str = "GET") -> tuple[int, str]:

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from dataclasses import dataclass
 from time import monotonic
 
 import psycopg
@@ -17,22 +16,17 @@ from vinc_kernel.database.scope import Scope
 from vinc_kernel.database.session import DatabaseSession
 from vinc_kernel.errors import ConnectionAbsent, DatabaseError, DeadlineExceeded, Unavailable
 from vinc_kernel.lifespan import connections
-from vinc_kernel.registry import HealthCheck
 from vinc_kernel.runtime import Runtime
 from vinc_kernel.settings import DatabaseSettings, KernelSettings, RedisSettings, ServiceSettings
 from vinc_testing.servers import Servers
 
 from ..conftest import OURS, database_settings
 from ..opening import postgres
-from .proxy import Proxy, proxy_to_socket
+from .proxy import Proxy, proxy_to_postgres
+from .things import Number
 
 PASSWORD = "pa55w0rd"
 TEST = ServiceSettings(env="test")
-
-
-@dataclass(frozen=True)
-class Number:
-    number: int
 
 
 ONE = select(func.abs(1).label("number"))
@@ -40,9 +34,7 @@ ONE = select(func.abs(1).label("number"))
 
 @pytest.fixture
 async def line(things_address: str, admin: psycopg.Connection) -> AsyncGenerator[Proxy]:
-    """A line over TCP to the server's socket."""
-    directory = str(make_url(things_address).query["host"])
-    async with proxy_to_socket(f"{directory}/.s.PGSQL.5432") as made:
+    async with proxy_to_postgres(things_address) as (made, _):
         yield made
 
 
@@ -237,20 +229,6 @@ async def test_a_check_that_is_cancelled_spoils_nothing(things_address: str, adm
         await pool.ping()
 
 
-async def test_statements_are_prepared_on_a_direct_line(things_address: str, admin: psycopg.Connection) -> None:
-    async with postgres(database_settings(things_address, pool_size=1, max_overflow=0)) as pool:
-        for _ in range(10):
-            await works(pool)
-        async with pool.session(Scope(OURS)) as db:
-            prepared = await db.one(text("select count(*) as number from pg_prepared_statements"), Number)
-
-    assert prepared.number > 2
-
-
-def checks_of(runtime: Runtime) -> dict[str, HealthCheck]:
-    return {check.name: check for check in runtime.registry.checks}
-
-
 async def test_the_connections_of_an_application_open_in_order_and_report_their_health(
     line: Proxy, things_address: str, vinc_servers: Servers
 ) -> None:
@@ -258,8 +236,8 @@ async def test_the_connections_of_an_application_open_in_order_and_report_their_
     settings = KernelSettings(service=TEST, database=through(line, things_address), redis=redis)
     runtime = create_app(settings, plugins=[]).runtime
     async with connections(runtime):
-        found = checks_of(runtime)
-        for check in runtime.registry.checks:
+        found = {check.name: check for check in runtime.registry.checks}
+        for check in found.values():
             await check.ask()
         line.cut()
         line.refuse = True

@@ -14,9 +14,9 @@ from vinc_kernel.database.scope import Scope
 from vinc_kernel.database.session import NotOneRow
 from vinc_kernel.errors import Forbidden
 
-from ..conftest import OURS, THEIRS, database_settings
+from ..conftest import OURS, database_settings
 from ..opening import postgres
-from .things import ADD, ALL, COUNT, NAMED, NAMES, Mood, Name, NameModel, Number, Row, Thing, add, names, new
+from .things import ADD, ALL, COUNT, NAMED, NAMES, Mood, Name, NameModel, Number, Row, Thing, add, new
 
 
 async def test_a_row_of_every_type_comes_back_as_it_was_stored(things: Postgres) -> None:
@@ -117,25 +117,6 @@ async def test_one_and_one_or_none_count_their_rows(things: Postgres) -> None:
             await db.one(NAMES, Name)
         with pytest.raises(NotOneRow, match="got 2"):
             await db.one_or_none(NAMES, Name)
-
-
-async def test_a_tenant_sees_its_own_rows_only(things: Postgres) -> None:
-    await add(things, "ours")
-    await add(things, "theirs", tenant=THEIRS)
-
-    assert await names(things) == ["ours"]
-    assert await names(things, THEIRS) == ["theirs"]
-
-
-async def test_a_row_of_another_tenant_cannot_be_written(things: Postgres) -> None:
-    with pytest.raises(Forbidden):
-        await add_foreign(things)
-    assert await names(things, THEIRS) == []
-
-
-async def add_foreign(things: Postgres) -> None:
-    async with things.session(Scope(OURS)) as db:
-        await db.execute(new("x", THEIRS))
 
 
 async def test_without_a_tenant_nothing_is_seen_on_a_connection_that_had_one(

@@ -1,12 +1,10 @@
 """Sessions in an application: what a handler asked of the database is settled before the first byte of the answer."""
 
 import asyncio
-import sys
 from collections.abc import AsyncGenerator, Generator
-from contextlib import asynccontextmanager, suppress
-from types import ModuleType
+from contextlib import suppress
 from typing import Annotated
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import httpx
 import psycopg
@@ -16,15 +14,10 @@ from sqlalchemy import insert, text
 from starlette.responses import StreamingResponse
 
 from vinc_kernel import (
-    App,
     Capability,
-    Contribution,
     NotFound,
     OrmSession,
     Session,
-    Tenant,
-    TenantDirectory,
-    hooks,
     platform_only,
     platform_session,
     public,
@@ -32,13 +25,10 @@ from vinc_kernel import (
     require_roles,
     signed_in,
 )
-from vinc_kernel.app import create_app
-from vinc_kernel.plugins.arrange import Plugin
-from vinc_kernel.settings import KernelSettings, ServiceSettings
 
 from ..conftest import OURS, database_settings
-from ..credentials import JWT, credentials
-from .things import NAMES, Name, Part, Thing, new
+from ..credentials import credentials
+from .things import NAMES, Name, Part, Thing, calling, new
 
 router = APIRouter(prefix="/things")
 around = APIRouter(dependencies=[signed_in])
@@ -173,49 +163,12 @@ async def read_in_public(db: Session) -> list[Name]:
     return await db.all(NAMES, Name)
 
 
-class OneTenant:
-    async def find(self, key: UUID | str) -> Tenant | None:
-        return Tenant(id=OURS, slug="acme", name="Acme") if key in (OURS, "acme") else None
-
-
-@hooks.contribute
-def contribute() -> Contribution:
-    return Contribution(routers=[router, around], provides=[TenantDirectory])
-
-
-@hooks.lifespan
-@asynccontextmanager
-async def lifespan(app: App) -> AsyncGenerator[None]:
-    app.provide(OneTenant(), TenantDirectory)
-    yield
-
-
-def plugin() -> Plugin:
-    """A plugin without a distribution."""
-    module = ModuleType("made_things.plugin")
-    module.__dict__.update(contribute=contribute, lifespan=lifespan)
-    sys.modules[module.__name__] = module
-    return Plugin(
-        name="things", module=module.__name__, package="made_things", distribution="things", version="1",
-        enabled=True, required=True,
-    )  # fmt: skip
-
-
 @pytest.fixture
 async def caller(things_address: str, admin: psycopg.Connection) -> AsyncGenerator[httpx.AsyncClient]:
-    """Somebody of the one tenant."""
-    service = ServiceSettings.model_validate({"env": "test"})
-    settings = KernelSettings(
-        service=service, jwt=JWT, database=database_settings(things_address, pool_size=1, max_overflow=0)
-    )
-    app = create_app(settings, plugins=[plugin()])
-    headers = credentials("somebody;viewer;acme")
-    async with (
-        app.lifespan(),
-        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test/api/v1", headers=headers) as client,
-    ):
+    """Somebody of one tenant, before an application with one connection."""
+    settings = database_settings(things_address, pool_size=1, max_overflow=0)
+    async with calling(settings, router, around) as client:
         yield client
-    del sys.modules["made_things.plugin"]
 
 
 async def test_what_was_written_is_there_when_the_answer_comes(caller: httpx.AsyncClient) -> None:

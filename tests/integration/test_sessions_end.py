@@ -1,7 +1,7 @@
 """Sessions end and principals are disabled on every worker within a second, and a login right after works.
 
 With Redis and without, with Redis killed, emptied or silent meanwhile; within one process, where lines can be cut, and
-with two processes of `vinc serve`. The development issuer signs people in. How long it took is printed (`pytest -s`).
+with two processes of `vinc serve`. The development issuer signs people in.
 """
 
 from __future__ import annotations
@@ -11,11 +11,9 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
-from contextlib import AsyncExitStack, ExitStack, contextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from http.client import HTTPConnection
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
@@ -25,9 +23,7 @@ import pytest
 from httpx import AsyncClient
 from redis.asyncio import Redis
 
-from vinc_identity.contracts import IdentityProvider, Profile, ServiceCredentials
-from vinc_identity.service import service_accounts
-from vinc_kernel import App
+from vinc_identity.contracts import IdentityProvider, Profile
 from vinc_kernel.app import Application
 from vinc_testing import Database, Servers
 from vinc_testing.clients import client_of
@@ -36,15 +32,13 @@ from vinc_testing.running import made, pointing_at, started
 from ..pages import ROOT
 from .proxy import Proxy, proxy_to_socket
 from .serving import free_port, serving
-from .test_two_workers import holder
+from .test_two_workers import Connection, callers_of_both
 
 SECONDS_TO_FORGET = 2.0  # twice what is promised: the machine that runs this may be busy
 SECONDS_TO_GIVE_UP = 10
-Record = Callable[[str, object], None]
 PASSWORD = "correct horse battery"
 VINC = str(Path(sys.executable).with_name("vinc"))
 DEMO_PASSWORD = "vinc-demo-password"
-MOST_LINES = 200
 ALICE, BOSS = "alice@acme.example", "boss@vinc.example"
 PEOPLE = (Profile(email=ALICE, role="viewer", tenants=["acme"]), Profile(email=BOSS, role="super_admin"))
 
@@ -106,13 +100,10 @@ class Two:
 
     first: AsyncClient
     second: AsyncClient
-    app: App
 
     async def sign_in(self, email: str) -> dict[str, str]:
-        return await self.token(grant_type="password", username=email, password=PASSWORD)
-
-    async def token(self, **form: str) -> dict[str, str]:
         """The header with a token that is made at the first worker."""
+        form = {"grant_type": "password", "username": email, "password": PASSWORD}
         answer = await self.first.post("/devissuer/token", data=form)
         assert answer.status_code == 200, answer.text
         return {"Authorization": f"Bearer {answer.json()['access_token']}"}
@@ -136,7 +127,7 @@ async def two(settings: Mapping[str, str], bus: Bus) -> AsyncGenerator[Two]:
         apps = [await stack.enter_async_context(started(made(environ, {}))) for _ in range(2)]
         await add_people(apps[0])
         first, second = [await stack.enter_async_context(client_of(one, "/api/v1", {})) for one in apps]
-        yield Two(first, second, apps[0].runtime.apps["identity"])
+        yield Two(first, second)
 
 
 async def add_people(app: Application) -> None:
@@ -147,7 +138,7 @@ async def add_people(app: Application) -> None:
 
 
 async def test_old_tokens_are_refused_by_both_workers_within_a_second_and_a_login_right_after_works(
-    two: Two, bus: Bus, request: pytest.FixtureRequest, record_property: Record
+    two: Two, bus: Bus, request: pytest.FixtureRequest
 ) -> None:
     way = request.node.callspec.params["bus"]
     alice, boss = await two.sign_in(ALICE), await two.sign_in(BOSS)
@@ -174,16 +165,9 @@ async def test_old_tokens_are_refused_by_both_workers_within_a_second_and_a_logi
     back = await two.sign_in(ALICE)
     took["enabled"] = await two.seconds_until(200, back)
 
-    told(way, took, record_property)
     assert right_after == [200, 200]
     assert [await two.statuses(one) for one in (alice, again, back)] == [[401, 401], [401, 401], [200, 200]]
-    assert max(took.values()) < SECONDS_TO_FORGET
-
-
-def told(way: str, took: Mapping[str, float], record_property: Record) -> None:
-    shown = ", ".join(f"{what} {seconds * 1000:.0f} ms" for what, seconds in took.items())
-    record_property(way, shown)
-    print(f"\n{way}: {shown}")  # noqa: T201  the figures are promised
+    assert max(took.values()) < SECONDS_TO_FORGET, took
 
 
 @pytest.mark.parametrize("bus", ["with Redis"], indirect=True)
@@ -203,38 +187,7 @@ async def test_a_disabled_person_stays_out_when_redis_comes_back_empty(two: Two,
         await asyncio.sleep(0.05)
 
 
-@pytest.mark.parametrize("bus", ["without Redis"], indirect=True)
-async def test_a_service_account_comes_in_when_it_is_registered_and_is_ended_like_a_person(two: Two) -> None:
-    profile = Profile(email="", name="crawler", role="viewer", tenants=["acme"])
-    crawler = await two.app.get(IdentityProvider).create_service("crawler", profile)
-    expires_at = datetime.now(UTC) + timedelta(days=1)
-    wanted = service_accounts.NewServiceAccount(name="billing", tenant="acme", role="viewer", expires_at=expires_at)
-    billing = await service_accounts.create(two.app, wanted)
-
-    async def token(of: ServiceCredentials) -> dict[str, str]:
-        return await two.token(grant_type="client_credentials", client_id=of.client_id, client_secret=of.secret)
-
-    of_nobody, before = await token(crawler), await token(billing)
-    boss = await two.sign_in(BOSS)
-    me = (await two.second.get("/identity/me", headers=before)).json()
-    ended = await two.first.post(f"/identity/principals/{me['id']}/end-sessions", headers=boss)
-    seconds = await two.seconds_until(401, before)
-
-    assert (me["kind"], me["role"], me["tenant"]["slug"]) == ("service", "viewer", "acme")
-    assert await two.statuses(of_nobody) == [401, 401]
-    assert ended.json()["provider"] == "confirmed"
-    assert seconds < SECONDS_TO_FORGET
-    assert await two.statuses(await token(billing)) == [200, 200]
-
-
-class Line:
-    """One connection to the server, and the worker that holds it."""
-
-    def __init__(self, port: int) -> None:
-        self.line = HTTPConnection("127.0.0.1", port, timeout=SECONDS_TO_GIVE_UP)
-        self.ask("GET", "/health/live")
-        self.worker = holder(port, self.line.sock.getsockname()[1])
-
+class Line(Connection):
     def ask(self, method: str, path: str, token: str = "", form: Mapping[str, str] | None = None) -> tuple[int, Any]:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         if form is not None:
@@ -252,21 +205,6 @@ class Line:
         return token
 
 
-@contextmanager
-def line_to_each(port: int) -> Iterator[list[Line]]:
-    """One line to each of the two workers."""
-    with ExitStack() as stack:
-        found: dict[int | None, Line] = {}
-        for _ in range(MOST_LINES):
-            one = Line(port)
-            stack.callback(one.line.close)
-            found.setdefault(one.worker, one)
-            if len(found) > 1:
-                break
-        assert len(found) == 2, "one worker holds all connections"
-        yield list(found.values())
-
-
 def seconds_until(lines: list[Line], status: int, token: str) -> float:
     began = monotonic()
     while {one.ask("GET", "/identity/me", token)[0] for one in lines} != {status}:
@@ -276,9 +214,7 @@ def seconds_until(lines: list[Line], status: int, token: str) -> float:
 
 
 @pytest.mark.parametrize("redis", [True, False], ids=["with Redis", "without Redis"])
-def test_two_processes_and_a_command_beside_them(
-    redis: bool, settings: Mapping[str, str], tmp_path: Path, record_property: Record
-) -> None:
+def test_two_processes_and_a_command_beside_them(redis: bool, settings: Mapping[str, str], tmp_path: Path) -> None:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("VINC_")}
     environ = {**kept, **settings, "VINC_REDIS_URL": settings["VINC_REDIS_URL"] if redis else ""}
     port = free_port()
@@ -296,7 +232,8 @@ def test_two_processes_and_a_command_beside_them(
     vinc("devissuer", "demo")
     took = {}
     command = [VINC, "serve", "--workers", "2", "--port", str(port)]
-    with serving(command, port, cwd=tmp_path, environ=environ), line_to_each(port) as lines:
+    with serving(command, port, cwd=tmp_path, environ=environ), callers_of_both(port, 2, Line) as callers:
+        lines = list({one.worker: one for one in callers}.values())
         here, there = lines
 
         def stay() -> None:
@@ -319,6 +256,5 @@ def test_two_processes_and_a_command_beside_them(
         vinc("identity", "enable", principal, meanwhile=stay)
         took["enabled by a command"] = seconds_until(lines, 200, here.sign_in("viewer@acme.example"))
 
-    told(f"two processes, {'with' if redis else 'without'} Redis", took, record_property)
     assert f"{principal} is disabled" in printed
     assert max(took.values()) < SECONDS_TO_FORGET

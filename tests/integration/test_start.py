@@ -86,7 +86,7 @@ async def test_after_requests_of_three_tenants_no_task_and_no_timer_knows_of_one
 ) -> None:
     """Threats I22: the pool has grown, replaced killed connections and abandoned cancelled ones meanwhile."""
     settings = database_settings(things_address, pool_size=1, max_overflow=3)
-    async with application(router, settings) as app:
+    async with application(settings, router) as app:
         clients = [caller_of(app, tenant) for tenant in TENANTS_BY_SLUG]
         answers = await asyncio.gather(*(client.get("/things?seconds=0.01") for client in clients * 4))
         given_up = [asyncio.create_task(client.get("/things?seconds=9")) for client in clients]

@@ -10,7 +10,6 @@ from time import perf_counter
 
 import psycopg
 import pytest
-from httpx import AsyncClient
 
 from vinc_testing import ClientAs, Database, Servers
 from vinc_testing.embedded.process import wait_until
@@ -30,25 +29,6 @@ async def test_a_tenant_is_there(client_as: ClientAs, vinc_servers: Servers, num
 """
 CONFIGURATION = "[pytest]\nasyncio_mode = auto\nasyncio_default_fixture_loop_scope = function\n"
 SECONDS_TO_START, SECONDS_TO_END = 60, 10
-
-
-async def test_a_client_reaches_the_application_below_its_prefix(client: AsyncClient) -> None:
-    answer = await client.get("/health")
-
-    assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
-
-
-async def test_every_connection_is_up(client: AsyncClient) -> None:
-    answer = await client.get("/health/ready")
-
-    assert {check["name"]: check["state"] for check in answer.json()["checks"]} == {"postgres": "up", "redis": "up"}
-
-
-async def test_a_client_acts_in_its_tenant(client_as: ClientAs) -> None:
-    ours, theirs = client_as("wholesale_admin", "acme"), client_as("viewer", "globex")
-
-    assert (await ours.get("/tenants/me")).json()["slug"] == "acme"
-    assert (await theirs.get("/tenants/me")).json()["slug"] == "globex"
 
 
 @pytest.mark.parametrize("_", range(2))

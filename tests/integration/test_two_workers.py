@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from http.client import HTTPConnection
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import monotonic, sleep
-from typing import Any
+from typing import Any, TypeVar
 
 import psutil
 import psycopg
@@ -50,24 +50,13 @@ class Installation:
     direct: str
     ids: Mapping[str, str]
 
-    @contextmanager
-    def serving(self, **more: str) -> Iterator[Running]:
-        """Two workers that know the database through a pooler, and nothing else unless `more` says so."""
-        port = free_port()
-        command = [VINC, "serve", "--workers", "2", "--port", str(port)]
-        with bouncer(self.direct, connections=BACKENDS) as pooled:
-            environ = {**self.settings, "VINC_DATABASE_URL": pooled, **more}
-            with serving(command, port, cwd=self.path, environ=environ):
-                yield Running(port, pooled, self.direct)
-
 
 @dataclass(frozen=True)
 class Running:
-    """Where the workers answer, and the database through the pooler and past it."""
+    """Where the workers answer, and the database through the pooler."""
 
     port: int
     pooled: str
-    direct: str
 
     def prepared(self) -> dict[int, int]:
         """How many statements are prepared on each of them; all are held meanwhile, so that each is asked."""
@@ -109,14 +98,17 @@ def installation(vinc_servers: Servers, vinc_worker: str) -> Iterator[Installati
         yield Installation(path, settings, direct, {one["slug"]: one["id"] for one in listed})
 
 
-class Caller:
+class Connection:
     """One connection to the server, and the worker that holds it."""
 
     def __init__(self, port: int) -> None:
         self.line = HTTPConnection("127.0.0.1", port, timeout=10)
-        assert self.ask("GET", "/invoices", "acme")[0] == 200
+        self.line.request("GET", "/health/live")
+        self.line.getresponse().read()
         self.worker = holder(port, self.line.sock.getsockname()[1])
 
+
+class Caller(Connection):
     def ask(self, method: str, path: str, tenant: str, body: Any = None, *, role: str = "wholesale_admin") -> Answer:
         headers = credentials(f"alice;{role};{tenant}") | {"X-Tenant-ID": tenant}
         if body is not None:
@@ -133,6 +125,7 @@ class Caller:
 
 
 Answer = tuple[int, Any]
+Kind = TypeVar("Kind", bound=Connection)
 
 
 def holder(port: int, ours: int) -> int | None:
@@ -144,28 +137,32 @@ def holder(port: int, ours: int) -> int | None:
 
 
 @contextmanager
-def callers_of_both(port: int, count: int) -> Iterator[list[Caller]]:
+def callers_of_both(port: int, count: int, kind: Callable[[int], Kind]) -> Iterator[list[Kind]]:
     """At least so many callers, as many as it takes until each of the two workers holds one."""
     with ExitStack() as lines:
-        made = list[Caller]()
+        made = list[Kind]()
         while len(made) < count or len({one.worker for one in made}) < 2:
             assert len(made) < MOST_CALLERS, f"all connections are held by {made[0].worker}"
-            made.append(Caller(port))
+            made.append(kind(port))
             lines.callback(made[-1].line.close)
         yield made
 
 
 @pytest.fixture(scope="module")
-def pooler_alone(installation: Installation) -> Iterator[Running]:
-    with installation.serving() as running:
-        yield running
+def running(installation: Installation) -> Iterator[Running]:
+    """Two workers that know the database through a pooler, and hear of each other's changes by polling it."""
+    port = free_port()
+    command = [VINC, "serve", "--workers", "2", "--port", str(port)]
+    with bouncer(installation.direct, connections=BACKENDS) as pooled:
+        environ = {**installation.settings, "VINC_DATABASE_URL": pooled}
+        with serving(command, port, cwd=installation.path, environ=environ):
+            yield Running(port, pooled)
 
 
-def test_both_workers_serve_both_tenants_their_own_rows_and_prepare_nothing(pooler_alone: Running) -> None:
-    running = pooler_alone
+def test_both_workers_serve_both_tenants_their_own_rows_and_prepare_nothing(running: Running) -> None:
     written = {tenant: {f"{tenant}-{number}" for number in range(5)} for tenant in TENANTS}
     with (
-        callers_of_both(running.port, CALLERS) as callers,
+        callers_of_both(running.port, CALLERS, Caller) as callers,
         ThreadPoolExecutor(CALLERS) as threads,
     ):
         for tenant, numbers in written.items():
@@ -185,19 +182,9 @@ def test_both_workers_serve_both_tenants_their_own_rows_and_prepare_nothing(pool
     assert set(prepared.values()) == {0}
 
 
-# How a worker hears of another's change: by Redis, or by polling PostgreSQL through the pooler.
-def test_a_suspended_tenant_is_refused_by_both_workers_soon(pooler_alone: Running, installation: Installation) -> None:
-    suspends(pooler_alone.port, installation.ids["acme"])
-
-
-def test_with_redis_too(installation: Installation, vinc_servers: Servers) -> None:
-    with installation.serving(VINC_REDIS_URL=vinc_servers.redis) as running:
-        suspends(running.port, installation.ids["acme"])
-
-
-def suspends(port: int, tenant: str) -> None:
-    acme = f"/tenants/{tenant}"
-    with callers_of_both(port, 2) as callers:
+def test_a_suspended_tenant_is_refused_by_both_workers_soon(running: Running, installation: Installation) -> None:
+    acme = f"/tenants/{installation.ids['acme']}"
+    with callers_of_both(running.port, 2, Caller) as callers:
         members = {one.worker: one for one in callers}.values()
         assert callers[0].ask("POST", f"{acme}/suspend", "acme", role="super_admin")[0] == 200
         suspended = until_all(members, 403)

@@ -74,28 +74,15 @@ async def test_nothing_that_a_statement_sets_outlives_its_transaction(
     assert {key: value or None for key, value in after.items()} == {k: v or None for k, v in before.items()}
 
 
-async def test_a_role_that_is_set_ends_with_its_transaction(
-    single: Postgres, things_address: str, admin: psycopg.Connection
-) -> None:
-    role = make_url(things_address).username
-    admin.execute(f"create role {role}_all; grant {role}_all to {role}".encode())
-    try:
-        async with single.session(Scope(OURS)) as db:
-            await db.execute(text(f"set role {role}_all"))
-        async with single.session(Scope(THEIRS)) as db:
-            assert await ask(db, "select current_user::text as name") == [{"name": role}]
-    finally:
-        admin.execute(f"drop role {role}_all".encode())
-
-
 ENDING = [
     "commit", "COMMIT AND CHAIN", " -- so\n/* or * so */ ; commit", "end", "rollback", "rollback and chain", "abort",
     "begin", "start transaction", "prepare transaction 'x'",
 ]  # fmt: skip
 
 
-async def test_a_role_that_a_function_has_set_for_longer_is_nobody_elses(
-    single: Postgres, things_address: str, admin: psycopg.Connection
+@pytest.mark.parametrize("become", ["set role {}_all", "select things_become()"], ids=["set", "by a function"])
+async def test_a_role_that_is_set_is_nobody_elses(
+    single: Postgres, things_address: str, admin: psycopg.Connection, become: str
 ) -> None:
     role = make_url(things_address).username
     admin.execute(f"create role {role}_all; grant {role}_all to {role}".encode())
@@ -103,7 +90,7 @@ async def test_a_role_that_a_function_has_set_for_longer_is_nobody_elses(
     admin.execute(f"create function things_become() returns text language sql as $$ {body} $$".encode())
     try:
         async with single.session(Scope(OURS)) as db:
-            await ask(db, "select things_become() as name")
+            await db.execute(text(become.format(role)))
         for scope in (Scope(THEIRS), Scope(THEIRS, read_only=True), Scope()):
             async with single.session(scope) as db:
                 assert await ask(db, "select current_user::text as name") == [{"name": role}]

@@ -1,10 +1,9 @@
 """A unit of work is all or nothing, and Core and the ORM share it."""
 
 import asyncio
-from uuid import uuid4
 
 import pytest
-from sqlalchemy import delete, insert, text
+from sqlalchemy import delete, text
 from sqlalchemy.sql import Executable
 
 from vinc_kernel.database.postgres import Postgres
@@ -13,7 +12,7 @@ from vinc_kernel.database.session import DatabaseSession
 from vinc_kernel.errors import Conflict, DatabaseError
 
 from ..conftest import OURS, THEIRS
-from .things import ALL, COUNT, NAMES, Name, Number, Part, Thing, add, names, new
+from .things import ALL, COUNT, NAMES, Name, Number, Thing, add, names, new
 
 
 async def test_statements_that_are_asked_at_once_run_one_after_another(things: Postgres) -> None:
@@ -34,15 +33,6 @@ async def add_and_fail(things: Postgres) -> None:
     async with things.session(Scope(OURS)) as db:
         await db.execute(new("a"))
         raise RuntimeError
-
-
-async def test_a_commit_that_fails_is_an_error_before_any_answer(things: Postgres) -> None:
-    unit = things.unit(Scope(OURS))
-    await DatabaseSession(unit).execute(insert(Part).values(tenant_id=OURS, thing_id=uuid4()))
-
-    with pytest.raises(Conflict):
-        await unit.commit()
-    await unit.close()
 
 
 async def test_a_swallowed_error_does_not_end_in_a_commit(things: Postgres) -> None:
@@ -149,17 +139,3 @@ async def test_the_orm_does_not_commit_by_hand(things: Postgres) -> None:
     await unit.close()
 
     assert await names(things) == []
-
-
-async def test_a_savepoint_of_the_orm_survives_a_conflict(things: Postgres) -> None:
-    await add(things, "a")
-    unit = things.unit(Scope(OURS))
-    orm = unit.orm()
-    with pytest.raises(Conflict):
-        async with orm.begin_nested():
-            orm.add(Thing(tenant_id=OURS, name="a"))
-    orm.add(Thing(tenant_id=OURS, name="b"))
-    await unit.commit()
-    await unit.close()
-
-    assert await names(things) == ["a", "b"]

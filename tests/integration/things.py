@@ -1,6 +1,8 @@
 """Two tables, their rows, statements and an application on them; tests/conftest.py makes them in the database."""
 
+import asyncio
 import enum
+import socket
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -12,6 +14,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
+import uvicorn
 from fastapi import APIRouter
 from pydantic import BaseModel
 from sqlalchemy import Enum, Numeric, bindparam, func, insert, select
@@ -24,8 +27,8 @@ from vinc_kernel import App, Contribution, Tenant, TenantDirectory, hooks
 from vinc_kernel.app import Application, create_app
 from vinc_kernel.database.postgres import Postgres
 from vinc_kernel.database.scope import Scope
-from vinc_kernel.plugins.arrange import Plugin
 from vinc_kernel.settings import DatabaseSettings, KernelSettings, ServiceSettings
+from vinc_testing.running import plugin_of
 
 from ..conftest import OURS, THEIRS
 from ..credentials import JWT, credentials
@@ -126,12 +129,13 @@ class ThreeTenants:
         return next((one for one in TENANTS_BY_SLUG.values() if key in (one.id, one.slug)), None)
 
 
-def plugin_of(router: APIRouter) -> Plugin:
-    """A plugin without a distribution, with three tenants and these routes."""
+@asynccontextmanager
+async def application(database: DatabaseSettings, *routers: APIRouter) -> AsyncGenerator[Application]:
+    """Yield an application with three tenants and these routes, which has started."""
 
     @hooks.contribute
     def contribute() -> Contribution:
-        return Contribution(routers=[router], provides=[TenantDirectory])
+        return Contribution(routers=routers, provides=[TenantDirectory])
 
     @hooks.lifespan
     @asynccontextmanager
@@ -140,33 +144,37 @@ def plugin_of(router: APIRouter) -> Plugin:
         yield
 
     module = ModuleType("made_things.plugin")
-    module.__dict__.update(contribute=contribute, lifespan=lifespan)
+    vars(module).update(contribute=contribute, lifespan=lifespan)
     sys.modules[module.__name__] = module
-    return Plugin(
-        name="things", module=module.__name__, package="made_things", distribution="things", version="1",
-        enabled=True, required=True,
-    )  # fmt: skip
-
-
-@asynccontextmanager
-async def application(router: APIRouter, database: DatabaseSettings) -> AsyncGenerator[Application]:
-    """Yield an application with these routes, which has started."""
     settings = KernelSettings(service=ServiceSettings.model_validate({"env": "test"}), jwt=JWT, database=database)
-    app = create_app(settings, plugins=[plugin_of(router)])
+    app = create_app(settings, plugins=[plugin_of("things", module)])
     try:
         async with app.lifespan():
             yield app
     finally:
-        del sys.modules["made_things.plugin"]
+        del sys.modules[module.__name__]
 
 
 @asynccontextmanager
-async def calling(router: APIRouter, database: DatabaseSettings) -> AsyncGenerator[httpx.AsyncClient]:
+async def calling(database: DatabaseSettings, *routers: APIRouter) -> AsyncGenerator[httpx.AsyncClient]:
     """Yield somebody of the first tenant, who calls an application with these routes."""
-    async with application(router, database) as app, caller_of(app) as client:
+    async with application(database, *routers) as app, caller_of(app) as client:
         yield client
 
 
 def caller_of(app: Application, tenant: str = "acme") -> httpx.AsyncClient:
     headers = credentials(f"somebody;viewer;{tenant}")
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test/api/v1", headers=headers)
+
+
+@asynccontextmanager
+async def listening(app: Application) -> AsyncGenerator[int]:
+    """Yield the port on which a real server serves the application, which has started."""
+    server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_config=None))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            server.should_exit = True
+            await serving

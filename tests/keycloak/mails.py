@@ -11,7 +11,7 @@ from email.message import EmailMessage
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from .server import free_port
+from ..integration.serving import free_port
 
 link = re.compile(r"https?://\S+").search
 SECONDS_TO_ARRIVE = 10

@@ -12,7 +12,6 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -24,6 +23,7 @@ from urllib.request import urlopen
 
 from vinc_testing.embedded.process import dying_with, is_there
 
+from ..integration.serving import free_port
 from .distribution import KeycloakAbsent, distribution, java, locked, run
 
 ADMIN = "admin"
@@ -175,12 +175,6 @@ def environment(directory: Path, keycloak: Keycloak) -> Mapping[str, str]:
         "KC_BOOTSTRAP_ADMIN_PASSWORD": keycloak.password,
         "KC_DB_URL": f"jdbc:h2:file:{directory}/home/data/keycloak;NON_KEYWORDS=VALUE;DB_CLOSE_ON_EXIT=FALSE",
     }
-
-
-def free_port() -> int:
-    with socket.socket() as tried:
-        tried.bind(("127.0.0.1", 0))
-        return int(tried.getsockname()[1])
 
 
 def wait_until_it_answers(keycloak: Keycloak, child: subprocess.Popen[bytes], log: Path) -> None:

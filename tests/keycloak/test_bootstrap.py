@@ -1,13 +1,12 @@
 """`vinc keycloak bootstrap`, on a server that has never heard of us, and after somebody has changed something."""
 
-import socket
 from collections.abc import Callable
 
 import pytest
 
 from vinc_keycloak.service.desired import ROLES
 
-from .conftest import bootstrapped
+from .conftest import bootstrapped, put_back
 from .realm import Realm
 
 Vinc = Callable[..., tuple[int, str]]
@@ -71,16 +70,14 @@ def test_a_check_tells_what_was_changed_and_writes_nothing(vinc: Vinc, realm: Re
 async def test_what_others_have_added_is_no_drift_and_stays(realm: Realm) -> None:
     realm.admin("POST", "/roles", {"name": "accountant"})
     realm.admin("POST", "/clients", {"clientId": "somebody-elses", "publicClient": True})
-    before = realm.admin("GET", "/users/profile")
+    profile = realm.admin("GET", "/users/profile")
     added = {"name": "shoe_size", "permissions": {"view": ["user", "admin"], "edit": ["user", "admin"]}}
-    realm.admin("PUT", "/users/profile", {**before, "attributes": [*before["attributes"], added]})
-    try:
+    async with put_back(realm, "/users/profile"):
+        realm.admin("PUT", "/users/profile", {**profile, "attributes": [*profile["attributes"], added]})
         assert await bootstrapped(realm, write=False) == []
         assert await bootstrapped(realm) == []
         declared = [one["name"] for one in realm.admin("GET", "/users/profile")["attributes"]]
         assert "shoe_size" in declared
-    finally:
-        realm.admin("PUT", "/users/profile", before)
 
 
 async def test_a_masked_password_is_no_drift_and_a_new_one_gets_there(realm: Realm) -> None:
@@ -121,12 +118,6 @@ def test_an_audience_that_is_a_client_is_refused(vinc: Vinc, realm: Realm) -> No
     assert "set VINC_JWT_AUDIENCE to a name that is no client's" in said
 
 
-def silent_address() -> tuple[socket.socket, str]:
-    """A server that takes connections and never says a word."""
-    listening = socket.create_server(("127.0.0.1", 0))
-    return listening, f"http://127.0.0.1:{listening.getsockname()[1]}"
-
-
 @pytest.mark.parametrize(
     ("changed", "told"),
     [
@@ -141,15 +132,10 @@ def silent_address() -> tuple[socket.socket, str]:
         ),
         ({"VINC_KEYCLOAK_ADMIN_USER_REALM": "nowhere"}, "has no realm 'nowhere' for its admin to sign in to"),
         ({"VINC_KEYCLOAK_SERVER_URL": "http://127.0.0.1:1"}, "cannot be reached: connection refused"),
-        ({"VINC_KEYCLOAK_SERVER_URL": "(silent)", "VINC_KEYCLOAK__TIMEOUT": "0.5"}, "did not answer within 0.5 s"),
-        ({"VINC_KEYCLOAK_SERVER_URL": "(https)"}, "whether VINC_KEYCLOAK__SERVER_URL is to say http"),
     ],
 )
 def test_what_goes_wrong_is_one_line(vinc: Vinc, realm: Realm, changed: dict[str, str], told: str) -> None:
-    listening, silent = silent_address()
-    named = {"(silent)": silent, "(https)": realm.keycloak.url.replace("http:", "https:")}
-    with listening:
-        code, said = vinc(realm, "keycloak", "bootstrap", **{name: named.get(v, v) for name, v in changed.items()})
+    code, said = vinc(realm, "keycloak", "bootstrap", **changed)
 
     assert (code, said.count("\n"), said.startswith("vinc: Keycloak at http")) == (1, 1, True), said
     assert told in said

@@ -6,7 +6,6 @@ import httpx
 import pytest
 
 from vinc_identity.contracts import (
-    IdentityProvider,
     Profile,
     ProviderUnavailable,
     ProviderUser,
@@ -17,7 +16,7 @@ from vinc_keycloak.service.connection import admin
 from vinc_keycloak.service.provider import KeycloakProvider
 
 from .browser import REDIRECT, Browser, NotSignedIn
-from .conftest import AUDIENCE, settings_of
+from .conftest import AUDIENCE, put_back, settings_of
 from .mails import Mails, link_in
 from .realm import PASSWORD, Realm, claims
 
@@ -129,14 +128,10 @@ def follow(http: httpx.Client, link: str, password: str) -> None:
 
 async def test_an_invitation_that_cannot_be_sent_says_where_to_look(realm: Realm, email: str) -> None:
     subject = realm.person(email)
-    before = realm.admin("GET", "")["smtpServer"]
-    realm.admin("PUT", "", {"smtpServer": {**before, "port": "1"}})
-    try:
-        async with admin(settings_of(realm)) as line:
-            with pytest.raises(ProviderUnavailable, match="could not send the mail: set VINC_KEYCLOAK__SMTP_HOST"):
-                await KeycloakProvider(line, AUDIENCE).invite(subject)
-    finally:
-        realm.admin("PUT", "", {"smtpServer": before})
+    async with put_back(realm, ""), admin(settings_of(realm)) as line:
+        realm.admin("PUT", "", {"smtpServer": {**realm.admin("GET", "")["smtpServer"], "port": "1"}})
+        with pytest.raises(ProviderUnavailable, match="could not send the mail: set VINC_KEYCLOAK__SMTP_HOST"):
+            await KeycloakProvider(line, AUDIENCE).invite(subject)
 
 
 async def test_ended_sessions_stay_ended_and_the_number_only_rises(
@@ -246,20 +241,17 @@ async def test_a_person_is_no_service_account(provider: KeycloakProvider, realm:
 
 @pytest.mark.parametrize("subject", [NOBODY, "../clients", "a/b", "", "x?y"])
 async def test_a_user_that_is_not_there_is_missing(provider: KeycloakProvider, subject: str) -> None:
-    with pytest.raises(UserMissing):
-        await provider.update(subject, profile("x@acme.example"))
-    with pytest.raises(UserMissing):
-        await provider.disable(subject)
-    with pytest.raises(UserMissing):
-        await provider.set_password(subject, PASSWORD)
-    with pytest.raises(UserMissing):
-        await provider.invite(subject)
-    with pytest.raises(UserMissing):
-        await provider.end_sessions(subject, 1)
-    with pytest.raises(UserMissing):
-        await provider.new_service_secret(subject)
-    with pytest.raises(UserMissing):
-        await provider.delete_service(subject)
+    for call in (
+        provider.update(subject, profile("x@acme.example")),
+        provider.disable(subject),
+        provider.set_password(subject, PASSWORD),
+        provider.invite(subject),
+        provider.end_sessions(subject, 1),
+        provider.new_service_secret(subject),
+        provider.delete_service(subject),
+    ):
+        with pytest.raises(UserMissing):
+            await call
 
 
 async def test_an_admin_whose_session_has_ended_signs_in_anew(provider: KeycloakProvider, realm: Realm) -> None:
@@ -270,9 +262,3 @@ async def test_an_admin_whose_session_has_ended_signs_in_anew(provider: Keycloak
     realm.until = 0  # ours has ended with it
 
     assert await provider.find("nobody@acme.example") is None
-
-
-def test_it_is_an_identity_provider(provider: KeycloakProvider, realm: Realm) -> None:
-    kept: IdentityProvider = provider
-
-    assert kept.issuer == realm.url

@@ -129,16 +129,6 @@ async def test_a_token_is_believed_until_it_has_expired(
     assert answers == [200, 401]
 
 
-async def test_a_disabled_user_cannot_sign_in_and_cannot_refresh(realm: Realm, email: str) -> None:
-    subject = realm.person(email, role=["viewer"])
-    tokens = realm.sign_in(email)
-    realm.admin("PUT", f"/users/{subject}", {"enabled": False})
-
-    assert realm.refresh(tokens).status_code == 400
-    with pytest.raises(NotSignedIn, match="disabled"):
-        realm.sign_in(email)
-
-
 def test_the_client_takes_no_password_and_no_code_without_a_proof(realm: Realm, email: str) -> None:
     realm.person(email)
     password = realm.grant(grant_type="password", client_id="vinc-web", username=email, password="x")

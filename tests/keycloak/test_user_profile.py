@@ -1,5 +1,7 @@
 """A user cannot edit what becomes claims (threats, T11), nor take another's address (T12)."""
 
+from typing import Any
+
 import pytest
 
 from .realm import Realm, bearer, claims
@@ -19,11 +21,7 @@ from .realm import Realm, bearer, claims
 def test_a_user_cannot_give_themselves_a_claim(realm: Realm, email: str, attribute: str, value: str) -> None:
     realm.person(email, role=["viewer"], allowed_wholesalers=["acme"], vinc_generation=["3"])
     tokens = realm.sign_in(email)
-    account = f"{realm.url}/account/"
-    headers = {**bearer(own_account_token(realm, email)), "Accept": "application/json"}
-    own = realm.http.get(account, headers=headers)
-    assert own.status_code == 200, own.text
-    body = own.json()
+    account, headers, body = own_account(realm, email)
     body["attributes"] = {**body.get("attributes", {}), attribute: [value]}
     answer = realm.http.post(account, json=body, headers=headers)
     told = claims(realm.refresh(tokens).json()["access_token"])
@@ -33,17 +31,19 @@ def test_a_user_cannot_give_themselves_a_claim(realm: Realm, email: str, attribu
     assert not {"allowed_customers", "allowed_addresses", "multi_tenant"} & told.keys()
 
 
-def own_account_token(realm: Realm, email: str) -> str:
-    """A token for the account interface, as Keycloak's own account page gets it."""
-    redirect = f"{realm.url}/account/"
-    return str(realm.sign_in(email, client="account-console", redirect=redirect)["access_token"])
+def own_account(realm: Realm, email: str) -> tuple[str, dict[str, str], dict[str, Any]]:
+    """The address of the account interface, headers for it as Keycloak's own page sends, and what it has of them."""
+    account = f"{realm.url}/account/"
+    token = realm.sign_in(email, client="account-console", redirect=account)["access_token"]
+    headers = {**bearer(token), "Accept": "application/json"}
+    own = realm.http.get(account, headers=headers)
+    assert own.status_code == 200, own.text
+    return account, headers, own.json()
 
 
 def test_a_user_cannot_take_anothers_address(realm: Realm, email: str) -> None:
     subject = realm.person(email)
-    account = f"{realm.url}/account/"
-    headers = {**bearer(own_account_token(realm, email)), "Accept": "application/json"}
-    body = realm.http.get(account, headers=headers).json()
+    account, headers, body = own_account(realm, email)
     answer = realm.http.post(account, json={**body, "email": "boss@acme.example"}, headers=headers)
     named = realm.http.post(account, json={**body, "firstName": "Ada"}, headers=headers)
     found = realm.admin("GET", f"/users/{subject}")

@@ -1,13 +1,7 @@
 """Ground to migrate on: an empty database for each test, with the five roles, and plugins that are only a history."""
 
 import multiprocessing
-import os
-import shutil
-import socket
-import subprocess
-import tempfile
 import textwrap
-import time
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field, replace
 from multiprocessing.context import ForkServerContext, ForkServerProcess
@@ -19,6 +13,7 @@ import psycopg
 import pytest
 from psycopg import AsyncConnection, Connection, sql
 
+from vinc_kernel.database.base import Base
 from vinc_kernel.database.roles import Roles
 from vinc_kernel.database.startup_checks import refuse_unsafe_database
 from vinc_kernel.database.tenant_owned import TENANT
@@ -26,7 +21,11 @@ from vinc_kernel.database.versions import History, RevisionState
 from vinc_migrations.connection import MigrationOptions
 from vinc_migrations.prepare import prepare
 from vinc_migrations.run import current, downgrade, upgrade
+from vinc_migrations.write import write_revision
+from vinc_testing.embedded.process import wait_until
 from vinc_testing.servers import Servers, conninfo
+
+from ..bouncer import bouncer
 
 ACME, GLOBEX = UUID("00000000-0000-7000-8000-00000000000a"), UUID("00000000-0000-7000-8000-00000000000b")
 HURRIED = MigrationOptions(lock_timeout=0.4, lock_attempts=3, retry_delay=0.1, turn_timeout=20)
@@ -81,6 +80,16 @@ class Ground:
         """The address as this role; without one as a superuser."""
         return self.servers.database(self.name, role, self.roles.prefix if role else None)
 
+    def environ(self, manifest: Path) -> dict[str, str]:
+        """The settings of an installation on it."""
+        return {
+            "VINC_ENV": "test",
+            "VINC_DATABASE_URL": self.url(self.roles.app),
+            "VINC_DATABASE_MIGRATION_URL": self.url(self.roles.migrator),
+            "VINC_DATABASE_ROLE_PREFIX": self.roles.prefix,
+            "VINC_PLUGINS_FILE": str(manifest),
+        }
+
     def connect(self, role: str | None = None) -> Connection[Any]:
         return psycopg.connect(conninfo(self.url(role)), autocommit=True)
 
@@ -98,6 +107,13 @@ class Ground:
         history.versions.mkdir(parents=True, exist_ok=True)
         for body in revisions:
             self.add(history, body)
+        return history
+
+    def written(self, name: str, model: type[Base]) -> History:
+        """A history whose only revision was written from the model, and that was run."""
+        history = self.plugin(name)
+        write_revision(self.url(self.roles.migrator), history, "Make it", models=[model], options=self.options)
+        self.up(history)
         return history
 
     def add(self, history: History, body: str | tuple[str, str]) -> str:
@@ -176,44 +192,11 @@ def ground(vinc_servers: Servers, ground_roles: Roles, tmp_path: Path) -> Ground
 
 @pytest.fixture
 def pooled(ground: Ground) -> Generator[str]:
-    """The migrator's address through PgBouncer in transaction mode, with a single connection to the server."""
-    program = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
-    if program is None:
-        pytest.skip("not run: PgBouncer (Debian package pgbouncer) is not installed")
-    parameters = psycopg.conninfo.conninfo_to_dict(conninfo(ground.url()))
-    owner = Path(str(parameters["host"])).stat() if str(parameters["host"]).startswith("/") else None
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    folder = Path(tempfile.mkdtemp(prefix="vinc-pgbouncer-"))
-    (folder / "users").write_text(f'"{ground.roles.migrator}" "{ground.roles.prefix}"\n')
-    (folder / "config").write_text(
-        f"[databases]\n{ground.name} = host={parameters['host']} port={parameters.get('port', 5432)}\n"
-        f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\nauth_type = trust\n"
-        f"auth_file = {folder}/users\npool_mode = transaction\ndefault_pool_size = 4\n"
-    )
-    as_owner = {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": ()} if owner and not os.getuid() else {}
-    for path in (folder, *folder.iterdir()):
-        if owner and as_owner:
-            os.chown(path, owner.st_uid, owner.st_gid)
-    process = subprocess.Popen([program, "-q", folder / "config"], stderr=subprocess.DEVNULL, **as_owner)  # type: ignore[call-overload]  # keywords of one overload
-    try:
-        wait_for(lambda: accepts(port))
-        yield f"postgresql+psycopg://{ground.roles.migrator}@127.0.0.1:{port}/{ground.name}"
-    finally:
-        process.terminate()
-        process.wait(10)
-        shutil.rmtree(folder)
-
-
-def accepts(port: int) -> bool:
-    with socket.socket() as line:
-        return line.connect_ex(("127.0.0.1", port)) == 0
+    """The migrator's address through PgBouncer in transaction mode."""
+    with bouncer(ground.url(ground.roles.migrator), connections=4) as address:
+        yield address
 
 
 def wait_for(condition: Any, seconds: float = 15) -> None:
     """Return when it holds; fail when it does not within so many seconds."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    assert wait_until(condition, seconds)

@@ -45,12 +45,7 @@ ADD = "insert into audit_event (id, name, email, \"Phone\") values (gen_random_u
 
 @pytest.fixture
 def audit(ground: Ground) -> History:
-    """A history whose only revision was written from the model, and that was run."""
-    history = ground.plugin("audit")
-    url = ground.url(ground.roles.migrator)
-    write_revision(url, history, "Events", models=[Event], options=ground.options)
-    ground.up(history)
-    return history
+    return ground.written("audit", Event)
 
 
 def findings(ground: Ground, history: History, models: Sequence[type[Base]] = (Event,)) -> list[str]:
@@ -85,11 +80,7 @@ def test_the_application_adds_and_reads_its_tenants_rows_and_changes_none(ground
     as_tenant(ground, GLOBEX, ADD)
 
     assert as_tenant(ground, ACME, "select tenant_id from audit_event") == [ACME]
-    for refused in (
-        "update audit_event set name = 'x'",
-        "update audit_event set email = null",
-        DELETE,
-    ):
+    for refused in ("update audit_event set name = 'x'", "update audit_event set email = null", DELETE):
         with pytest.raises(InsufficientPrivilege, match="permission denied"):
             as_tenant(ground, ACME, refused)
 

@@ -24,13 +24,7 @@ def settings(ground: Ground, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
     """The environment of this ground's installation, whose plugins.toml is returned."""
     manifest = tmp_path / "plugins.toml"
     manifest.write_text("[plugins.health]\n[plugins.tenants]\n")
-    for name, value in {
-        "VINC_ENV": "test",
-        "VINC_DATABASE_URL": ground.url(ground.roles.app),
-        "VINC_DATABASE_MIGRATION_URL": ground.url(ground.roles.migrator),
-        "VINC_DATABASE_ROLE_PREFIX": ground.roles.prefix,
-        "VINC_PLUGINS_FILE": str(manifest),
-    }.items():
+    for name, value in ground.environ(manifest).items():
         monkeypatch.setenv(name, value)
     monkeypatch.chdir(ROOT)
     return manifest

@@ -31,12 +31,7 @@ class Licence(Apart):
 
 @pytest.fixture
 def billing(ground: Ground) -> History:
-    """A history whose only revision was written from the model, and that was run."""
-    history = ground.plugin("billing")
-    url = ground.url(ground.roles.migrator)
-    write_revision(url, history, "Licences", models=[Licence], options=ground.options)
-    ground.up(history)
-    return history
+    return ground.written("billing", Licence)
 
 
 def findings(ground: Ground, history: History, models: Sequence[type[Base]] = (Licence,)) -> list[str]:

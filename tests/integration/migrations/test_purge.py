@@ -44,9 +44,7 @@ def histories(ground: Ground) -> dict[str, History]:
 
 
 @pytest.fixture
-def vinc(
-    ground: Ground, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> Callable[..., tuple[int, str, str]]:
+def vinc(ground: Ground, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Run:
     """Run `vinc plugins purge` where `user`, `users` and `orders`, which needs `user`, are installed."""
     site = tmp_path / "site"
     for name, needs in {"user": "", "users": "", "orders": "Requires-Dist: tiny-user\n"}.items():
@@ -57,13 +55,7 @@ def vinc(
         (info / "entry_points.txt").write_text(f"[vinc.plugins]\n{name} = tiny_{name}.plugin\n")
     monkeypatch.syspath_prepend(str(site))
     manifest = tmp_path / "plugins.toml"
-    for name, value in {
-        "VINC_ENV": "test",
-        "VINC_DATABASE_URL": ground.url(ground.roles.app),
-        "VINC_DATABASE_MIGRATION_URL": ground.url(ground.roles.migrator),
-        "VINC_DATABASE_ROLE_PREFIX": ground.roles.prefix,
-        "VINC_PLUGINS_FILE": str(manifest),
-    }.items():
+    for name, value in ground.environ(manifest).items():
         monkeypatch.setenv(name, value)
 
     def run(*words: str, enabled: str = "") -> tuple[int, str, str]:

@@ -3,7 +3,6 @@
 from collections.abc import Generator
 
 import pytest
-from psycopg.errors import InsufficientPrivilege
 
 from vinc_kernel.errors import DatabaseError
 
@@ -155,41 +154,6 @@ def test_revisions_go_up_down_and_up_again_with_rows_of_two_tenants(any_migrator
     assert any_migrator.rows("select * from vinc_table") == []
     any_migrator.up(history)
     assert any_migrator.current(history) == {"invoices": "invoices2"}
-
-
-def test_the_application_sees_the_rows_of_its_scope_and_after_it_none(ground: Ground) -> None:
-    ground.up(ground.plugin("invoices", TABLE))
-    ground.fill("invoices_invoice")
-    with ground.connect(ground.roles.app) as line:
-        with line.transaction():
-            line.execute("select set_config('vinc.tenant_id', %s, true)", (str(ACME),))
-            assert line.execute("select distinct tenant_id from invoices_invoice").fetchall() == [(ACME,)]
-            line.execute("insert into invoices_invoice (name) values ('mine')")
-
-        assert line.execute("select count(*) from invoices_invoice").fetchone() == (0,)
-        with pytest.raises(InsufficientPrivilege):
-            line.execute("insert into invoices_invoice (name) values ('nobody''s')")
-        with pytest.raises(InsufficientPrivilege):
-            line.execute("insert into invoices_invoice (tenant_id, name) values (%s, 'theirs')", (GLOBEX,))
-
-
-def test_the_platform_role_sees_all_rows_once_it_is_entered_and_leaves_the_plans_alone(ground: Ground) -> None:
-    ground.up(ground.plugin("invoices", TABLE))
-    ground.fill("invoices_invoice", each=3000)
-    ground.do("analyze invoices_invoice")
-    with ground.connect(ground.roles.app) as line:
-        assert line.execute("select count(*) from invoices_invoice").fetchone() == (0,)
-        with line.transaction():
-            line.execute(f'set local role "{ground.roles.platform}"'.encode())
-            assert line.execute("select count(*) from invoices_invoice").fetchone() == (6000,)
-        assert line.execute("select current_user").fetchone() == (ground.roles.app,)
-        with line.transaction():
-            line.execute("select set_config('vinc.tenant_id', %s, true)", (str(ACME),))
-            assert line.execute("select count(*) from invoices_invoice").fetchone() == (3000,)
-            line.execute("set local enable_seqscan = off")
-            plan = line.execute("explain select * from invoices_invoice order by id limit 50").fetchall()
-
-    assert any("Index Cond: (tenant_id = " in row[0] for row in plan), plan
 
 
 def test_a_table_becomes_a_tenants_and_stops_being_one(ground: Ground) -> None:

@@ -10,6 +10,7 @@ import pytest
 from vinc_kernel.errors import DatabaseError
 from vinc_migrations.connection import MigrationOptions
 from vinc_migrations.run import upgrade
+from vinc_testing.servers import conninfo
 
 from .conftest import HURRIED, Ground, tenant_table, wait_for
 
@@ -62,7 +63,7 @@ def test_after_one_that_was_killed_the_next_one_runs(ground: Ground, line: str) 
 def test_nothing_of_a_migration_stays_behind_on_the_connection_of_a_pooler(ground: Ground, pooled: str) -> None:
     upgrade(pooled, [ground.plugin("invoices", TABLE)], ground.options)
 
-    with psycopg.connect(pooled.replace("+psycopg", ""), autocommit=True, prepare_threshold=None) as connection:
+    with psycopg.connect(conninfo(pooled), autocommit=True, prepare_threshold=None) as connection:
         found = connection.execute(
             "select current_user, current_setting('row_security'), current_setting('lock_timeout')"
         ).fetchone()
@@ -76,21 +77,10 @@ def test_who_waits_too_long_for_another_process_is_told_so(ground: Ground) -> No
     wait_for(lambda: ground.rows(SLEEPERS) == [(1,)])
     try:
         with pytest.raises(DatabaseError, match=r"^kernel: another process has been migrating for 0.3 s; try again"):
-            Impatient(ground).up(history)
+            upgrade(ground.url(ground.roles.migrator), [history], replace(ground.options, turn_timeout=0.3))
     finally:
         process.kill()
         process.join(10)
-
-
-class Impatient(Ground):
-    """Ground on which nobody waits long for another process."""
-
-    def __init__(self, ground: Ground) -> None:
-        super().__init__(ground.servers, ground.name, ground.roles, ground.folder)
-
-    @property
-    def options(self) -> MigrationOptions:
-        return MigrationOptions(roles=self.roles, turn_timeout=0.3)
 
 
 def test_a_lock_is_waited_for_two_seconds_by_default() -> None:
