@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from psycopg import sql
 from sqlalchemy import Table
 
-from vinc_kernel.database.base import Base
+from vinc_kernel.database.base import Base, PlatformOwned
 from vinc_kernel.database.grants import RECORD
-from vinc_kernel.database.platform_owned import PlatformOwned
 
 from .connection import MigrationConnection
 from .grant_steps import NO_RECORD, is_recorded

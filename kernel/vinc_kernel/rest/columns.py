@@ -65,9 +65,5 @@ def is_leakproof(kind: Any) -> bool:
     return type(kind) in KINDS and getattr(kind, "as_uuid", True)
 
 
-def kind_of(column: Column[Any]) -> Kind:
-    return KINDS[type(column.type)]
-
-
 def refused(name: str, why: str) -> TypeError:
     return TypeError(f"{made_at()}: {name!r} {why}")

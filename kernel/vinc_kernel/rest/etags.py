@@ -79,15 +79,13 @@ async def if_match(
     A weak tag never matches (RFC 9110, 13.1.1).
     """
     if if_match is None:
-        message = "Send If-Match with the ETag of what you have seen."
-        raise PreconditionRequired(message)
+        raise PreconditionRequired("Send If-Match with the ETag of what you have seen.")
     text = ",".join(request.headers.getlist("if-match"))
     tenant = context_of(request).tenant_id
     if text.strip() == ANY:
         return Expected(frozenset({ANY}), tenant)
     if not is_tag_list(text):
-        message = "If-Match must be * or ETags in double quotes."
-        raise BadRequest(message)
+        raise BadRequest("If-Match must be * or ETags in double quotes.")
     return Expected(frozenset(tag for tag in find_tags(text) if not tag.startswith("W/")), tenant)
 
 

@@ -18,8 +18,7 @@ from joserfc.jwk import Key, import_key
 from joserfc.jws import JWSRegistry
 
 from ..errors import Unavailable
-from .algorithms import allowed
-from .issuer import Fetch, Issuer
+from .issuer import KEY_TYPES, SHARED, Fetch, Issuer
 
 logger = logging.getLogger("vinc.tokens")
 SECONDS_TO_FETCH = 3.0
@@ -124,7 +123,8 @@ def verifying_key(issuer: Issuer, jwk: Any) -> VerifyingKey | None:
     operations = jwk.get("key_ops", ["verify"])
     if jwk.get("use", "sig") != "sig" or not isinstance(operations, list) or "verify" not in operations:
         return None
-    algorithms = allowed(issuer.algorithms, str(jwk.get("kty")), jwk.get("alg"))
+    key_types, alg = KEY_TYPES | {SHARED: "oct"}, jwk.get("alg")  # `alg` may allow only one (RFC 7517, 4.4)
+    algorithms = frozenset(one for one in issuer.algorithms if key_types[one] == jwk.get("kty") and alg in (None, one))
     if not algorithms or (jwk["kty"] == "RSA" and len(str(jwk.get("n"))) < SHORTEST_MODULUS):
         return None
     try:

@@ -23,7 +23,7 @@ async def test_a_known_key_is_not_asked_for_again(caller: Caller, sso: Sso) -> N
 async def test_a_thousand_unknown_keys_at_once_are_one_fetch(caller: Caller, sso: Sso) -> None:
     known, stranger = sso.token(), rsa("stranger")
     assert (await caller.ask(known)).status_code == 200
-    caller.app.runtime.trusted.find(URL).next_fetch = 0  # type: ignore[union-attr]  the interval is over
+    caller.app.runtime.trusted.keys[URL].next_fetch = 0  # the interval is over
 
     async def unknown(number: int) -> int:
         return (await caller.ask(sso.token(key=stranger, header={"kid": str(number)}))).status_code
@@ -37,7 +37,7 @@ async def test_a_thousand_unknown_keys_at_once_are_one_fetch(caller: Caller, sso
 
 async def test_a_new_key_costs_no_request(caller: Caller, sso: Sso) -> None:
     assert (await caller.ask(sso.token())).status_code == 200
-    caller.app.runtime.trusted.find(URL).next_fetch = 0  # type: ignore[union-attr]  the interval is over
+    caller.app.runtime.trusted.keys[URL].next_fetch = 0  # the interval is over
     old = sso.token(sub="old")
     sso.keys.insert(0, rsa("b"))
 
@@ -55,7 +55,7 @@ async def test_a_key_that_hangs_holds_up_nobody_who_is_known(caller_of: CallerOf
     caller = caller_of(Issuer(url=URL, audience=AUDIENCE, keys=jwks))
     known = sso.token()
     assert (await caller.ask(known)).status_code == 200
-    caller.app.runtime.trusted.find(URL).next_fetch = 0  # type: ignore[union-attr]  the interval is over
+    caller.app.runtime.trusted.keys[URL].next_fetch = 0  # the interval is over
     waiting = asyncio.create_task(caller.ask(sso.token(key=rsa("new"))))
     await asyncio.sleep(0.05)
 
@@ -75,8 +75,7 @@ async def test_an_issuer_that_is_away_does_not_matter_for_known_keys(caller_of: 
 
     caller = caller_of(Issuer(url=URL, audience=AUDIENCE, keys=jwks))
     assert (await caller.ask(sso.token())).status_code == 200
-    keys = caller.app.runtime.trusted.find(URL)
-    assert keys is not None
+    keys = caller.app.runtime.trusted.keys[URL]
     away = True
     await keys.refresh()
     unknown = sso.token(key=rsa("new"))
@@ -125,8 +124,7 @@ async def test_what_was_verified_with_a_withdrawn_key_is_refused(caller: Caller,
     old = sso.token(exp=2**40)
     sso.keys.append(rsa("b"))
     assert await caller.statuses([old, old, sso.token(key=sso.keys[1])]) == [200, 200, 200]
-    keys = caller.app.runtime.trusted.find(URL)
-    assert keys is not None
+    keys = caller.app.runtime.trusted.keys[URL]
     sso.keys.pop(0)
     await keys.refresh()
 
@@ -137,8 +135,7 @@ async def test_another_key_of_the_same_name_is_another_key(caller: Caller, sso: 
     old = sso.token()
     assert (await caller.ask(old)).status_code == 200
     sso.keys[0] = rsa("a")
-    keys = caller.app.runtime.trusted.find(URL)
-    assert keys is not None
+    keys = caller.app.runtime.trusted.keys[URL]
     await keys.refresh()
 
     assert await caller.statuses([old, sso.token()]) == [401, 200]
@@ -201,8 +198,7 @@ async def test_a_malformed_key_harms_no_other(caller: Caller, sso: Sso, member: 
     sso.more = [published(rsa("odd")) | {member: value}]
 
     assert (await caller.ask(sso.token())).status_code == 200
-    keys = caller.app.runtime.trusted.find(URL)
-    assert keys is not None
+    keys = caller.app.runtime.trusted.keys[URL]
     assert not keys.is_away
 
 
@@ -234,8 +230,7 @@ async def test_an_error_in_the_place_of_keys_withdraws_none(caller_of: CallerOf,
     caller = caller_of(sso.issuer(keys=jwks))
     token = sso.token()
     assert (await caller.ask(token)).status_code == 200
-    keys = caller.app.runtime.trusted.find(URL)
-    assert keys is not None
+    keys = caller.app.runtime.trusted.keys[URL]
     is_down = True
     await keys.refresh()
 
@@ -254,8 +249,7 @@ async def test_an_answer_that_was_overtaken_takes_nothing_back(caller_of: Caller
 
     caller = caller_of(sso.issuer(keys=jwks))
     assert (await caller.ask(sso.token())).status_code == 200
-    keys = caller.app.runtime.trusted.find(URL)
-    assert keys is not None
+    keys = caller.app.runtime.trusted.keys[URL]
     older = asyncio.create_task(keys.refresh())
     await asyncio.sleep(0)
     sso.keys.insert(0, rsa("b"))
