@@ -171,7 +171,7 @@ async def test_pool_and_health_are_back_soon_after_the_server(line: Proxy, thing
         await asyncio.sleep(1)
         line.refuse = False
 
-        assert await within(5, pool.ping) < 1
+        assert await within(5, pool.probe.ping) < 1
         assert await within(5, lambda: works(pool)) < 5
 
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from psycopg.errors import FeatureNotSupported
 from psycopg.pq import TransactionStatus
 
-from ..errors import DatabaseError, VincError
+from ..errors import DatabaseError
 from .failures import to_problem
 from .forbidden import TRANSACTION_ENDED
 from .orm import orm_session
@@ -155,7 +155,10 @@ class UnitOfWork:
                     yield connection
                     self.require_transaction(connection)
                 except BaseException as error:
-                    problem = self.fail(error, connection)
+                    self.failed = True
+                    if connection.is_busy:  # with a result that nobody will read
+                        connection.abandon()
+                    problem = to_problem(error)
                     if problem is None:
                         raise
                 else:
@@ -164,13 +167,6 @@ class UnitOfWork:
                     if not self.began:
                         self.release()
         raise problem from None
-
-    def fail(self, error: BaseException, connection: PipelineConnection) -> VincError | None:
-        """Note that the unit failed, close a connection with pending results, and return the problem to raise."""
-        self.failed = True
-        if connection.is_busy:
-            connection.abandon()
-        return to_problem(error)
 
     @contextmanager
     def tracked_task(self) -> Generator[None]:

@@ -50,22 +50,13 @@ class Expected:
         """Return the same for a resource of another tenant."""
         return replace(self, tenant=tenant)
 
-    def versions(self, id: UUID) -> list[int] | None:  # noqa: A002  what everybody calls it
-        """Return the expected versions of this row; None for any."""
-        if ANY in self.tags:
-            return None
-        numbers = (int(found[1]) for tag in self.tags if (found := version_in(tag)))
-        return sorted(number for number in numbers if etag(self.tenant, id, number) in self.tags)
-
-    def version(self, id: UUID) -> int | None:  # noqa: A002  what everybody calls it
-        """Return the newest expected version of this row; None for any, 0 (which no row has) for none."""
-        seen = self.versions(id)
-        return None if seen is None else max(seen, default=NO_VERSION)
-
     def condition(self, model: Any, id: UUID) -> list[ColumnElement[bool]]:  # noqa: A002  what everybody calls it
         """Return the conditions for the statement that changes this row."""
-        seen = self.versions(id)
-        return [] if seen is None else [model.version.in_(seen or [NO_VERSION])]
+        if ANY in self.tags:
+            return []
+        numbers = (int(found[1]) for tag in self.tags if (found := version_in(tag)))
+        seen = sorted(number for number in numbers if etag(self.tenant, id, number) in self.tags)
+        return [model.version.in_(seen or [NO_VERSION])]
 
 
 async def if_match(
