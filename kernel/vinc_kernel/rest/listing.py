@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from inspect import Parameter, Signature
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import Depends, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -136,21 +136,19 @@ def query_model(filters: Iterable[Filter], orders: Iterable[str], order: str) ->
     return model
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class ReadQuery:
     """The dependency that reads the query itself: FastAPI takes 10 µs for each parameter, also for absent ones.
 
     The signature is for the OpenAPI document; with `reads_own_query` FastAPI reads no parameter.
     """
 
-    reads_own_query: ClassVar[bool] = True
-    listing: Listing
-    __signature__: Signature = field(init=False)
+    reads_own_query = True
 
-    def __post_init__(self) -> None:
-        given = {"request": Request, "response": Response, "given": Annotated[self.listing.parameters, Query()]}
+    def __init__(self, listing: Listing) -> None:
+        self.listing = listing
+        given = {"request": Request, "response": Response, "given": Annotated[listing.parameters, Query()]}
         parameters = [Parameter(name, Parameter.KEYWORD_ONLY, annotation=kind) for name, kind in given.items()]
-        object.__setattr__(self, "__signature__", Signature(parameters))
+        self.__signature__ = Signature(parameters)
 
     async def __call__(self, *, request: Request, response: Response, **_: object) -> ListQuery:
         read, filters = self.read(request)
