@@ -12,9 +12,7 @@ _HOMES = {
     ".commands.command": "print_table",
     ".context": "Context MembershipDirectory Principal PrincipalDirectory Tenant TenantDirectory",
     ".contracts": "Capability CommandGroup Contribution Role",
-    ".database.base": "Base",
-    ".database.platform_owned": "PlatformOwned",
-    ".database.tenant_owned": "TenantOwned",
+    ".database.base": "Base PlatformOwned TenantOwned",
     ".dependencies": "CurrentApp CurrentContext CurrentPrincipal CurrentTenant current_principal get_tenant_id inject",
     ".errors": "BadRequest Conflict Forbidden NotFound Problem StartError Unauthorized VincError",
     ".events": "Event",
@@ -45,8 +43,8 @@ if typing.TYPE_CHECKING:
     from .contracts import Contribution as Contribution
     from .contracts import Role as Role
     from .database.base import Base as Base
-    from .database.platform_owned import PlatformOwned as PlatformOwned
-    from .database.tenant_owned import TenantOwned as TenantOwned
+    from .database.base import PlatformOwned as PlatformOwned
+    from .database.base import TenantOwned as TenantOwned
     from .dependencies import CurrentApp as CurrentApp
     from .dependencies import CurrentContext as CurrentContext
     from .dependencies import CurrentPrincipal as CurrentPrincipal

@@ -7,7 +7,7 @@ import logging
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
-from functools import lru_cache, partial
+from functools import lru_cache
 from importlib.metadata import version
 from time import time
 from typing import Any
@@ -18,7 +18,7 @@ from . import openapi
 from .cache.registry import CacheRegistry
 from .clock import Clock
 from .connections.postgres import make_postgres
-from .connections.redis import make_redis, ping
+from .connections.redis import make_redis
 from .documents import documents
 from .endpoints import Endpoint
 from .errors import VincError
@@ -129,9 +129,9 @@ def make_runtime(settings: KernelSettings, assembly: Assembly, clock: Clock) -> 
     contributions = [one.contribution for one in assembly.ready]
     trusted = Trusted(settings.jwt)
     postgres, redis = make_postgres(settings.database), make_redis(settings.redis)
-    checks = [HealthCheck(name="postgres", required=True, ask=postgres.ping)] if postgres is not None else []
+    checks = [HealthCheck(name="postgres", required=True, ask=postgres.probe.ping)] if postgres is not None else []
     if redis is not None:
-        checks.append(HealthCheck(name="redis", required=False, ask=partial(ping, redis)))
+        checks.append(HealthCheck(name="redis", required=False, ask=redis.ping))
     return Runtime(
         settings=settings,
         plugins={one.plugin.name: assembly.loaded(one) for one in assembly.ready},

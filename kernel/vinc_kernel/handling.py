@@ -66,7 +66,7 @@ async def run_handler(
 async def end_transaction(context: Context, status: int) -> None:
     """Commit what the request did in the database; roll it back when the response is an error."""
     if context.unit is not None:
-        await (context.unit.commit() if status < 400 else context.unit.rollback())  # noqa: PLR2004  RFC 9110, 15.5
+        await (context.unit.commit() if status < 400 else context.unit.end())  # noqa: PLR2004  RFC 9110, 15.5
 
 
 def has_body(context: Context) -> bool:

@@ -31,11 +31,11 @@ async def connections(runtime: Runtime) -> AsyncGenerator[None]:
 
 
 async def check_database(database: Postgres, settings: KernelSettings) -> None:
-    connection = await database.acquire()
+    connection = await database.connections.acquire()
     try:
         await refuse_unsafe_database(connection, database.roles, production=settings.service.env == "prod")
     finally:
-        database.release(connection)
+        database.connections.release(connection)
 
 
 async def keep_caches_current(runtime: Runtime, stack: AsyncExitStack) -> None:

@@ -13,9 +13,8 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import CheckConstraint, Connection, MetaData, Table
 from sqlalchemy.exc import DBAPIError
 
-from vinc_kernel.database.base import Base
+from vinc_kernel.database.base import Base, TenantOwned
 from vinc_kernel.database.minimum_version import below_minimum
-from vinc_kernel.database.tenant_owned import TenantOwned
 from vinc_kernel.database.versions import History, RevisionState
 
 from .blocking import blocking_changes

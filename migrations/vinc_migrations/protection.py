@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from psycopg import sql
 from sqlalchemy import Table
 
-from vinc_kernel.database.base import Base
-from vinc_kernel.database.platform_owned import PlatformOwned
+from vinc_kernel.database.base import Base, PlatformOwned
 
 from .connection import MigrationConnection
 from .grant_steps import table_record

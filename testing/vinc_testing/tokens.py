@@ -11,8 +11,8 @@ from httpx import Auth, Request, Response
 from joserfc import jwt
 from joserfc.jwk import OctKey
 
-from vinc_kernel.tokens.algorithms import SHARED
-from vinc_kernel.tokens.for_tests import KID, URL
+from vinc_kernel.tokens.issuer import SHARED
+from vinc_kernel.tokens.trusted import TEST_KID, TEST_URL
 
 from .servers import TOKEN_SECRET
 
@@ -45,7 +45,7 @@ def signed(claims: Json, secret: str = TOKEN_SECRET, clock: Callable[[], float] 
     """Return a token of the issuer of tests with these claims, and what every access token has."""
     now = int(clock())
     usual = {
-        "iss": URL,
+        "iss": TEST_URL,
         "aud": AUDIENCE,
         "typ": "Bearer",
         "azp": "tests",
@@ -54,7 +54,7 @@ def signed(claims: Json, secret: str = TOKEN_SECRET, clock: Callable[[], float] 
         "jti": str(uuid4()),
     }
     given = {name: value for name, value in (usual | claims).items() if value is not None}
-    return jwt.encode({"alg": SHARED, "kid": KID, "typ": "JWT"}, given, OctKey.import_key(secret))
+    return jwt.encode({"alg": SHARED, "kid": TEST_KID, "typ": "JWT"}, given, OctKey.import_key(secret))
 
 
 def bearer(subject: str = "tester", role: str = "", tenants: Collection[str] = (), **claims: Any) -> dict[str, str]:

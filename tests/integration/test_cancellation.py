@@ -49,7 +49,7 @@ async def work(things: Postgres, tenant: UUID) -> Counter[str]:
             seen["own"] += sum(row.tenant_id == tenant for row in rows)
         if not unit.scope.read_only:
             await db.execute(update(Thing).values(qty=random.randrange(100)))
-        await (unit.commit() if random.random() < 0.7 else unit.rollback())
+        await (unit.commit() if random.random() < 0.7 else unit.end())
     finally:
         await unit.close()
     seen["done"] += 1
@@ -163,7 +163,7 @@ async def whole_again(things: Postgres) -> bool:
 
 async def test_the_storm_would_find_a_scope_that_outlives_its_transaction(few: Postgres) -> None:
     async def leak(things: Postgres, tenant: UUID) -> Counter[str]:
-        connection = await things.acquire()
+        connection = await things.connections.acquire()
         try:
             if random.random() < 0.5:
                 await connection.execute("select set_config('vinc.tenant_id', %s, false)", [str(tenant)])
@@ -171,7 +171,7 @@ async def test_the_storm_would_find_a_scope_that_outlives_its_transaction(few: P
             answer = await connection.execute("select tenant_id from things_thing")
             return Counter("own" if found == tenant else "foreign" for (found,) in await answer.fetchall())
         finally:
-            things.release(connection)
+            things.connections.release(connection)
 
     assert (await storm(few, leak))["foreign"] > 0
 

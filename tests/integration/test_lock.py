@@ -73,7 +73,7 @@ async def test_a_session_may_take_it_twice(things: Postgres) -> None:
         await DatabaseSession(unit).lock("numbers")
 
 
-@pytest.mark.parametrize("end", ["commit", "rollback", "close"])
+@pytest.mark.parametrize("end", ["commit", "end", "close"])
 async def test_it_is_free_again_when_the_transaction_has_ended(things: Postgres, end: str) -> None:
     async with unit_with_lock(things, Scope(OURS)) as unit:
         await getattr(unit, end)()

@@ -26,7 +26,7 @@ def pooled(things_address: str, admin: psycopg.Connection) -> Iterator[str]:
 
 async def test_nothing_is_prepared_behind_a_pooler_and_answers_are_ones_own(pooled: str) -> None:
     async with postgres(database_settings(pooled, pool_size=6, max_overflow=0)) as pool:
-        await pool.ping()
+        await pool.probe.ping()
         await asyncio.gather(*(ask_for(pool, number) for number in range(6)))
         async with pool.session(Scope(OURS)) as db:
             prepared = await db.one(text("select count(*) as number from pg_prepared_statements"), Number)

@@ -74,7 +74,7 @@ def ours_on_the_server(admin: psycopg.Connection) -> list[int]:
 
 async def test_all_connections_are_closed_at_the_stop(things_address: str, admin: psycopg.Connection) -> None:
     async with postgres(database_settings(things_address)) as pool:
-        await pool.ping()
+        await pool.probe.ping()
         assert await works(pool)
     await asyncio.sleep(0.1)
 
@@ -153,17 +153,17 @@ async def test_killed_connections_are_replaced_before_anybody_gets_them(
 
 async def test_pool_and_health_are_back_soon_after_the_server(line: Proxy, things_address: str) -> None:
     async with postgres(through(line, things_address, pool_size=2, max_overflow=0, pool_timeout=1)) as pool:
-        await pool.ping()
+        await pool.probe.ping()
         line.refuse = True
         line.cut()
         with pytest.raises(Unavailable):
-            await pool.ping()
+            await pool.probe.ping()
         with pytest.raises(Unavailable):
             await works(pool)
         await asyncio.sleep(1)
         line.refuse = False
 
-        assert await within(5, pool.ping) < 1
+        assert await within(5, pool.probe.ping) < 1
         assert await within(5, lambda: works(pool)) < 5
 
 
@@ -199,16 +199,16 @@ async def test_who_lifts_the_limits_may_take_longer(things_address: str, admin: 
 
 async def test_a_silent_server_fails_its_check_in_a_second(line: Proxy, things_address: str) -> None:
     async with postgres(through(line, things_address)) as pool:
-        await pool.ping()
+        await pool.probe.ping()
         line.silent = True
         began = monotonic()
-        answers = await asyncio.gather(*(pool.ping() for _ in range(5)), return_exceptions=True)
+        answers = await asyncio.gather(*(pool.probe.ping() for _ in range(5)), return_exceptions=True)
 
         assert monotonic() - began < 2
         assert [type(answer) for answer in answers] == [Unavailable] * 5
         line.cut()
         line.silent = False
-        await pool.ping()
+        await pool.probe.ping()
 
 
 async def test_a_full_pool_makes_nobody_unready(things_address: str, admin: psycopg.Connection) -> None:
@@ -216,17 +216,17 @@ async def test_a_full_pool_makes_nobody_unready(things_address: str, admin: psyc
         unit = pool.unit(Scope(OURS))
         await DatabaseSession(unit).one(ONE, Number)
         async with asyncio.timeout(1):
-            await pool.ping()
+            await pool.probe.ping()
         await unit.close()
 
 
 async def test_a_check_that_is_cancelled_spoils_nothing(things_address: str, admin: psycopg.Connection) -> None:
     async with postgres(database_settings(things_address)) as pool:
         for _ in range(5):
-            asking = asyncio.create_task(pool.ping())
+            asking = asyncio.create_task(pool.probe.ping())
             await asyncio.sleep(0)
             asking.cancel()
-        await pool.ping()
+        await pool.probe.ping()
 
 
 async def test_the_connections_of_an_application_open_in_order_and_report_their_health(

@@ -50,7 +50,7 @@ LEFT_BEHIND = {
 
 
 @pytest.mark.parametrize("by", ["core", "orm"])
-@pytest.mark.parametrize("end", ["commit", "rollback", "a commit that fails"])
+@pytest.mark.parametrize("end", ["commit", "end", "a commit that fails"])
 @pytest.mark.parametrize("statement", LEFT_BEHIND)
 async def test_nothing_that_a_statement_sets_outlives_its_transaction(
     single: Postgres, statement: str, end: str, by: str

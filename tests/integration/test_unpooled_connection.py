@@ -25,7 +25,7 @@ async def main(address):
         for _ in range(3):
             await one.until(lambda: one.is_current)
             proxy.silent = True
-            checking = asyncio.create_task(one.runtime.database.ping())
+            checking = asyncio.create_task(one.runtime.database.probe.ping())
             await asyncio.sleep(0.6)
             time.sleep(1.3)
             await asyncio.gather(checking, return_exceptions=True)
@@ -46,11 +46,11 @@ def address(things_address: str, admin: psycopg.Connection) -> str:
 async def test_a_full_pooler_is_not_mistaken_for_a_dead_database(address: str) -> None:
     with bouncer(address, connections=1) as pooled:
         async with worker(pooled, direct=address) as one:
-            await one.runtime.database.ping()
+            await one.runtime.database.probe.ping()
             with psycopg.connect(conninfo(pooled)) as holder:
                 holder.execute("select 1")  # in a transaction, which keeps the pooler's only connection
 
-                await one.runtime.database.ping()
+                await one.runtime.database.probe.ping()
                 await one.stays_current(seconds=1.5)
 
 

@@ -11,7 +11,7 @@ from sqlalchemy.engine.default import DefaultExecutionContext
 from sqlalchemy.orm import mapped_column
 from sqlalchemy.sql.schema import CallableColumnDefault
 
-from vinc_kernel.database.tenant_owned import TENANT, TenantOwned
+from vinc_kernel.database.base import TENANT, TenantOwned
 
 KINDS = [Text, Integer, Uuid]
 NAMES = st.from_regex(r"[a-z][a-z0-9_]{0,20}", fullmatch=True).filter(

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Hashable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from .invalidations import Invalidations
 from .messages import hash_key
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class Cache(Generic[K, V]):
 
     def invalidate(self, db: DatabaseSession, *keys: K) -> None:
         """Drop these keys, or all without any, on every worker once the session's transaction is committed."""
-        self.registry.invalidate(db, self.topic, frozenset(map(hash_key, keys)) or None)
+        Invalidations.of(db, self.registry).add(self.topic, frozenset(map(hash_key, keys)) or None)
 
     def drop(self, key: K) -> None:
         self.values.pop(key, None)

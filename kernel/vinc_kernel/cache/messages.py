@@ -40,5 +40,4 @@ def serialize(key: Any) -> str:
         return f"i{int(key)}"
     if isinstance(key, tuple):
         return f"({','.join(map(serialize, key))})"
-    message = f"a key of a cache is a str, an int, a UUID, or a tuple of these, not {type(key).__name__}"
-    raise TypeError(message)
+    raise TypeError(f"a key of a cache is a str, an int, a UUID, or a tuple of these, not {type(key).__name__}")

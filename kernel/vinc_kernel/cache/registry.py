@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Hashable, Mapping
 from time import monotonic
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 from .cache import Cache
-from .invalidations import Invalidations
 from .messages import Change, message
-
-if TYPE_CHECKING:
-    from ..database.session import DatabaseSession
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -44,10 +40,6 @@ class CacheRegistry:
         """Drop everything that is cached in this worker."""
         for cache in self.caches.values():
             cache.clear()
-
-    def invalidate(self, db: DatabaseSession, topic: str, key_hashes: frozenset[str] | None) -> None:
-        """Drop these keys of the topic, or all for None, on every worker with the session's commit."""
-        Invalidations.of(db, self).add(topic, key_hashes)
 
     def on_commit(self, changes: list[Change]) -> None:
         """Apply what this worker has committed, and tell the others."""

@@ -20,8 +20,8 @@ from ..database.orm import initialize_dialects
 from ..database.pipeline import PipelineConnection
 from ..database.pool import MAX_LIFETIME
 from ..database.postgres import Postgres
-from ..database.probe import Probe
 from ..database.roles import Roles
+from ..database.unpooled_connection import Probe
 from ..errors import ConnectionAbsent, DatabaseError
 from ..settings import DatabaseSettings
 
@@ -68,19 +68,14 @@ async def opened_postgres(database: Postgres, settings: DatabaseSettings) -> Asy
     for name, level in LOG_LEVELS.items():
         logging.getLogger(name).setLevel(level)
     try:
-        await open_pool(database.pool, parameters, max(deadline - monotonic(), SECONDS_BETWEEN_TRIES))
+        try:
+            await database.pool.open(wait=True, timeout=max(deadline - monotonic(), SECONDS_BETWEEN_TRIES))
+        except PoolTimeout:
+            what = f"PostgreSQL at {address_of(parameters)} gives fewer than {database.pool.min_size} connections"
+            raise DatabaseError(f"{what}: raise its max_connections, or lower VINC_DB_POOL_SIZE") from None
         yield
     finally:
         await close(database)
-
-
-async def open_pool(pool: AsyncConnectionPool[PipelineConnection], parameters: dict[str, Any], seconds: float) -> None:
-    try:
-        await pool.open(wait=True, timeout=seconds)
-    except PoolTimeout:
-        what = f"PostgreSQL at {address_of(parameters)} gives fewer than {pool.min_size} connections"
-        message = f"{what}: raise its max_connections, or lower VINC_DB_POOL_SIZE"
-        raise DatabaseError(message) from None
 
 
 async def close(database: Postgres) -> None:
@@ -146,8 +141,7 @@ async def wait_for_server(parameters: dict[str, Any], compiler: StatementCompile
         logger.warning("PostgreSQL at %s: %s; trying for another %.0f s", address_of(parameters), reason, left)
         await asyncio.sleep(min(SECONDS_BETWEEN_TRIES, left))
     what = f"PostgreSQL at {address_of(parameters)} was not there within {seconds:g} s ({reason})"
-    message = f"{what}: start it, correct VINC_DATABASE_URL, or raise VINC_DATABASE_START_TIMEOUT"
-    raise DatabaseError(message) from None
+    raise DatabaseError(f"{what}: start it, correct VINC_DATABASE_URL, or raise VINC_DATABASE_START_TIMEOUT") from None
 
 
 def reason_of(error: psycopg.Error) -> str:
@@ -162,4 +156,4 @@ async def configure(connection: PipelineConnection, *, response_timeout: float) 
     cursor = await connection.execute(b"select pg_backend_pid()")
     row = await cursor.fetchone()
     if row is None or row[0] != connection.info.backend_pid:
-        connection.stop_preparing()
+        connection.prepare_threshold = None

@@ -65,8 +65,7 @@ async def deadline(seconds: float) -> AsyncGenerator[None]:
         async with asyncio.timeout(seconds):
             yield
     except TimeoutError:
-        message = f"Redis did not answer within {seconds:g} s (VINC_REDIS_SOCKET_TIMEOUT)"
-        raise RedisTimeout(message) from None
+        raise RedisTimeout(f"Redis did not answer within {seconds:g} s (VINC_REDIS_SOCKET_TIMEOUT)") from None
 
 
 def make_redis(settings: RedisSettings) -> Redis | None:
@@ -90,7 +89,11 @@ def make_redis(settings: RedisSettings) -> Redis | None:
 async def opened_redis(client: Redis) -> AsyncGenerator[None]:
     """Close the client at the end; a server that is away is a warning, no error."""
     try:
-        await warn_if_unavailable(client)
+        try:
+            await client.ping()
+        except (RedisError, OSError) as error:
+            text = "Redis is away (%s): starting without it; it is used when it is back"
+            logger.warning(text, type(error).__name__)
         yield
     finally:
         await client.aclose()
@@ -110,15 +113,3 @@ async def redis_listener(settings: RedisSettings, address: SecretStr) -> AsyncGe
         yield client
     finally:
         await client.aclose()
-
-
-async def warn_if_unavailable(client: Redis) -> None:
-    try:
-        await ping(client)
-    except (RedisError, OSError) as error:
-        logger.warning("Redis is away (%s): starting without it; it is used when it is back", type(error).__name__)
-
-
-async def ping(client: Redis) -> None:
-    """Raise unless the server answers."""
-    await client.execute_command("PING")  # type: ignore[no-untyped-call]  # redis-py's

@@ -1,10 +1,16 @@
-"""The declarative base of every plugin's tables."""
+"""The declarative bases of every plugin's tables."""
 
 from collections.abc import Sequence
 from typing import ClassVar
+from uuid import UUID
 
-from sqlalchemy import MetaData
-from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy import MetaData, text
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from .uuid7 import uuid7
+
+# Written as PostgreSQL writes it back, so that a comparison of models and database is one of strings.
+TENANT = "(NULLIF(current_setting('vinc.tenant_id'::text, true), ''::text))::uuid"
 
 
 class Base(DeclarativeBase):
@@ -25,3 +31,27 @@ class Base(DeclarativeBase):
             "pk": "pk_%(table_name)s",
         }
     )
+
+
+class TenantOwned(Base):
+    """The base of a table whose rows belong to a tenant; its revision calls `enable_row_level_security("<table>")`.
+
+    Brings `tenant_id`, which the database fills in from the scope of the session, and `id`. The primary key begins
+    with `tenant_id`, and so must unique indexes and foreign keys to other such tables: keys see every tenant's rows.
+    """
+
+    __abstract__ = True
+
+    tenant_id: Mapped[UUID] = mapped_column(primary_key=True, server_default=text(TENANT), sort_order=-2)
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7, sort_order=-1)
+
+
+class PlatformOwned(Base):
+    """The base of a table that no tenant sees; its revision calls `enable_row_level_security("<table>")`.
+
+    Brings `id`, and has no `tenant_id`. Only a platform session reads and writes its rows.
+    """
+
+    __abstract__ = True
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7, sort_order=-1)

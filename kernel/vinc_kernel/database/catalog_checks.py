@@ -13,7 +13,7 @@ from psycopg import sql
 
 from .roles import Roles
 
-# MigrationOptions PostgreSQL writes the policy back, without casts to text, spaces, parentheses and an alias.
+# How PostgreSQL writes the policy back, without casts to text, spaces, parentheses and an alias.
 TENANT = "tenant_id=selectnullifcurrent_setting'vinc.tenant_id',true,''::uuid"
 EXCEPTION = "vinc: _%"  # an object whose comment begins so is an exception that somebody has thought about
 # `guarded` are tenants' tables, and the platform's: those without `tenant_id` that have anything of row level security.

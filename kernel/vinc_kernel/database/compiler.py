@@ -22,7 +22,6 @@ from weakref import WeakKeyDictionary
 
 from sqlalchemy import event
 from sqlalchemy.dialects.postgresql.psycopg import PGDialectAsync_psycopg
-from sqlalchemy.schema import Column
 from sqlalchemy.sql import Executable
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import BindParameter, ClauseElement
@@ -218,14 +217,11 @@ def add_defaults(compiler: SQLCompiler, values: dict[str, Any]) -> None:
     inserted = compiler.insert_prefetch
     for column in inserted or compiler.update_prefetch:
         key = compiler._within_exec_param_key_getter(column)  # noqa: SLF001  see the module's docstring
-        values[key] = default_of(column, DefaultContext(compiler, values), inserting=bool(inserted))
-
-
-def default_of(column: Column[Any], context: DefaultContext, *, inserting: bool) -> Any:
-    default: Any = column.default if inserting else column.onupdate
-    if default.is_callable:
-        return default.arg(context)
-    if default.is_scalar:
-        return default.arg
-    message = f"{column}: a default that is a {type(default).__name__} needs a statement of its own: use server_default"
-    raise TypeError(message)
+        default: Any = column.default if inserted else column.onupdate
+        if default.is_callable:
+            values[key] = default.arg(DefaultContext(compiler, values))
+        elif default.is_scalar:
+            values[key] = default.arg
+        else:
+            what = f"{column}: a default that is a {type(default).__name__} needs a statement of its own"
+            raise TypeError(f"{what}: use server_default")

@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from ..errors import DatabaseError
-
 LEADING = r"(?:\s|;|--[^\n]*+|/\*.*?\*/)*+"  # possessive: linear, however many comments there are
 # `rollback to` a savepoint stays inside the transaction, and SQLAlchemy's begin_nested() needs it.
 TRANSACTION = (
@@ -37,12 +35,6 @@ ROWS = re.compile(
 SESSION_STATE = re.compile(
     r"set_config|setseed|advisory_(?:un)?lock|dblink|\binto\s+(?:(?:local|global)\s+)?temp|U&\"", re.IGNORECASE
 )
-
-
-def require_allowed(sql: str) -> None:
-    """Raise DatabaseError for a statement that a session refuses, before it is sent."""
-    if reason := refusal(sql):
-        raise DatabaseError(reason)
 
 
 @lru_cache(maxsize=1000)

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.pool import NullPool
 
 from ..errors import DatabaseError
-from .forbidden import SEVERAL_STATEMENTS, leaves_session_state, require_allowed
+from .forbidden import SEVERAL_STATEMENTS, leaves_session_state, refusal
 from .pipeline import PipelineConnection
 
 if TYPE_CHECKING:
@@ -35,7 +35,9 @@ class GuardedCursor(AsyncCursor[tuple[Any, ...]]):
 
     async def execute(self, query: Any, *args: Any, **kwargs: Any) -> GuardedCursor:
         """As psycopg's, for one statement that a session allows."""
-        require_allowed(text := str(query))
+        text = str(query)
+        if reason := refusal(text):
+            raise DatabaseError(reason)
         self.unit.leaves_session_state = self.unit.leaves_session_state or leaves_session_state(text)
         with self.unit.tracked_task():
             await super().execute(query, *args, **kwargs)
@@ -60,8 +62,7 @@ class GuardedConnection:
         return self.connection.cursor(*args) if args else GuardedCursor(self.unit, self.connection)
 
     async def commit(self) -> None:
-        message = "a session commits with its request: take the commit() out, or use flush()"
-        raise DatabaseError(message)
+        raise DatabaseError("a session commits with its request: take the commit() out, or use flush()")
 
     async def rollback(self) -> None:
         if not self.unit.ended:
@@ -77,8 +78,7 @@ class RequestSession(AsyncSession):
     async def close(self) -> None:
         """Raise DatabaseError before the unit of work has ended."""
         if not self.info["unit"].ended:
-            message = "a session ends with its request: take the close(), or the `async with`, out"
-            raise DatabaseError(message)
+            raise DatabaseError("a session ends with its request: take the close(), or the `async with`, out")
         await super().close()
 
 

@@ -216,7 +216,7 @@ class PipelineConnection(AsyncConnection[tuple[Any, ...]]):
             raise ResponseTimeout from None
         except errors.FeatureNotSupported as error:
             if is_outdated_plan(error):
-                self.stop_preparing()
+                self.prepare_threshold = None  # prepare nothing from now on, and use nothing that was prepared
                 self.expires_at = 0.0  # the pool replaces it when it is released
             raise
 
@@ -239,10 +239,6 @@ class PipelineConnection(AsyncConnection[tuple[Any, ...]]):
         finally:
             request.finish()
 
-    def stop_preparing(self) -> None:
-        """Prepare no statement from now on, and use none that was prepared; this holds for psycopg's cursors, too."""
-        self.prepare_threshold = None
-
     def _deallocate(self, name: bytes | None) -> PQGen[None]:
         """As psycopg's, which sends DEALLOCATE ALL after a ROLLBACK of its own: that drops our statements, too."""
         if name is None:
@@ -259,8 +255,7 @@ def is_outdated_plan(error: BaseException) -> bool:
 
 
 def raise_connection_lost() -> NoReturn:
-    message = "the connection was lost"
-    raise psycopg.OperationalError(message)
+    raise psycopg.OperationalError("the connection was lost")
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncGenerator, Collection
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
 
 from .compiler import StatementCompiler
-from .pipeline import PipelineConnection
 from .pool import ConnectionPool, Pool
-from .probe import Probe
 from .roles import Roles
 from .scope import Scope
 from .session import DatabaseSession
 from .unit import UnitOfWork
+from .unpooled_connection import Probe
 
 
 @dataclass(slots=True, eq=False)
@@ -44,17 +41,3 @@ class Postgres:
             await unit.commit()
         finally:
             await unit.close()
-
-    async def ping(self) -> None:
-        """Raise Unavailable unless PostgreSQL answers, on a connection outside of the pool."""
-        await self.probe.ping()
-
-    async def acquire(self) -> PipelineConnection:
-        """Return a connection that is alive; raises Unavailable when none is free in time."""
-        return await self.connections.acquire()
-
-    def release(
-        self, connection: PipelineConnection, *, reset: bool = False, tasks: Collection[asyncio.Task[Any]] = ()
-    ) -> None:
-        """Take a connection back, as `ConnectionPool.release` does."""
-        self.connections.release(connection, reset=reset, tasks=tasks)

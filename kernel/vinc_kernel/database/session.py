@@ -77,8 +77,7 @@ class DatabaseSession:
         scope = self.unit.scope
         if scope.read_only:
             reason = "GET and HEAD only read, and each of their statements is a transaction of its own"
-            message = f"lock({name!r}) was refused: {reason}: lock in POST, PUT, PATCH or DELETE"
-            raise DatabaseError(message)
+            raise DatabaseError(f"lock({name!r}) was refused: {reason}: lock in POST, PUT, PATCH or DELETE")
         await self.execute(LOCK, {"name": name, "tenant": str(scope.tenant or "")})
 
     async def lift_time_limits(self) -> None:

@@ -18,13 +18,12 @@ from typing import TYPE_CHECKING, Any
 from psycopg.errors import FeatureNotSupported
 from psycopg.pq import TransactionStatus
 
-from ..errors import DatabaseError, VincError
+from ..errors import DatabaseError
 from .failures import to_problem
 from .forbidden import TRANSACTION_ENDED
 from .orm import orm_session
 from .pipeline import PipelineConnection, Result, Statement, is_outdated_plan
 from .pool import RESET, ROLLBACK
-from .roles import Roles
 from .scope import Scope
 
 if TYPE_CHECKING:
@@ -45,17 +44,6 @@ select set_config(name, '0', true) from pg_settings
 where name in ('statement_timeout', 'transaction_timeout', 'idle_in_transaction_session_timeout')
 """)
 AfterCommit = Callable[[Sequence[tuple[Any, ...]]], None]
-
-
-def scope_statement(scope: Scope, roles: Roles) -> Statement:
-    """The statement that binds a transaction to its scope."""
-    sql, values, role = READ_WRITE, [str(scope.tenant or ""), str(scope.actor or "")], "'none'"
-    if scope.read_only:
-        sql, values = READ_ONLY, values[:1]
-    if scope.platform:
-        values.append(roles.platform)
-        role = f"${len(values)}"
-    return Statement(f"{sql}, {SET_ROLE.format(role)}".encode(), values)
 
 
 @dataclass(slots=True, eq=False)
@@ -104,7 +92,15 @@ class UnitOfWork:
         return await send_first(connection, [BEGIN, self.scope_statement(), *statements])
 
     def scope_statement(self) -> Statement:
-        return scope_statement(self.scope, self.postgres.roles)
+        """The statement that binds the transaction to its scope."""
+        scope = self.scope
+        sql, values, role = READ_WRITE, [str(scope.tenant or ""), str(scope.actor or "")], "'none'"
+        if scope.read_only:
+            sql, values = READ_ONLY, values[:1]
+        if scope.platform:
+            values.append(self.postgres.roles.platform)
+            role = f"${len(values)}"
+        return Statement(f"{sql}, {SET_ROLE.format(role)}".encode(), values)
 
     async def begun_connection(self) -> PipelineConnection:
         """The connection, in its transaction; for SQLAlchemy's ORM."""
@@ -146,7 +142,11 @@ class UnitOfWork:
             async with self.mutex:
                 self.require_open()
                 if self.connection is None:
-                    self.connection = await self.acquire()
+                    connection = await self.postgres.connections.acquire()
+                    if self.ended:  # meanwhile; nobody would release it
+                        self.postgres.connections.release(connection)
+                        self.require_open()
+                    self.connection = connection
                 connection = self.connection
                 if not after_failure:
                     self.require_success()
@@ -155,7 +155,10 @@ class UnitOfWork:
                     yield connection
                     self.require_transaction(connection)
                 except BaseException as error:
-                    problem = self.fail(error, connection)
+                    self.failed = True
+                    if connection.is_busy:  # with a result that nobody will read
+                        connection.abandon()
+                    problem = to_problem(error)
                     if problem is None:
                         raise
                 else:
@@ -164,13 +167,6 @@ class UnitOfWork:
                     if not self.began:
                         self.release()
         raise problem from None
-
-    def fail(self, error: BaseException, connection: PipelineConnection) -> VincError | None:
-        """Note that the unit failed, close a connection with pending results, and return the problem to raise."""
-        self.failed = True
-        if connection.is_busy:
-            connection.abandon()
-        return to_problem(error)
 
     @contextmanager
     def tracked_task(self) -> Generator[None]:
@@ -185,18 +181,10 @@ class UnitOfWork:
     def other_tasks(self) -> list[asyncio.Task[Any]]:
         return [task for task in self.tasks if task is not None and task is not asyncio.current_task()]
 
-    async def acquire(self) -> PipelineConnection:
-        connection = await self.postgres.acquire()
-        if self.ended:  # meanwhile; nobody would release it
-            self.postgres.release(connection)
-            self.require_open()
-        return connection
-
     def require_open(self) -> None:
         """Raise DatabaseError once the unit has ended."""
         if self.ended:
-            message = "this request's session has ended: use app.session() for what comes after the answer"
-            raise DatabaseError(message)
+            raise DatabaseError("this request's session has ended: use app.session() for what comes after the answer")
 
     def require_success(self) -> None:
         """Raise DatabaseError when an earlier statement has failed."""
@@ -245,18 +233,13 @@ class UnitOfWork:
             *results, end = (await connection.send([*before, COMMIT, *self.resets()]))[: len(before) + 1]
             if end.tag != b"COMMIT":  # the transaction had failed, in the ORM, and the error was caught
                 self.failed = True
-                message = "nothing was stored: an error of a statement was caught, and the request went on"
-                raise DatabaseError(message)
+                raise DatabaseError("nothing was stored: an error of a statement was caught, and the request went on")
             self.began = False
         return [
             partial(after_commit, result.rows())
             for result, (_, after_commit) in zip(results, self.at_commit, strict=True)
             if after_commit
         ]
-
-    async def rollback(self) -> None:
-        """End without a commit. `close` releases the connection, and ROLLBACK is sent then: nobody waits for it."""
-        await self.end()
 
     async def close(self) -> None:
         """Release the connection, and roll back what was not committed. Does nothing when called again."""
@@ -269,9 +252,11 @@ class UnitOfWork:
         connection, self.connection = self.connection, None
         if connection is not None:
             reset = self.leaves_session_state and (self.began or self.failed)
-            self.postgres.release(connection, reset=reset, tasks=self.other_tasks() if self.ended else ())
+            tasks = self.other_tasks() if self.ended else ()
+            self.postgres.connections.release(connection, reset=reset, tasks=tasks)
 
     async def end(self) -> None:
+        """End without a commit. `close` releases the connection, and ROLLBACK is sent then: nobody waits for it."""
         self.ended = True
         session, self.session = self.session, None
         if session is not None and not self.other_tasks():

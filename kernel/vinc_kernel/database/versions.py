@@ -7,7 +7,7 @@ underscore, so that `vinc_version_user` and `vinc_version_users` are nobody else
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -126,22 +126,14 @@ async def read_states(
     found: dict[str, str] = {}
     if existing:
         try:
-            cursor = await connection.execute(select_versions(existing))
+            cursor = await connection.execute(sql.SQL(" union all ").join(map(select_version, existing)))
         except InsufficientPrivilege as error:
-            raise permission_error(connection, error) from None
+            what = f"the role {connection.info.user} may not read the version tables ({error.diag.message_primary})"
+            cure = "correct VINC_DATABASE_URL, which takes the role for the application, or run: vinc db init"
+            raise DatabaseError(f"{what}; {cure}") from None
         found = {tables[table]: str(version) for table, version in await cursor.fetchall()}
     return [RevisionState(plugin=plugin, at=found.get(plugin), revisions=line) for plugin, line in histories.items()]
 
 
-def permission_error(connection: AsyncConnection[Any], error: InsufficientPrivilege) -> DatabaseError:
-    what = f"the role {connection.info.user} may not read the version tables ({error.diag.message_primary})"
-    return DatabaseError(
-        f"{what}; correct VINC_DATABASE_URL, which takes the role for the application, or run: vinc db init"
-    )
-
-
-def select_versions(tables: Iterable[str]) -> sql.Composed:
-    one = "select {}::text, version_num from public.{}"
-    return sql.SQL(" union all ").join(
-        sql.SQL(one).format(sql.Literal(table), sql.Identifier(table)) for table in tables
-    )
+def select_version(table: str) -> sql.Composed:
+    return sql.SQL("select {}::text, version_num from public.{}").format(sql.Literal(table), sql.Identifier(table))

@@ -66,7 +66,7 @@ class Identity:
         if (principal := self.cached_principal(digest)) is not None:
             return principal
         try:
-            claims, proof = await verify(token, self.trusted.find, self.clock())
+            claims, proof = await verify(token, self.trusted.keys.get, self.clock())
         except TokenRefused as error:
             raise refused(str(error)) from None
         principal = self.to_principal(claims)

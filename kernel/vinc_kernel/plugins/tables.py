@@ -19,11 +19,11 @@ async def plugins_behind(runtime: Runtime, plugins: Iterable[Plugin]) -> dict[st
     histories = {one.name: revisions(found) for one in plugins if (found := history_of(one.name, one.package))}
     if runtime.postgres is None or not histories:
         return {}
-    connection = await runtime.postgres.acquire()
+    connection = await runtime.postgres.connections.acquire()
     try:
         return {state.plugin: state for state in await read_states(connection, histories) if state.is_behind}
     finally:
-        runtime.postgres.release(connection)
+        runtime.postgres.connections.release(connection)
 
 
 def refuse_old_tables(plugin: Plugin, state: RevisionState | None, *, production: bool) -> None:

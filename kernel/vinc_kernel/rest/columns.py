@@ -53,20 +53,11 @@ def plain_column(name: str, attribute: Any) -> Column[Any]:
     if len(columns) != 1 or not isinstance(columns[0], Column):
         raise refused(name, "is no column of a model: name one, as in Invoice.number")
     column: Column[Any] = columns[0]
-    if not is_leakproof(column.type):
+    kind: Any = column.type
+    if type(kind) not in KINDS or not getattr(kind, "as_uuid", True) or not getattr(kind, "timezone", True):
         cure = "use text, uuid, int, bool, date or timestamptz"
-        raise refused(name, f"is of a type ({column.type!r}) that no index helps under row level security: {cure}")
+        raise refused(name, f"is of a type ({kind!r}) that no index helps under row level security: {cure}")
     return column
-
-
-def is_leakproof(kind: Any) -> bool:
-    if isinstance(kind, DateTime) and not kind.timezone:
-        return False
-    return type(kind) in KINDS and getattr(kind, "as_uuid", True)
-
-
-def kind_of(column: Column[Any]) -> Kind:
-    return KINDS[type(column.type)]
 
 
 def refused(name: str, why: str) -> TypeError:

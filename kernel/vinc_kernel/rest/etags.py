@@ -50,22 +50,13 @@ class Expected:
         """Return the same for a resource of another tenant."""
         return replace(self, tenant=tenant)
 
-    def versions(self, id: UUID) -> list[int] | None:  # noqa: A002  what everybody calls it
-        """Return the expected versions of this row; None for any."""
-        if ANY in self.tags:
-            return None
-        numbers = (int(found[1]) for tag in self.tags if (found := version_in(tag)))
-        return sorted(number for number in numbers if etag(self.tenant, id, number) in self.tags)
-
-    def version(self, id: UUID) -> int | None:  # noqa: A002  what everybody calls it
-        """Return the newest expected version of this row; None for any, 0 (which no row has) for none."""
-        seen = self.versions(id)
-        return None if seen is None else max(seen, default=NO_VERSION)
-
     def condition(self, model: Any, id: UUID) -> list[ColumnElement[bool]]:  # noqa: A002  what everybody calls it
         """Return the conditions for the statement that changes this row."""
-        seen = self.versions(id)
-        return [] if seen is None else [model.version.in_(seen or [NO_VERSION])]
+        if ANY in self.tags:
+            return []
+        numbers = (int(found[1]) for tag in self.tags if (found := version_in(tag)))
+        seen = sorted(number for number in numbers if etag(self.tenant, id, number) in self.tags)
+        return [model.version.in_(seen or [NO_VERSION])]
 
 
 async def if_match(
@@ -79,15 +70,13 @@ async def if_match(
     A weak tag never matches (RFC 9110, 13.1.1).
     """
     if if_match is None:
-        message = "Send If-Match with the ETag of what you have seen."
-        raise PreconditionRequired(message)
+        raise PreconditionRequired("Send If-Match with the ETag of what you have seen.")
     text = ",".join(request.headers.getlist("if-match"))
     tenant = context_of(request).tenant_id
     if text.strip() == ANY:
         return Expected(frozenset({ANY}), tenant)
     if not is_tag_list(text):
-        message = "If-Match must be * or ETags in double quotes."
-        raise BadRequest(message)
+        raise BadRequest("If-Match must be * or ETags in double quotes.")
     return Expected(frozenset(tag for tag in find_tags(text) if not tag.startswith("W/")), tenant)
 
 

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from inspect import Parameter, Signature
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import Depends, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError, create_model
-from sqlalchemy import Column, any_, bindparam
+from sqlalchemy import Column, ColumnElement, any_, bindparam
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from ..fastapi_adapter import query_parameters
-from .columns import kind_of, plain_column, refused
-from .pages import Condition, ListQuery, Order, parameter
+from .columns import KINDS, plain_column, refused
+from .pages import ListQuery, Order, parameter
 from .types import integer
 
 MOST, USUAL = 200, 50
@@ -32,10 +32,10 @@ class Filter:
     name: str
     type: Any
     description: str
-    one: Condition
-    several: Condition | None = None
+    one: ColumnElement[bool]
+    several: ColumnElement[bool] | None = None
 
-    def condition(self, value: Any) -> tuple[Condition, Any]:
+    def condition(self, value: Any) -> tuple[ColumnElement[bool], Any]:
         """Return the condition for a value, or for a list of values, and its parameter."""
         if self.several is None:
             return self.one, value
@@ -95,18 +95,18 @@ def order_of(name: str, attribute: Any, unique: Column[Any], *, descending: bool
 
 
 def filters_of(name: str, column: Column[Any], choices: Sequence[str] | None) -> Iterator[Filter]:
-    kind = kind_of(column)
+    kind = KINDS[type(column.type)]
     value: Any = kind.parameter if choices is None else one_of(name, kind.python, choices)
     yield Filter(
         name=name,
         type=Annotated[list.__class_getitem__(value), Field(max_length=MOST_VALUES)],
         description="Any of these.",
-        one=Condition(column == bindparam(parameter(name))),
-        several=Condition(column == any_(bindparam(parameter(name), type_=ARRAY(column.type)))),
+        one=column == bindparam(parameter(name)),
+        several=column == any_(bindparam(parameter(name), type_=ARRAY(column.type))),
     )
     if kind.ranged:
         first, end = f"{name}_from", f"{name}_before"
-        later, earlier = Condition(column >= bindparam(parameter(first))), Condition(column < bindparam(parameter(end)))
+        later, earlier = column >= bindparam(parameter(first)), column < bindparam(parameter(end))
         yield Filter(name=first, type=kind.parameter, description="This or later.", one=later)
         yield Filter(name=end, type=kind.parameter, description="Before this.", one=earlier)
 
@@ -128,7 +128,7 @@ def query_model(filters: Iterable[Filter], orders: Iterable[str], order: str) ->
         "order_by": (Annotated[names, Field(description="`-` turns it around.")], order),
         # A field with the filter's name could hide a method of the model, as `copy` would.
         **{
-            field_of(one): (one.type | None, Field(None, alias=one.name, description=one.description))
+            f"by_{one.name}": (one.type | None, Field(None, alias=one.name, description=one.description))
             for one in filters
         },
     }
@@ -136,29 +136,23 @@ def query_model(filters: Iterable[Filter], orders: Iterable[str], order: str) ->
     return model
 
 
-def field_of(one: Filter) -> str:
-    return f"by_{one.name}"
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class ReadQuery:
     """The dependency that reads the query itself: FastAPI takes 10 µs for each parameter, also for absent ones.
 
     The signature is for the OpenAPI document; with `reads_own_query` FastAPI reads no parameter.
     """
 
-    reads_own_query: ClassVar[bool] = True
-    listing: Listing
-    __signature__: Signature = field(init=False)
+    reads_own_query = True
 
-    def __post_init__(self) -> None:
-        given = {"request": Request, "response": Response, "given": Annotated[self.listing.parameters, Query()]}
+    def __init__(self, listing: Listing) -> None:
+        self.listing = listing
+        given = {"request": Request, "response": Response, "given": Annotated[listing.parameters, Query()]}
         parameters = [Parameter(name, Parameter.KEYWORD_ONLY, annotation=kind) for name, kind in given.items()]
-        object.__setattr__(self, "__signature__", Signature(parameters))
+        self.__signature__ = Signature(parameters)
 
     async def __call__(self, *, request: Request, response: Response, **_: object) -> ListQuery:
         read, filters = self.read(request)
-        chosen = {name: one.condition(getattr(read, field_of(one))) for name, one in filters.items()}
+        chosen = {name: one.condition(getattr(read, f"by_{name}")) for name, one in filters.items()}
         return ListQuery(
             request=request,
             response=response,
@@ -177,7 +171,7 @@ class ReadQuery:
         sent = {name: filters[name] for name in names if name in filters}
         values: dict[str, Any] = {name: query[name] for name in names if name in OWN}
         for name, one in sent.items():
-            values[name] = query.getlist(name) if one.several else query[name]
+            values[name] = query[name] if one.several is None else query.getlist(name)
         errors = unread(request, [name for name in names if name not in values]) if len(values) < len(names) else []
         try:
             read = self.listing.parameters.model_validate(values)

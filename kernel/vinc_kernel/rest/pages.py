@@ -14,19 +14,12 @@ from sqlalchemy import BindParameter, Column, ColumnElement, Select, bindparam, 
 from ..context import context_of
 from ..database.pages import Page
 from ..runtime import runtime_of
-from .columns import kind_of
+from .columns import KINDS
 from .cursors import Cursors
 
 R = TypeVar("R")
 KEYS, POSITION, LIMIT = ("vinc_key", "vinc_key_id"), ("vinc_after", "vinc_after_id"), "vinc_limit"
 SHAPES = 1000  # statements: one for each combination of filters and order
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Condition:
-    """The condition of one filter, with a named parameter."""
-
-    expression: ColumnElement[bool]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,9 +46,11 @@ class Order:
 
 
 @lru_cache(SHAPES)
-def narrow(statement: Select[Any], order: Order, conditions: tuple[Condition, ...], *, further: bool) -> Select[Any]:
+def narrow(
+    statement: Select[Any], order: Order, conditions: tuple[ColumnElement[bool], ...], *, further: bool
+) -> Select[Any]:
     """Return the statement of one shape: SQLAlchemy compiles the same object only once."""
-    where = [one.expression for one in conditions] + ([order.after()] if further else [])
+    where = (*conditions, order.after()) if further else conditions
     ordered = statement.where(*where).order_by(None).order_by(*order.sorted())
     return ordered.limit(bindparam(LIMIT)).add_columns(*order.keys())
 
@@ -70,14 +65,14 @@ class ListQuery:
     cursor: str | None
     order_by: str
     order: Order
-    conditions: tuple[Condition, ...]
+    conditions: tuple[ColumnElement[bool], ...]
     filters: Mapping[str, Any]
 
     def narrowed(self, statement: Select[Any]) -> tuple[Select[Any], Mapping[str, Any]]:
         """Return the statement with filters, order, position and limit, and the values; raises BadRequest."""
         values = {LIMIT: self.limit + 1, **{parameter(name): value for name, value in self.filters.items()}}
         if self.cursor is not None:
-            kinds = [kind_of(column).python for column in self.order.columns]
+            kinds = [KINDS[type(column.type)].python for column in self.order.columns]
             values.update(zip(POSITION, self.cursors().read(self.cursor, kinds), strict=False))
         return narrow(statement, self.order, self.conditions, further=self.cursor is not None), values
 

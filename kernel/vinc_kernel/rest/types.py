@@ -23,8 +23,7 @@ timestamp = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9].*").match
 
 def storable(text: str) -> str:
     if unstorable(text):
-        message = "must be text without NUL and lone surrogates"
-        raise ValueError(message)
+        raise ValueError("must be text without NUL and lone surrogates")
     return text
 
 
@@ -34,8 +33,7 @@ def integer(given: Any) -> int:
         return given
     if isinstance(given, str) and whole_number(given):
         return int(given)
-    message = "must be a whole number"
-    raise ValueError(message)
+    raise ValueError("must be a whole number")
 
 
 def boolean(given: Any) -> bool:
@@ -44,8 +42,7 @@ def boolean(given: Any) -> bool:
         return given
     if given in ("true", "false"):
         return bool(given == "true")
-    message = "must be true or false"
-    raise ValueError(message)
+    raise ValueError("must be true or false")
 
 
 def money(given: Any) -> Decimal:
@@ -54,23 +51,20 @@ def money(given: Any) -> Decimal:
     text = str(given) if type(given) in (int, float) else given
     if isinstance(text, str) and amount(text):
         return Decimal(text)
-    message = "must be an amount like 12.50, with at most 14 digits before the point and 4 behind"
-    raise ValueError(message)
+    raise ValueError("must be an amount like 12.50, with at most 14 digits before the point and 4 behind")
 
 
 def as_timestamp(given: Any) -> Any:
     """Refuse numbers, which Pydantic would read as seconds or milliseconds since 1970 (RFC 3339 is text)."""
     if not isinstance(given, datetime) and not (isinstance(given, str) and timestamp(given)):
-        message = "must be a moment like 2026-11-24T12:00:00Z"
-        raise ValueError(message)
+        raise ValueError("must be a moment like 2026-11-24T12:00:00Z")
     return given
 
 
 def as_date(given: Any) -> Any:
     """Refuse numbers and timestamps (RFC 3339, 5.6: full-date)."""
     if type(given) is not date and not (isinstance(given, str) and full_date(given)):
-        message = "must be a day like 2026-11-24"
-        raise ValueError(message)
+        raise ValueError("must be a day like 2026-11-24")
     return given
 
 
@@ -78,8 +72,7 @@ def in_utc(value: datetime) -> datetime:
     try:
         return value.astimezone(UTC)
     except OverflowError:
-        message = "must lie between the years 1 and 9999 in UTC"
-        raise ValueError(message) from None
+        raise ValueError("must lie between the years 1 and 9999 in UTC") from None
 
 
 def storable_json(value: Any) -> Any:
@@ -87,13 +80,11 @@ def storable_json(value: Any) -> Any:
     while waiting:
         part, depth = waiting.pop()
         if depth > DEEPEST:
-            message = f"must be nested at most {DEEPEST} levels deep"
-            raise ValueError(message)
+            raise ValueError(f"must be nested at most {DEEPEST} levels deep")
         if isinstance(part, str):
             storable(part)
         elif isinstance(part, float) and not math.isfinite(part):
-            message = "must hold finite numbers only"
-            raise ValueError(message)
+            raise ValueError("must hold finite numbers only")
         elif isinstance(part, dict):
             waiting += [(inner, depth + 1) for pair in part.items() for inner in pair]
         elif isinstance(part, list):

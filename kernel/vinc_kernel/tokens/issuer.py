@@ -7,6 +7,13 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 Fetch = Callable[[], Awaitable[Mapping[str, Any]]]
+# The algorithms that an issuer may use, and the type of key of each (RFC 7518, 3.1; RFC 8037, 3.1).
+KEY_TYPES = {
+    **dict.fromkeys(("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"), "RSA"),
+    **dict.fromkeys(("ES256", "ES384", "ES512"), "EC"),
+    "Ed25519": "OKP",
+}
+SHARED = "HS256"  # with a secret that the verifier has too: for tests alone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,18 +18,14 @@ from joserfc.jwk import Key, import_key
 from joserfc.jws import JWSRegistry
 
 from ..errors import Unavailable
-from .algorithms import allowed
-from .issuer import Fetch, Issuer
+from .fetch import FetchFailed
+from .issuer import KEY_TYPES, SHARED, Fetch, Issuer
 
 logger = logging.getLogger("vinc.tokens")
 SECONDS_TO_FETCH = 3.0
 SHORTEST_MODULUS = 342  # characters of base64url: 2,048 bits (RFC 7518, 3.3)
 MOST_KEYS = 100
 RETRY_AFTER = "1"  # seconds: by then the keys were fetched again
-
-
-class NoKeySet(Exception):
-    """The document is no JWK set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +105,11 @@ class Keys:
 def verifying_keys(issuer: Issuer, document: Mapping[str, Any]) -> dict[str, VerifyingKey]:
     """Return the keys of a JWK set that may verify this issuer's tokens, and skip the others (RFC 7517, 5).
 
-    Raises NoKeySet for another document: an issuer that answers with an error has dropped no key.
+    Raises FetchFailed for another document: an issuer that answers with an error has dropped no key.
     """
     listed = document.get("keys")
     if not isinstance(listed, list):
-        raise NoKeySet("the document has no list of keys")
+        raise FetchFailed("the document has no list of keys")
     keys = ((one, verifying_key(issuer, one)) for one in listed[:MOST_KEYS])
     return {str(one["kid"]): key for one, key in keys if key is not None}
 
@@ -124,7 +120,8 @@ def verifying_key(issuer: Issuer, jwk: Any) -> VerifyingKey | None:
     operations = jwk.get("key_ops", ["verify"])
     if jwk.get("use", "sig") != "sig" or not isinstance(operations, list) or "verify" not in operations:
         return None
-    algorithms = allowed(issuer.algorithms, str(jwk.get("kty")), jwk.get("alg"))
+    key_types, alg = KEY_TYPES | {SHARED: "oct"}, jwk.get("alg")  # `alg` may allow only one (RFC 7517, 4.4)
+    algorithms = frozenset(one for one in issuer.algorithms if key_types[one] == jwk.get("kty") and alg in (None, one))
     if not algorithms or (jwk["kty"] == "RSA" and len(str(jwk.get("n"))) < SHORTEST_MODULUS):
         return None
     try:

@@ -3,29 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
-from ..setting_types import ListedIssuer
+from joserfc.jwk import OctKey
+
 from ..settings import JwtSettings
-from .algorithms import TYPES
 from .fetch import Fetcher
-from .for_tests import issuer_of_tests
-from .issuer import Issuer
+from .issuer import KEY_TYPES, SHARED, Issuer
 from .keys import Keys
 
 SECONDS_BETWEEN_TRIES = 1.0
 SETTINGS = ""  # the owner of the issuers in the settings: no plugin has this name
+TEST_URL, TEST_KID = "urn:vinc:test", "test"
 
 
-def to_issuer(one: ListedIssuer, audience: str) -> Issuer:
-    return Issuer(
-        url=one.issuer,
-        audience=one.audience or audience,
-        algorithms=tuple(one.algorithms),
-        clients=frozenset(one.clients),
-        jwks_url=one.jwks_url or "",
-    )
+def issuer_of_tests(secret: str, audience: str) -> Issuer:
+    """The issuer of tests: its tokens are signed with VINC_JWT_TEST_SECRET; production has none."""
+    key = OctKey.import_key(secret).as_dict() | {"kid": TEST_KID}
+
+    async def keys() -> Mapping[str, Any]:
+        return {"keys": [key]}
+
+    return Issuer(url=TEST_URL, audience=audience, algorithms=(SHARED,), keys=keys)
 
 
 class Trusted:
@@ -37,21 +39,24 @@ class Trusted:
         self.keys: dict[str, Keys] = {}
         self.owners: dict[str, str] = {}
         for one in settings.issuers:
-            self.add(to_issuer(one, settings.audience), SETTINGS)
+            issuer = Issuer(
+                url=one.issuer,
+                audience=one.audience or settings.audience,
+                algorithms=tuple(one.algorithms),
+                clients=frozenset(one.clients),
+                jwks_url=one.jwks_url or "",
+            )
+            self.add(issuer, SETTINGS)
         if settings.test_secret is not None:
             self.store(issuer_of_tests(settings.test_secret.get_secret_value(), settings.audience), SETTINGS)
-
-    def find(self, url: str) -> Keys | None:
-        """Return the keys of the issuer with exactly this `iss`; None for one that is not trusted."""
-        return self.keys.get(url)
 
     def add(self, issuer: Issuer, owner: str) -> None:
         """Trust this issuer; where the settings list it too, a plugin adds only keys and sign-in.
 
         Raises ValueError for an algorithm that is not allowed, as one whose key is a shared secret.
         """
-        if unknown := set(issuer.algorithms) - TYPES.keys():
-            message = f"{min(unknown)} is no algorithm for the tokens of {issuer.url}: choose of {', '.join(TYPES)}"
+        if unknown := set(issuer.algorithms) - KEY_TYPES.keys():
+            message = f"{min(unknown)} is no algorithm for the tokens of {issuer.url}: choose of {', '.join(KEY_TYPES)}"
             raise ValueError(message)
         if owner != SETTINGS and self.owners.get(issuer.url) == SETTINGS:
             issuer = replace(self.keys[issuer.url].issuer, keys=issuer.keys, sign_in=issuer.sign_in)

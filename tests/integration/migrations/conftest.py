@@ -13,10 +13,9 @@ import psycopg
 import pytest
 from psycopg import AsyncConnection, Connection, sql
 
-from vinc_kernel.database.base import Base
+from vinc_kernel.database.base import TENANT, Base
 from vinc_kernel.database.roles import Roles
 from vinc_kernel.database.startup_checks import refuse_unsafe_database
-from vinc_kernel.database.tenant_owned import TENANT
 from vinc_kernel.database.versions import History, RevisionState
 from vinc_migrations.connection import MigrationOptions
 from vinc_migrations.prepare import prepare

@@ -9,8 +9,7 @@ from psycopg.errors import InsufficientPrivilege
 from sqlalchemy import MetaData, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from vinc_kernel.database.base import Base
-from vinc_kernel.database.tenant_owned import TenantOwned
+from vinc_kernel.database.base import Base, TenantOwned
 from vinc_kernel.database.versions import History
 from vinc_kernel.errors import DatabaseError
 from vinc_migrations.check import check

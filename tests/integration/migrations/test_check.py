@@ -7,8 +7,7 @@ import pytest
 from sqlalchemy import CheckConstraint, Index, MetaData, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from vinc_kernel.database.base import Base
-from vinc_kernel.database.tenant_owned import TenantOwned
+from vinc_kernel.database.base import Base, TenantOwned
 from vinc_kernel.database.versions import History
 from vinc_migrations.check import check
 from vinc_migrations.write import write_revision

@@ -16,6 +16,7 @@ from joserfc.jwk import RSAKey
 
 from vinc_kernel import Issuer, Principal, current_principal, public, signed_in
 from vinc_kernel.app import Application
+from vinc_kernel.tokens.keys import Keys
 
 URL, AUDIENCE = "https://sso.example/realms/vinc", "vinc-api"
 Json = dict[str, Any]
@@ -39,15 +40,23 @@ def segment(content: bytes) -> str:
 
 @dataclass
 class Sso:
-    """It signs with the first of its keys; `fetched` counts how often its keys were asked for."""
+    """It signs with the first of its keys; `fetched` counts how often its keys were asked for.
+
+    `answer` comes in the place of its keys; an exception is raised.
+    """
 
     keys: list[RSAKey] = field(default_factory=lambda: [FIRST])
     url: str = URL
     fetched: int = 0
     more: list[Json] = field(default_factory=list)
+    answer: Any = None
 
-    async def jwks(self) -> Mapping[str, Any]:
+    async def jwks(self) -> Any:
         self.fetched += 1
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        if self.answer is not None:
+            return self.answer
         return {"keys": [*(published(key) for key in self.keys), *self.more]}
 
     def issuer(self, **more: Any) -> Issuer:
@@ -115,6 +124,10 @@ class Caller:
     """Whoever calls an application with a token."""
 
     app: Application
+
+    @property
+    def keys(self) -> Keys:
+        return self.app.runtime.trusted.keys[URL]
 
     async def ask(self, token: str | bytes, path: str = "/things/who") -> Response:
         said = token.encode() if isinstance(token, str) else token
