@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -68,6 +69,10 @@ def claims_of(plugin: Plugin, made: Contribution, endpoints: Iterable[Endpoint])
             raise refused(plugin, f"provides names {protocol.__name__}", made.where, f"it may name {known}")
         yield Claim("directory", protocol.__name__, made.where)
     for words, command in commands_of(made):
+        for one in inspect.signature(command).parameters.values():
+            if one.kind in (one.VAR_POSITIONAL, one.VAR_KEYWORD):
+                what = f"the command {' '.join(words)} takes {one.replace(annotation=one.empty)}, and an argument is one value"
+                raise refused(plugin, what, line_of(command), "name each argument")
         yield Claim("command", " ".join((plugin.name, *words)), line_of(command))
 
 

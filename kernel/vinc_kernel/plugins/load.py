@@ -122,7 +122,7 @@ def text_of(error: BaseException) -> str:
         text = str.__getitem__(str(error), slice(LONGEST * 2))  # of a subclass of str, too, a real one
     except BaseException as other:  # noqa: BLE001  a SystemExit of its text must not end the process
         return f"its text cannot be had, for {type(other).__name__}"
-    text = escaped(" ".join(text.split()).encode("utf-8", "backslashreplace").decode())
+    text = escaped(" ".join(text.split()))
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
 
 
