@@ -133,8 +133,7 @@ class Context:
     def session(self) -> DatabaseSession:
         """The session of this work; raises LookupError without one."""
         if self.unit is None:
-            message = "there is no session here: ask for one in the route, db: Session"
-            raise LookupError(message)
+            raise LookupError("there is no session here: ask for one in the route, db: Session")
         return DatabaseSession(self.unit)
 
     def settings(self, kind: type[K]) -> K:

@@ -96,12 +96,10 @@ class RolePermissions:
         role = self.canonical_name(principal.role)
         above_tenants = requirement.tenant_or_platform and role in self.platform_roles
         if context.tenant is None and (requirement.tenant or requirement.tenant_or_platform) and not above_tenants:
-            message = f"Say for which tenant, by its id or slug, in the header {self.tenant_header}."
-            raise BadRequest(message)
+            raise BadRequest(f"Say for which tenant, by its id or slug, in the header {self.tenant_header}.")
         for allowed in requirement.roles:
             if role not in allowed and role not in map(self.canonical_name, allowed):
-                message = f"This needs one of the roles: {', '.join(sorted(allowed))}."
-                raise Forbidden(message)
+                raise Forbidden(f"This needs one of the roles: {', '.join(sorted(allowed))}.")
         if requirement.capabilities and role not in self.platform_roles:
             await self.require_capabilities(requirement.capabilities, context, principal, memberships)
 
@@ -113,5 +111,4 @@ class RolePermissions:
             stored = await memberships.capabilities(principal, context.tenant)
         granted = self.of_role(principal.role) if stored is None else stored
         if missing := required - granted:
-            message = f"This needs the capability: {', '.join(sorted(missing))}."
-            raise Forbidden(message)
+            raise Forbidden(f"This needs the capability: {', '.join(sorted(missing))}.")

@@ -102,8 +102,7 @@ class Runtime:
     def require_tenant(self, tenant: Tenant | None) -> Tenant:
         """Return the tenant; raises BadRequest without one."""
         if tenant is None:
-            message = f"This needs a tenant: send {self.settings.service.tenant_header}."
-            raise BadRequest(message)
+            raise BadRequest(f"This needs a tenant: send {self.settings.service.tenant_header}.")
         return tenant
 
     def ready_plugins(self) -> list[LoadedPlugin]:
@@ -183,8 +182,7 @@ class App:
         plugin = self._runtime.tenant_settings.get(kind)
         if plugin is None:
             what = f"no plugin declares the tenant settings {kind.__module__}.{kind.__qualname__}"
-            message = f"{what}: name them in Contribution(tenant_settings=...)"
-            raise LookupError(message)
+            raise LookupError(f"{what}: name them in Contribution(tenant_settings=...)")
         return self._runtime.require_tenant(tenant).settings_of(plugin, kind)
 
     def is_platform(self, principal: Principal | None) -> bool:
@@ -214,8 +212,7 @@ class App:
         Its keys are str, int, UUID or tuples of these; those of a tenant's data begin with the tenant's id.
         """
         if not valid_cache_name(name):
-            message = f"a cache is called [a-z][a-z0-9_]*, at most 40 characters, not {name!r}"
-            raise ValueError(message)
+            raise ValueError(f"a cache is called [a-z][a-z0-9_]*, at most 40 characters, not {name!r}")
         return self._runtime.caches.create(f"{self.plugin}.{name}", load, size)
 
     def background(self, work: Callable[[], Awaitable[object]], *, every: float) -> None:
@@ -320,6 +317,5 @@ def log_platform_session(reason: str, principal: Principal | None, context: Cont
 def require_reason(name: str, reason: str) -> str:
     """Return the reason; raises TypeError for an empty one."""
     if not isinstance(reason, str) or not reason.strip():
-        message = f"{name}() needs its reason, a sentence"
-        raise TypeError(message)
+        raise TypeError(f"{name}() needs its reason, a sentence")
     return reason

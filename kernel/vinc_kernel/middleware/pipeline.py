@@ -122,8 +122,7 @@ class Pipeline:
             raise NotFound(NOTHING)
         state = runtime.registry.states.get(endpoint.plugin)
         if state is not None and not state.is_ready:
-            message = f"The plugin {endpoint.plugin} is out of service in this worker."
-            raise PluginUnavailable(message)
+            raise PluginUnavailable(f"The plugin {endpoint.plugin} is out of service in this worker.")
         await runtime.authorize(requirement, context)
         request_state = scope.setdefault("state", {})
         request_state["tenant_id"] = request_state["active_wholesaler_id"] = context.tenant_id
