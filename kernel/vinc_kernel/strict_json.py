@@ -37,7 +37,6 @@ def parse_json(body: bytes, deepest: int = DEEPEST) -> Any:
 
 
 def is_deeper(value: Any, levels: int) -> bool:
-    """Return whether objects and arrays are nested in more levels than these."""
     level = [value]
     for _ in range(levels + 1):
         containers = [part for part in level if isinstance(part, CONTAINERS)]

@@ -14,7 +14,6 @@ def port(text: str) -> int:
 
 
 def workers(text: str) -> int:
-    """How many processes serve."""
     number = int(text)
     if number < 1:
         raise ArgumentTypeError("at least 1 process must serve")
