@@ -87,5 +87,4 @@ else:  # a type checker finds a misspelt name
             if name in names.split():
                 thing = globals()[name] = getattr(importlib.import_module(home, __name__), name)
                 return thing
-        message = f"module {__name__!r} has no attribute {name!r}"
-        raise AttributeError(message)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

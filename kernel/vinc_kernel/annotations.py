@@ -25,7 +25,6 @@ def classes_of(annotation: Any, seen: set[Any] | None = None) -> Iterator[type]:
 
 
 def fields_of(cls: type) -> list[Any]:
-    """Return the annotations of the fields that make up one of these."""
     if issubclass(cls, BaseModel):
         return [field.annotation for field in cls.model_fields.values()]
     if is_dataclass(cls) or hasattr(cls, "__total__"):  # of a TypedDict, whichever module it is from

@@ -87,7 +87,6 @@ class Application:
 
     @property
     def sign_ins(self) -> list[SignIn]:
-        """How people get tokens of the trusted issuers."""
         return [one.sign_in for one in self.runtime.trusted.issuers if one.sign_in is not None]
 
     async def run_lifespan(self, receive: Receive, send: Send) -> None:

@@ -68,7 +68,7 @@ def run(argv: Sequence[str]) -> int:
         raise OutputLost("is closed")
     try:
         name = argv[0] if argv else ""
-        if is_plugin(name):
+        if name not in RESERVED and any(one.name == name for one in find()):
             from .commands import plugin  # loads every plugin
 
             return plugin.run(argv, *from_environment())
@@ -77,11 +77,6 @@ def run(argv: Sequence[str]) -> int:
         return command(args, *from_environment())
     finally:
         flush_output()
-
-
-def is_plugin(name: str) -> bool:
-    """Return whether a name is a plugin's; the kernel's own commands never are."""
-    return name not in RESERVED and any(one.name == name for one in find())
 
 
 def from_environment() -> tuple[KernelSettings, Sources]:

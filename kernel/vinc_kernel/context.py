@@ -58,9 +58,6 @@ class Tenant:
     disabled_plugins: frozenset[str] = frozenset()
     typed: dict[type, TenantSettings] = field(default_factory=dict, init=False, compare=False, repr=False)
 
-    def belongs_to(self, principal: Principal) -> bool:
-        return str(self.id) in principal.tenants or self.slug in principal.tenants
-
     @property
     def is_active(self) -> bool:
         return self.status == "active"
@@ -133,8 +130,7 @@ class Context:
     def session(self) -> DatabaseSession:
         """The session of this work; raises LookupError without one."""
         if self.unit is None:
-            message = "there is no session here: ask for one in the route, db: Session"
-            raise LookupError(message)
+            raise LookupError("there is no session here: ask for one in the route, db: Session")
         return DatabaseSession(self.unit)
 
     def settings(self, kind: type[K]) -> K:
@@ -142,7 +138,6 @@ class Context:
         return self.app.tenant_settings_of(self.tenant, kind)
 
     def for_app(self, app: App) -> Context:
-        """Return the same context for the plugin of this `app`."""
         return replace(self, app=app)
 
 
@@ -151,6 +146,5 @@ current: ContextVar[Context | None] = ContextVar("vinc.current", default=None)
 
 
 def context_of(request: HTTPConnection) -> Context:
-    """Return the context of a request."""
     context: Context = request.scope["vinc"]
     return context

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator
 from importlib.resources import files
-from typing import Protocol
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
@@ -18,6 +18,9 @@ from .fastapi_adapter import route_app
 from .handling import handle_other
 from .permissions import Requirement
 from .tokens.issuer import SignIn
+
+if TYPE_CHECKING:
+    from .app import Application
 
 DOCS = "/docs"
 ASSETS = {
@@ -62,17 +65,6 @@ ui.initOAuth({clientId: %s, usePkceWithAuthorizationCodeGrant: true});
 """
 
 
-class DescribedApplication(Protocol):
-    """What these endpoints need to know of the application."""
-
-    def openapi(self, without: frozenset[str]) -> bytes:
-        """Return the OpenAPI document of all plugins but these."""
-
-    @property
-    def sign_ins(self) -> list[SignIn]:
-        """How users get tokens."""
-
-
 def headers(sign_ins: Iterable[SignIn] = ()) -> dict[str, str]:
     """Return headers that let a page load from here only, and get tokens; Swagger UI needs inline styles and data:."""
     urls = [urlsplit(one.token_url) for one in sign_ins]
@@ -84,7 +76,7 @@ def headers(sign_ins: Iterable[SignIn] = ()) -> dict[str, str]:
     return {"Content-Security-Policy": policy, "X-Content-Type-Options": "nosniff"}
 
 
-def documents(prefix: str, application: DescribedApplication) -> Iterator[Endpoint]:
+def documents(prefix: str, application: Application) -> Iterator[Endpoint]:
     """Yield the public endpoints that describe all others."""
     address = f"{prefix}/openapi.json"
 
@@ -108,7 +100,6 @@ def documents(prefix: str, application: DescribedApplication) -> Iterator[Endpoi
 
 
 def asset(request: Request) -> Response:
-    """Return one of Swagger UI's own files."""
     name = request.url.path.rpartition("/")[2]
     content = files("fastapi_swagger").joinpath("resources", name).read_bytes()
     return Response(content, media_type=ASSETS[name], headers=headers() | {"Cache-Control": "public, max-age=3600"})

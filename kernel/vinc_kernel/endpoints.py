@@ -96,9 +96,8 @@ def make_endpoints(location: RouteLocation, routers: Iterable[APIRouter]) -> Ite
     """Yield the endpoints of these routers; raises StartError for a route that does not say what it needs."""
     for router in routers:
         if has_frontend(router):
-            raise check_error(
-                location, "a frontend is a kind of route that is not known here", None, "mount StaticFiles"
-            )
+            what = "a frontend is a kind of route that is not known here"
+            raise check_error(location, what, None, "mount StaticFiles")
         for declared in declared_routes(router):
             yield make_endpoint(location, declared)
 

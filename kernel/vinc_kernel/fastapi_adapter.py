@@ -100,7 +100,6 @@ def declared_routes(router: APIRouter) -> Iterator[DeclaredRoute]:
 
 
 def has_frontend(router: APIRouter) -> bool:
-    """Return whether a router, or one that it includes, serves a frontend."""
     return any(router._iter_low_priority_routes())  # noqa: SLF001  see above
 
 
@@ -143,7 +142,6 @@ def aliases_of(name: str, info: FieldInfo) -> list[str]:
 
 
 def takes_json(route: APIRoute) -> bool:
-    """Return whether a route reads its body as JSON."""
     return route.body_field is not None and not isinstance(route.body_field.field_info, Form)
 
 
@@ -184,7 +182,6 @@ def set_exit_stacks(scope: Scope, request: AsyncExitStack, function: AsyncExitSt
 
 
 def compile_pattern(path: str) -> tuple[re.Pattern[str], Mapping[str, Convertor[Any]]]:
-    """Return the regular expression of a path, and the converters of its parameters."""
     regex, _, convertors = compile_path(path)
     return regex, convertors
 

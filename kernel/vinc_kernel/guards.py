@@ -49,8 +49,7 @@ def require_roles(*roles: str) -> Any:
 def require_names(guard: str, names: Sequence[str]) -> None:
     """Raise TypeError for a guard without names: an empty guard would admit everybody who is signed in."""
     if not names:
-        message = f"{guard}() needs at least one name; use signed_in for everybody who is signed in"
-        raise TypeError(message)
+        raise TypeError(f"{guard}() needs at least one name; use signed_in for everybody who is signed in")
 
 
 signed_in: Any = Depends(guard())

@@ -92,7 +92,6 @@ def on(events: Sequence[Event], context: Context) -> Awaitable[None]:
 
 
 def kind_of(listener: Any) -> type[Event]:
-    """Return the kind of events that a listener was decorated with."""
     kind: type[Event] = listener.vinc_event
     return kind
 

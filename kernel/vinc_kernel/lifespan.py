@@ -10,10 +10,8 @@ from .cache.poll import poll_versions
 from .cache.redis_pubsub import channel_name, redis_pubsub
 from .connections.postgres import direct_parameters, opened_postgres
 from .connections.redis import opened_redis, redis_listener
-from .database.postgres import Postgres
 from .database.startup_checks import refuse_unsafe_database
 from .runtime import Runtime
-from .settings import KernelSettings
 
 
 @asynccontextmanager
@@ -21,21 +19,18 @@ async def connections(runtime: Runtime) -> AsyncGenerator[None]:
     """Open what all plugins share; raises ConnectionAbsent or DatabaseError without PostgreSQL."""
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(opened_postgres(runtime.database, runtime.settings.database))
-        await check_database(runtime.database, runtime.settings)
+        connection = await runtime.database.connections.acquire()
+        try:
+            production = runtime.settings.service.env == "prod"
+            await refuse_unsafe_database(connection, runtime.database.roles, production=production)
+        finally:
+            runtime.database.connections.release(connection)
         if runtime.redis is not None:
             await stack.enter_async_context(opened_redis(runtime.redis))
         await keep_caches_current(runtime, stack)
         stack.push_async_callback(runtime.trusted.fetcher.close)
         await stack.enter_async_context(run_in_background(runtime.trusted.keep_fresh, every=1, name="vinc-keys"))
         yield
-
-
-async def check_database(database: Postgres, settings: KernelSettings) -> None:
-    connection = await database.connections.acquire()
-    try:
-        await refuse_unsafe_database(connection, database.roles, production=settings.service.env == "prod")
-    finally:
-        database.connections.release(connection)
 
 
 async def keep_caches_current(runtime: Runtime, stack: AsyncExitStack) -> None:

@@ -53,11 +53,8 @@ def read_manifest(settings: KernelSettings) -> Manifest:
     if not lexists(path):  # a directory, or a link to nothing, is there and refused
         if settings.plugins.file is None and settings.service.env != "prod":
             return Manifest(path=None)
-        raise ManifestError(
-            "there is no such file",
-            where=str(path),
-            cure="list the plugins that run in it, or name another file with VINC_PLUGINS_FILE",
-        )
+        cure = "list the plugins that run in it, or name another file with VINC_PLUGINS_FILE"
+        raise ManifestError("there is no such file", where=str(path), cure=cure)
     tables = plugin_tables(parse(path), path)
     return Manifest(path=path, entries={name: entry(name, table, path) for name, table in tables.items()})
 
@@ -72,9 +69,8 @@ def parse(path: Path) -> Mapping[str, Any]:
     except tomllib.TOMLDecodeError as error:
         raise ManifestError(f"is no TOML: {error}", where=where, cure="mend that line") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise ManifestError(
-            f"cannot be read: {type(error).__name__}", where=where, cure="make it a readable UTF-8 file"
-        ) from None
+        what = f"cannot be read: {type(error).__name__}"
+        raise ManifestError(what, where=where, cure="make it a readable UTF-8 file") from None
     except RecursionError:
         raise ManifestError("is nested too deeply", where=where, cure="take some brackets away") from None
     except ValueError:  # Python reads no number of thousands of digits
@@ -123,9 +119,8 @@ def write_enabled(manifest: Manifest, name: str, *, enabled: bool) -> Path:
         fresh.write_text(tomlkit.dumps(document), "utf-8")
         fresh.replace(path)
     except OSError as error:
-        raise ManifestError(
-            f"cannot be changed: {type(error).__name__}", where=str(path), cure="make file and folder writable"
-        ) from None
+        what = f"cannot be changed: {type(error).__name__}"
+        raise ManifestError(what, where=str(path), cure="make file and folder writable") from None
     except (TOMLKitError, RecursionError, ValueError):  # tomlkit reads less than tomllib
         raise ManifestError("cannot be changed by a program", where=str(path), cure="change it by hand") from None
     return path

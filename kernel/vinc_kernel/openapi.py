@@ -42,9 +42,7 @@ PROBLEM = {
     },
 }
 CONTENT = {"application/problem+json": {"schema": {"$ref": f"{SCHEMA_AT}Problem"}}}
-RESPONSE = {"description": "A problem.", "content": CONTENT}
 BEARER = "token"  # the name of a security scheme
-FAILED = ("4", "5")  # how the status of a problem begins
 PROBLEM_RESPONSE = {"$ref": "#/components/responses/Problem"}
 
 
@@ -61,7 +59,7 @@ def credentials(sign_ins: Iterable[SignIn]) -> dict[str, dict[str, Any]]:
 
 
 def join(
-    parts: Iterable[Mapping[str, Any]], *, version: str, tenant_header: str, schemes: Mapping[str, Mapping[str, Any]]
+    parts: Iterable[Mapping[str, Any]], *, version: str, tenant_header: str, schemes: dict[str, dict[str, Any]]
 ) -> bytes:
     """Return the document of an application, from those of its plugins; `schemes` are those of `credentials`."""
     paths: dict[str, Any] = {}
@@ -76,11 +74,8 @@ def join(
         "paths": paths,
         "components": {
             "schemas": schemas,
-            "responses": {"Problem": RESPONSE},
-            "securitySchemes": {
-                **schemes,
-                "tenant": {"type": "apiKey", "in": "header", "name": tenant_header},
-            },
+            "responses": {"Problem": {"description": "A problem.", "content": CONTENT}},
+            "securitySchemes": schemes | {"tenant": {"type": "apiKey", "in": "header", "name": tenant_header}},
         },
     }
     return json.dumps(document, separators=(",", ":")).encode()
@@ -110,7 +105,7 @@ def describe(operation: dict[str, Any], needs: Requirement, schemes: Sequence[st
     if "HTTPValidationError" in json.dumps(responses.get("422", {})):
         del responses["422"]
     for status, response in responses.items():
-        if status.startswith(FAILED):  # a route's own error; the kernel may refuse before the route runs
+        if status.startswith(("4", "5")):  # a route's own error; the kernel may refuse before the route runs
             response["content"] = {**response.get("content", {}), **CONTENT}
     responses.setdefault("4XX", PROBLEM_RESPONSE)
     responses.setdefault("5XX", PROBLEM_RESPONSE)

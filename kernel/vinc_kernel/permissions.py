@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .context import Context, MembershipDirectory, Principal
-from .contracts import Contribution
+from .contracts import Contribution, Role
 from .errors import BadRequest, Forbidden, Unauthorized
 
 CHALLENGE = {"WWW-Authenticate": "Bearer"}  # RFC 9110, 11.6.1: a 401 names at least one scheme
@@ -41,44 +41,39 @@ class RolePermissions:
     """The capabilities of each role, from all contributed roles and capabilities."""
 
     by_role: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    platform_roles: frozenset[str] = frozenset()
-    canonical_names: Mapping[str, str] = field(default_factory=dict)
-    ranks: Mapping[str, int] = field(default_factory=dict)
+    roles: Mapping[str, Role] = field(default_factory=dict)  # by name and by alias
     tenant_header: str = "X-Tenant-ID"
 
     @classmethod
     def from_contributions(cls, contributions: Sequence[Contribution], tenant_header: str) -> RolePermissions:
-        roles = [role for one in contributions for role in one.roles]
-        names = {name: role.name for role in roles for name in (role.name, *role.aliases)}
+        roles = {name: role for one in contributions for role in one.roles for name in (role.name, *role.aliases)}
         by_role: dict[str, set[str]] = {}
         for one in contributions:
             for capability in one.capabilities:
                 for name in capability.roles:
-                    by_role.setdefault(names.get(name, name), set()).add(str(capability))
-        return cls(
-            by_role={role: frozenset(granted) for role, granted in by_role.items()},
-            platform_roles=frozenset(role.name for role in roles if role.platform),
-            canonical_names=names,
-            ranks={role.name: role.rank for role in roles},
-            tenant_header=tenant_header,
-        )
+                    role = roles[name].name if name in roles else name
+                    by_role.setdefault(role, set()).add(str(capability))
+        granted = {role: frozenset(capabilities) for role, capabilities in by_role.items()}
+        return cls(by_role=granted, roles=roles, tenant_header=tenant_header)
+
+    @property
+    def platform_roles(self) -> frozenset[str]:
+        return frozenset(role.name for role in self.roles.values() if role.platform)
 
     def of_role(self, role: str) -> frozenset[str]:
-        """Return the capabilities of a role, by its name or an alias."""
         return self.by_role.get(self.canonical_name(role), frozenset())
 
     def is_platform(self, principal: Principal | None) -> bool:
-        """Return whether this principal's role is above all tenants."""
-        return principal is not None and self.canonical_name(principal.role) in self.platform_roles
+        role = self.roles.get(principal.role) if principal else None
+        return role is not None and role.platform
 
     def canonical_name(self, role: str) -> str:
-        """Return the role's own name where this is an alias of it."""
-        return self.canonical_names.get(role, role)
+        return self.roles[role].name if role in self.roles else role
 
     def highest(self, roles: Iterable[str]) -> str:
         """Return the known one of these roles with the highest rank, in whatever order they come; empty for none."""
-        known = {self.canonical_names[role] for role in roles if role in self.canonical_names}
-        return max(known, key=lambda role: (self.ranks.get(role, 0), role), default="")
+        known = {self.canonical_name(role) for role in roles if role in self.roles}
+        return max(known, key=lambda role: (self.roles[role].rank, role), default="")
 
     async def authorize(
         self, requirement: Requirement, context: Context, memberships: MembershipDirectory | None
@@ -89,20 +84,18 @@ class RolePermissions:
         principal = context.principal
         if principal is None:
             raise Unauthorized("Sign in, and send the credentials with the request.", headers=CHALLENGE)
-        if requirement.platform and not self.is_platform(principal):
+        role, is_platform = self.canonical_name(principal.role), self.is_platform(principal)
+        if requirement.platform and not is_platform:
             raise Forbidden("This is for those who run the platform.")
         if context.tenant_refusal is not None:
             raise context.tenant_refusal
-        role = self.canonical_name(principal.role)
-        above_tenants = requirement.tenant_or_platform and role in self.platform_roles
+        above_tenants = requirement.tenant_or_platform and is_platform
         if context.tenant is None and (requirement.tenant or requirement.tenant_or_platform) and not above_tenants:
-            message = f"Say for which tenant, by its id or slug, in the header {self.tenant_header}."
-            raise BadRequest(message)
+            raise BadRequest(f"Say for which tenant, by its id or slug, in the header {self.tenant_header}.")
         for allowed in requirement.roles:
             if role not in allowed and role not in map(self.canonical_name, allowed):
-                message = f"This needs one of the roles: {', '.join(sorted(allowed))}."
-                raise Forbidden(message)
-        if requirement.capabilities and role not in self.platform_roles:
+                raise Forbidden(f"This needs one of the roles: {', '.join(sorted(allowed))}.")
+        if requirement.capabilities and not is_platform:
             await self.require_capabilities(requirement.capabilities, context, principal, memberships)
 
     async def require_capabilities(
@@ -113,5 +106,4 @@ class RolePermissions:
             stored = await memberships.capabilities(principal, context.tenant)
         granted = self.of_role(principal.role) if stored is None else stored
         if missing := required - granted:
-            message = f"This needs the capability: {', '.join(sorted(missing))}."
-            raise Forbidden(message)
+            raise Forbidden(f"This needs the capability: {', '.join(sorted(missing))}.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .background import Task, stop
@@ -39,6 +39,9 @@ class PluginState:
     def is_ready(self) -> bool:
         return self.state == "ready"
 
+    def quarantined(self, error: StartError) -> PluginState:
+        return replace(self, state="quarantined", phase=error.phase, why=str(error))
+
 
 @dataclass(slots=True, eq=False)
 class Registry:
@@ -52,7 +55,6 @@ class Registry:
     tasks: defaultdict[str, list[Task]] = field(default_factory=lambda: defaultdict(list))
 
     def find(self, kind: type) -> Any:
-        """Return the service of a type, or None."""
         return self.services.get(kind)
 
     def is_ready(self, plugin: str) -> bool:
@@ -63,13 +65,9 @@ class Registry:
         """Offer a service under a type; raises StartError where another plugin provides it already."""
         provider = self.providers.get(kind)
         if provider not in (None, plugin):
-            raise StartError(
-                f"{kind.__name__} is already provided by {provider}, and one is enough",
-                plugin=plugin,
-                phase="lifespan",
-                where=kind.__module__,
-                cure=f"enable one of the two: vinc plugins disable {plugin}, or {provider}",
-            )
+            what = f"{kind.__name__} is already provided by {provider}, and one is enough"
+            cure = f"enable one of the two: vinc plugins disable {plugin}, or {provider}"
+            raise StartError(what, plugin=plugin, phase="lifespan", where=kind.__module__, cure=cure)
         self.services[kind], self.providers[kind] = thing, plugin
 
     def withdraw(self, plugin: str) -> None:
@@ -79,7 +77,6 @@ class Registry:
         self.trusted.forget(plugin)
 
     async def cancel_tasks(self, plugin: str) -> None:
-        """Cancel the plugin's background tasks, and wait for their end."""
         for task in self.tasks.pop(plugin, []):
             await stop(task)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache
 from typing import Any
 
 from starlette.convertors import Convertor
@@ -16,6 +16,7 @@ from .fastapi_adapter import compile_pattern
 
 ANY_NUMBER = -1
 EMPTY: Mapping[str, Any] = {}
+compiled = cache(compile_pattern)  # on first use: to compile thousands at the start takes a second
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,17 +33,6 @@ class Match:
         return methods - {WEBSOCKET}
 
 
-class Candidate:
-    """An endpoint whose path is compiled on first use: to compile thousands at the start takes a second."""
-
-    def __init__(self, endpoint: Endpoint) -> None:
-        self.endpoint = endpoint
-
-    @cached_property
-    def compiled(self) -> tuple[re.Pattern[str], Mapping[str, Convertor[Any]]]:
-        return compile_pattern(self.endpoint.path)
-
-
 class Index:
     """Endpoints by their literal leading segments and their number of segments.
 
@@ -53,7 +43,7 @@ class Index:
 
     def __init__(self, endpoints: Iterable[Endpoint]) -> None:
         self.exact: dict[tuple[str, str], Match] = {}
-        self.buckets: dict[tuple[str, int], list[Candidate]] = {}
+        self.buckets: dict[tuple[str, int], list[Endpoint]] = {}
         for endpoint in endpoints:
             path = endpoint.path
             if "{" not in path:
@@ -61,10 +51,10 @@ class Index:
                     self.exact.setdefault((path, method), Match(endpoint, EMPTY))
             literal = path[: path.index("{")].rpartition("/")[0] if "{" in path else path
             segments = ANY_NUMBER if ":path}" in path else path.count("/")
-            self.buckets.setdefault((literal, segments), []).append(Candidate(endpoint))
+            self.buckets.setdefault((literal, segments), []).append(endpoint)
         for bucket in self.buckets.values():
             if len(bucket) > 1:
-                bucket.sort(key=lambda candidate: specificity(candidate.endpoint))
+                bucket.sort(key=specificity)
 
     def find(self, path: str, method: str) -> Match:
         """Return the endpoint of a request; without one, those that take other methods at this path (405)."""
@@ -76,8 +66,8 @@ class Index:
         while end >= 0:
             literal = path[:end]
             for key in ((literal, segments), (literal, ANY_NUMBER)):
-                for candidate in self.buckets.get(key, ()):
-                    endpoint, (regex, convertors) = candidate.endpoint, candidate.compiled
+                for endpoint in self.buckets.get(key, ()):
+                    regex, convertors = compiled(endpoint.path)
                     matched = regex.fullmatch(path)  # `$` alone would let a newline through
                     params = convert(convertors, matched.groupdict()) if matched else None
                     if params is None:

@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable, Mappi
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 from uuid import UUID
 
@@ -58,7 +59,7 @@ class LoadedPlugin:
     listeners: Sequence[tuple[type[Event], Callable[..., Awaitable[None]]]] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Runtime:
     """Everything that the plugins of one application share; built once by `create_app`, and frozen."""
 
@@ -71,21 +72,19 @@ class Runtime:
     postgres: Postgres | None
     redis: Redis | None
     clock: Clock
-    apps: Mapping[str, App] = field(init=False)
-    plugin_settings: Mapping[type[Settings], Settings] = field(init=False)
-    tenant_settings: Mapping[type[TenantSettings], str] = field(init=False)
 
-    def __post_init__(self) -> None:
+    @cached_property
+    def apps(self) -> Mapping[str, App]:
+        return {name: App(self, name) for name in (KERNEL, *self.plugins)}
+
+    @cached_property
+    def plugin_settings(self) -> Mapping[type[Settings], Settings]:
+        return {type(one.settings): one.settings for one in self.plugins.values() if one.settings is not None}
+
+    @cached_property
+    def tenant_settings(self) -> Mapping[type[TenantSettings], str]:
         plugins = self.plugins.values()
-        derived = {
-            "apps": {name: App(self, name) for name in (KERNEL, *self.plugins)},
-            "plugin_settings": {type(one.settings): one.settings for one in plugins if one.settings is not None},
-            "tenant_settings": {
-                kind: one.name for one in plugins if (kind := one.contribution.tenant_settings) is not None
-            },
-        }
-        for name, value in derived.items():
-            object.__setattr__(self, name, value)
+        return {kind: one.name for one in plugins if (kind := one.contribution.tenant_settings) is not None}
 
     @property
     def database(self) -> Postgres:
@@ -95,15 +94,13 @@ class Runtime:
         return self.postgres
 
     async def authorize(self, requirement: Requirement, context: Context) -> None:
-        """Return when the caller is allowed; raises Unauthorized, BadRequest or Forbidden."""
         memberships: MembershipDirectory | None = self.registry.find(MembershipDirectory)
         await self.permissions.authorize(requirement, context, memberships)
 
     def require_tenant(self, tenant: Tenant | None) -> Tenant:
         """Return the tenant; raises BadRequest without one."""
         if tenant is None:
-            message = f"This needs a tenant: send {self.settings.service.tenant_header}."
-            raise BadRequest(message)
+            raise BadRequest(f"This needs a tenant: send {self.settings.service.tenant_header}.")
         return tenant
 
     def ready_plugins(self) -> list[LoadedPlugin]:
@@ -111,7 +108,6 @@ class Runtime:
 
 
 def runtime_of(request: HTTPConnection) -> Runtime:
-    """Return the runtime of the application that handles a request."""
     runtime: Runtime = request.scope["vinc.runtime"]
     return runtime
 
@@ -183,8 +179,7 @@ class App:
         plugin = self._runtime.tenant_settings.get(kind)
         if plugin is None:
             what = f"no plugin declares the tenant settings {kind.__module__}.{kind.__qualname__}"
-            message = f"{what}: name them in Contribution(tenant_settings=...)"
-            raise LookupError(message)
+            raise LookupError(f"{what}: name them in Contribution(tenant_settings=...)")
         return self._runtime.require_tenant(tenant).settings_of(plugin, kind)
 
     def is_platform(self, principal: Principal | None) -> bool:
@@ -214,8 +209,7 @@ class App:
         Its keys are str, int, UUID or tuples of these; those of a tenant's data begin with the tenant's id.
         """
         if not valid_cache_name(name):
-            message = f"a cache is called [a-z][a-z0-9_]*, at most 40 characters, not {name!r}"
-            raise ValueError(message)
+            raise ValueError(f"a cache is called [a-z][a-z0-9_]*, at most 40 characters, not {name!r}")
         return self._runtime.caches.create(f"{self.plugin}.{name}", load, size)
 
     def background(self, work: Callable[[], Awaitable[object]], *, every: float) -> None:
@@ -282,13 +276,8 @@ class App:
         """
         address = issuer.jwks_url or issuer.url
         if self.env == "prod" and issuer.keys is None and not is_tls_or_loopback(address):
-            raise StartError(
-                "its keys would come without TLS, and could be anybody's",
-                plugin=self.plugin,
-                phase="lifespan",
-                where=address,
-                cure="let it be reached by https",
-            )
+            what, cure = "its keys would come without TLS, and could be anybody's", "let it be reached by https"
+            raise StartError(what, plugin=self.plugin, phase="lifespan", where=address, cure=cure)
         self._runtime.trusted.add(issuer, self.plugin)
 
     def provide(self, thing: object, kind: type | None = None) -> None:
@@ -320,6 +309,5 @@ def log_platform_session(reason: str, principal: Principal | None, context: Cont
 def require_reason(name: str, reason: str) -> str:
     """Return the reason; raises TypeError for an empty one."""
     if not isinstance(reason, str) or not reason.strip():
-        message = f"{name}() needs its reason, a sentence"
-        raise TypeError(message)
+        raise TypeError(f"{name}() needs its reason, a sentence")
     return reason

@@ -45,7 +45,6 @@ def scope_of(context: Context, *, platform: bool = False) -> Scope:
 
 
 async def session(request: HTTPConnection) -> DatabaseSession:
-    """Return the session of this request, in its tenant."""
     return DatabaseSession(unit_of(request))
 
 

@@ -115,10 +115,9 @@ class CorsSettings(Settings):
     @model_validator(mode="after")
     def refuse_any_origin_with_credentials(self) -> Self:
         if self.credentials and "*" in self.origins:
-            message = (
+            raise ValueError(
                 "VINC_CORS_ORIGINS=* with VINC_CORS_CREDENTIALS lets every page act as its visitor: name the origins"
             )
-            raise ValueError(message)
         return self
 
 
@@ -235,9 +234,6 @@ class Sources:
                 if values.get(name):
                     return values[name], name, source
         return None
-
-    def names(self) -> set[str]:
-        return {name for name in (*self.environ, *self.dotenv) if name.startswith("VINC_")}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -356,7 +352,8 @@ def unknown_names(
     declared = [env_names(cls) for cls in SUBJECTS.values()]
     declared += [env_names(cls, plugin_prefix(plugin)) for plugin, cls in plugins.items() if cls is not None]
     known = {name for fields in declared for names in fields.values() for name in names}
-    unread = sorted(sources.names() - known)
+    given = {name for name in (*sources.environ, *sources.dotenv) if name.startswith("VINC_")}
+    unread = sorted(given - known)
     waiting = tuple(idle()) if unread else ()
     return [f"{name} {why_unread(name, known, waiting)}" for name in unread]
 

@@ -37,7 +37,6 @@ def parse_json(body: bytes, deepest: int = DEEPEST) -> Any:
 
 
 def is_deeper(value: Any, levels: int) -> bool:
-    """Return whether objects and arrays are nested in more levels than these."""
     level = [value]
     for _ in range(levels + 1):
         containers = [part for part in level if isinstance(part, CONTAINERS)]
@@ -50,22 +49,19 @@ def is_deeper(value: Any, levels: int) -> bool:
 def finite(text: str) -> float:
     value = float(text)
     if math.isinf(value):
-        message = "a number is out of range"
-        raise ValueError(message)
+        raise ValueError("a number is out of range")
     return value
 
 
 def unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
-        message = "an object has two members of one name"
-        raise ValueError(message)
+        raise ValueError("an object has two members of one name")
     return members
 
 
 def refuse_constant(_: str) -> Any:
-    message = "NaN and Infinity are no JSON"
-    raise ValueError(message)
+    raise ValueError("NaN and Infinity are no JSON")
 
 
 decoder = json.JSONDecoder(object_pairs_hook=unique_members, parse_constant=refuse_constant, parse_float=finite)

@@ -1,11 +1,8 @@
-"""Read bodies and query strings strictly: UTF-8, no doubled names, no NaN.
-
-The standard parsers are lenient: of a doubled name the last one wins, NaN passes, UTF-16 is guessed (RFC 8259, 4 and
-8.1 leave the first open and forbid the last).
-"""
+"""Read bodies and query strings strictly: UTF-8, no doubled names, no NaN."""
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 from urllib.parse import parse_qsl, unquote_to_bytes
 
@@ -19,7 +16,6 @@ class StrictRequest(Request):
     """A request whose JSON is read strictly."""
 
     async def json(self) -> Any:
-        """Return the body, parsed; raises json.JSONDecodeError."""
         return parse_json(await self.body())
 
 
@@ -50,10 +46,5 @@ def doubled_names(query: bytes, repeatable: frozenset[str]) -> list[str]:
     """The names that a query string gives more than once and that are no lists."""
     if query.count(b"=") < 2 and b"&" not in query:  # noqa: PLR2004  one parameter cannot be doubled
         return []
-    seen: set[str] = set()
-    doubled = []
-    for name, _ in parse_qsl(query.decode("latin-1"), keep_blank_values=True):
-        if name in seen and name not in repeatable and name not in doubled:
-            doubled.append(name)
-        seen.add(name)
-    return doubled
+    times = Counter(name for name, _ in parse_qsl(query.decode("latin-1"), keep_blank_values=True))
+    return [name for name, count in times.items() if count > 1 and name not in repeatable]

@@ -9,15 +9,12 @@ def port(text: str) -> int:
     """A TCP port; 0 is any free one."""
     number = int(text)
     if not 0 <= number < 2**16:
-        message = "a port is a number from 0 to 65535"
-        raise ArgumentTypeError(message)
+        raise ArgumentTypeError("a port is a number from 0 to 65535")
     return number
 
 
 def workers(text: str) -> int:
-    """How many processes serve."""
     number = int(text)
     if number < 1:
-        message = "at least 1 process must serve"
-        raise ArgumentTypeError(message)
+        raise ArgumentTypeError("at least 1 process must serve")
     return number

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import logging
 from argparse import Namespace
-from typing import TYPE_CHECKING
 
 from ..settings import KernelSettings, Sources
-from .command import FINDINGS, say
-
-if TYPE_CHECKING:
-    from .command import Commands
+from .command import FINDINGS, Commands, say
 
 
 def add(commands: Commands) -> None:

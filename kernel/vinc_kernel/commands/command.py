@@ -7,16 +7,14 @@ import sys
 from argparse import ArgumentParser, Namespace, _SubParsersAction
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TypeAlias
 
 from ..errors import VincError
 from ..settings import KernelSettings, Sources
 from ..text import escaped
 
 Command = Callable[[Namespace, KernelSettings, Sources], int]
-if TYPE_CHECKING:
-    Commands = _SubParsersAction[ArgumentParser]  # argparse has no public name for it
-
+Commands: TypeAlias = "_SubParsersAction[ArgumentParser]"  # argparse has no public name for it
 REFUSED, FINDINGS = 1, 3
 LONGEST = 1000  # characters of a line or of a cell
 GAP = " ... "

@@ -6,7 +6,7 @@ import argparse
 import asyncio
 import inspect
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..app import create_app
 from ..contracts import CommandGroup
@@ -15,16 +15,10 @@ from ..plugins.assemble import AssembledPlugin
 from ..plugins.check import command_name
 from ..runtime import App
 from ..settings import KernelSettings, Sources
+from .command import Commands
 from .signature import add_parameters, call, parameters_of
 
-if TYPE_CHECKING:
-    from .command import Commands
-
 CHOSEN = "chosen command"  # no parameter can have that name
-
-
-class CommandRefused(VincError):
-    """A plugin's command cannot run."""
 
 
 def run(argv: Sequence[str], settings: KernelSettings, sources: Sources) -> int:
@@ -32,7 +26,7 @@ def run(argv: Sequence[str], settings: KernelSettings, sources: Sources) -> int:
     app = create_app(settings, sources)
     member = next((one for one in app.assembly.members if one.plugin.name == argv[0]), None)
     if member is None:
-        raise CommandRefused(f"{argv[0]} is not enabled: vinc plugins enable {argv[0]}")
+        raise VincError(f"{argv[0]} is not enabled: vinc plugins enable {argv[0]}")
     if member.error is not None:
         raise member.error
     args = make_parser(member).parse_args(argv[1:])
@@ -42,7 +36,7 @@ def run(argv: Sequence[str], settings: KernelSettings, sources: Sources) -> int:
         async with app.lifespan() as runtime:
             return await finish(call(function, args, runtime.apps[argv[0]]))
 
-    if takes_app(function):
+    if any(parameter.annotation is App for parameter in parameters_of(function)):
         result = asyncio.run(with_app())
     else:  # outside of any loop: a command may run one of its own
         result = call(function, args)
@@ -76,7 +70,3 @@ def add_command(commands: Commands, function: Callable[..., Any]) -> None:
     one = commands.add_parser(command_name(function), help=text.partition("\n")[0].replace("%", "%%"), description=text)
     one.set_defaults(**{CHOSEN: function})
     add_parameters(one, function)
-
-
-def takes_app(function: Callable[..., Any]) -> bool:
-    return any(parameter.annotation is App for parameter in parameters_of(function))

@@ -4,21 +4,14 @@ from __future__ import annotations
 
 import json
 from argparse import Namespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..errors import ManifestError, VincError
 from ..manifest import Manifest, read_manifest, write_enabled
 from ..plugins.arrange import Plugin, dependents, survey, unknown
 from ..plugins.find import find
 from ..settings import KernelSettings, Sources
-from .command import REFUSED, complain, print_table, say, say_whole
-
-if TYPE_CHECKING:
-    from .command import Commands
-
-
-class PluginsRefused(VincError):
-    """A change to plugins.toml would break what runs."""
+from .command import REFUSED, Commands, complain, print_table, say, say_whole
 
 
 def add(commands: Commands) -> Commands:
@@ -44,7 +37,8 @@ def show(args: Namespace, settings: KernelSettings, sources: Sources) -> int:
     if args.json:
         say_whole(json.dumps(rows, indent=2))
     else:
-        print_rows(rows, loaded=args.loaded)
+        headings = ["NAME", "VERSION", "DISTRIBUTION", "ENABLED", *(["STATE", "ADDS"] if args.loaded else []), "WHY"]
+        print_table([headings, *(cells(row, loaded=args.loaded) for row in rows)])
     for error in errors:
         complain(str(error))
     return REFUSED if errors else 0
@@ -59,11 +53,6 @@ def described(plugin: Plugin) -> dict[str, Any]:
         "required": plugin.required,
         "why": str(plugin.fault) if plugin.enabled and plugin.fault else plugin.why,
     }
-
-
-def print_rows(rows: list[dict[str, Any]], *, loaded: bool) -> None:
-    headings = ["NAME", "VERSION", "DISTRIBUTION", "ENABLED", *(["STATE", "ADDS"] if loaded else []), "WHY"]
-    print_table([headings, *(cells(row, loaded=loaded) for row in rows)])
 
 
 def cells(row: dict[str, Any], *, loaded: bool) -> list[str]:
@@ -101,13 +90,13 @@ def refuse_unsafe(name: str, manifest: Manifest, *, enabled: bool) -> None:
         raise ManifestError("there is no such file", where="plugins.toml", cure="list the plugins that run in it first")
     plugins = {plugin.name: plugin for plugin in survey(find(), manifest)}
     if name not in plugins and enabled:
-        raise PluginsRefused(f"there is no plugin {name!r} installed; vinc plugins lists them")
+        raise VincError(f"there is no plugin {name!r} installed; vinc plugins lists them")
     if name not in plugins and name not in manifest.entries:
-        raise PluginsRefused(f"there is no plugin {name!r}; vinc plugins lists them")
+        raise VincError(f"there is no plugin {name!r}; vinc plugins lists them")
     if enabled:
         if found := plugins[name].fault:
             raise found
         if lost := [needed for needed in plugins[name].needs if not plugins[needed].enabled]:
-            raise PluginsRefused(f"{name} needs {', '.join(lost)}: enable that first")
+            raise VincError(f"{name} needs {', '.join(lost)}: enable that first")
     elif left := dependents(name, plugins.values()):
-        raise PluginsRefused(f"{', '.join(left)} would be left without {name}: disable that first")
+        raise VincError(f"{', '.join(left)} would be left without {name}: disable that first")

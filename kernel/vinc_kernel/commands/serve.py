@@ -10,12 +10,10 @@ from typing import TYPE_CHECKING
 from ..settings import KernelSettings, Sources
 from ..telemetry import configure
 from .arguments import port, workers
-from .command import REFUSED
+from .command import REFUSED, Commands
 
 if TYPE_CHECKING:
     import uvicorn
-
-    from .command import Commands
 
 APP = "vinc_kernel.main:app"
 SECONDS_TO_FINISH = 10  # what is under way; whoever has sent half a body must not hold up the stop
@@ -53,19 +51,15 @@ def run(args: Namespace, settings: KernelSettings, given: Sources) -> int:
     if config.workers > 1 and not config.should_reload:  # one that starts again after a change tries anew
         os.environ[FAILURES] = dump_failures(select_plugins(settings, given))
     try:
-        return supervise(config) if config.should_reload or config.workers > 1 else serve(config)
+        if config.should_reload or config.workers > 1:
+            return supervise(config)
+        server = uvicorn.Server(config)
+        signal(SIGTERM, SIG_IGN)  # uvicorn takes it over while it runs, and sends it again when it has stopped cleanly
+        server.run()
     except SystemExit as end:  # uvicorn's own exit codes mean other things than ours
         return REFUSED if end.code else 0
     except KeyboardInterrupt:
         return 0
-
-
-def serve(config: uvicorn.Config) -> int:
-    from uvicorn import Server
-
-    server = Server(config)
-    signal(SIGTERM, SIG_IGN)  # uvicorn takes it over while it runs, and sends it once more when it has stopped cleanly
-    server.run()
     return 0 if server.started else REFUSED
 
 

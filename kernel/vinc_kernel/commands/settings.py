@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from typing import TYPE_CHECKING
 
 from ..settings import KernelSettings, Sources, read_settings
-from .command import print_table, say
-
-if TYPE_CHECKING:
-    from .command import Commands
+from .command import Commands, print_table, say
 
 
 def add(commands: Commands) -> None:

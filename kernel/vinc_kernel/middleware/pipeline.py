@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from http import HTTPStatus
+from secrets import token_hex
 from time import perf_counter
 
 from starlette.middleware.gzip import GZipMiddleware
@@ -19,11 +20,11 @@ from ..telemetry import request_log
 from .cors import ProblemCors
 from .identity import Identity
 from .problems import send_problem, to_problem
-from .request_id import request_id
 from .single_headers import single_headers
 from .tenancy import tenancy
 
 SMALLEST_GZIP = 500
+well_formed_id = re.compile(rb"[A-Za-z0-9._-]{1,64}").fullmatch  # `$` would let a newline through
 no_gzip = re.compile(rb"gzip\s*;\s*q=0(?:\.0*)?\s*(?:,|$)").search
 POLICY_VIOLATION = 1008  # RFC 6455, 7.4.1
 NOTHING = "There is nothing at this address."
@@ -40,7 +41,6 @@ class Pipeline:
         self.log_request = request_log(runtime.settings.log)
         header, cors = runtime.settings.service.tenant_header, runtime.settings.cors
         self.tenant_header = header.lower().encode()
-        self.single_headers = single_headers(header)
         self.vary = (b"vary", f"Authorization, {header}".encode())
         self.gzip: ASGIApp = GZipMiddleware(self.handle_errors, minimum_size=SMALLEST_GZIP)
         self.cors: ASGIApp | None = None
@@ -53,7 +53,9 @@ class Pipeline:
         context = Context(app=self.kernel_app, request_headers=dict(scope["headers"]), method=method_of(scope))
         scope["vinc"], scope["vinc.runtime"] = context, self.runtime
         token = current.set(context)
-        request_id(context)
+        header = context.header(b"x-request-id")
+        context.request_id = header.decode() if header and well_formed_id(header) else token_hex(16)
+        context.response_headers.append((b"x-request-id", context.request_id.encode()))
 
         async def send_with_headers(message: Message) -> None:
             kind = message["type"]
@@ -111,7 +113,7 @@ class Pipeline:
         endpoint = match.endpoint
         if endpoint is not None:
             context.app, context.route = runtime.apps[endpoint.plugin], endpoint.path
-        self.single_headers(context, scope["headers"])
+        single_headers(context, scope["headers"], self.tenant_header)
         await self.identity(context, runtime.registry.find(PrincipalDirectory))
         if endpoint is None:
             raise await self.no_endpoint(context, match)
@@ -122,8 +124,7 @@ class Pipeline:
             raise NotFound(NOTHING)
         state = runtime.registry.states.get(endpoint.plugin)
         if state is not None and not state.is_ready:
-            message = f"The plugin {endpoint.plugin} is out of service in this worker."
-            raise PluginUnavailable(message)
+            raise PluginUnavailable(f"The plugin {endpoint.plugin} is out of service in this worker.")
         await runtime.authorize(requirement, context)
         request_state = scope.setdefault("state", {})
         request_state["tenant_id"] = request_state["active_wholesaler_id"] = context.tenant_id
@@ -131,7 +132,6 @@ class Pipeline:
         await endpoint.app(scope, receive, send)
 
     async def select_tenant(self, context: Context, *, needed: bool) -> None:
-        """Set the context's tenant, or the refusal."""
         directory = self.runtime.registry.find(TenantDirectory)
         platform = self.runtime.permissions.is_platform(context.principal)
         await tenancy(context, self.tenant_header, directory, needed=needed, platform=platform)

@@ -6,7 +6,7 @@ into HTTP_X_TENANT_ID.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from ..context import Context
 from ..errors import BadRequest, Fault
@@ -14,26 +14,19 @@ from ..errors import BadRequest, Fault
 LONGEST_TENANT = 64
 
 
-def single_headers(tenant_header: str) -> Callable[[Context, Iterable[tuple[bytes, bytes]]], None]:
-    """Return the step for this name of the tenant header; it raises BadRequest."""
-    tenant = tenant_header.lower().encode()
-    deciding = (tenant, b"authorization")
-    names = (tenant, b"authorization", b"x-request-id", b"content-type")
-
-    def step(context: Context, headers: Iterable[tuple[bytes, bytes]]) -> None:
-        sent, pairs = context.request_headers, list(headers)
-        if len(sent) != len(pairs):
-            for name in names:
-                if sum(key == name for key, _ in pairs) > 1:
-                    raise refused(name, "doubled", "is given more than once")
-        for name in sent:
-            if b"_" in name and name.replace(b"_", b"-") in deciding:
-                raise refused(name, "misspelt", "is written with an underscore")
-        value = sent.get(tenant, b"")
-        if len(value) > LONGEST_TENANT or not value.isascii():
-            raise refused(tenant, "malformed", "is neither the id nor the slug of a tenant")
-
-    return step
+def single_headers(context: Context, headers: Iterable[tuple[bytes, bytes]], tenant: bytes) -> None:
+    """Raise BadRequest for one of these; `tenant` is the name of the tenant header, in lower case."""
+    sent, pairs = context.request_headers, list(headers)
+    if len(sent) != len(pairs):
+        for name in (tenant, b"authorization", b"x-request-id", b"content-type"):
+            if sum(key == name for key, _ in pairs) > 1:
+                raise refused(name, "doubled", "is given more than once")
+    for name in sent:
+        if b"_" in name and name.replace(b"_", b"-") in {tenant, b"authorization"}:
+            raise refused(name, "misspelt", "is written with an underscore")
+    value = sent.get(tenant, b"")
+    if len(value) > LONGEST_TENANT or not value.isascii():
+        raise refused(tenant, "malformed", "is neither the id nor the slug of a tenant")
 
 
 def refused(name: bytes, code: str, message: str) -> BadRequest:

@@ -49,7 +49,6 @@ async def tenancy(
 
 
 async def find(text: str, directory: TenantDirectory) -> Tenant | None:
-    """Return the tenant with this id or slug, or None."""
     if canonical_id(text):
         return await directory.find(UUID(text))
     return await directory.find(text) if slug(text) else None

@@ -46,8 +46,10 @@ class Plugin:
     listens: tuple[str, ...] = ()
 
     def owns(self, module: str) -> bool:
-        """Whether a module is one of this plugin's package."""
         return f"{module}.".startswith(f"{self.package}.")
+
+    def error(self, phase: str, what: str, cure: str, where: str = "") -> StartError:
+        return StartError(what, plugin=self.name, phase=phase, where=where or self.where, cure=cure)
 
 
 def arrange(settings: KernelSettings) -> list[Plugin]:
@@ -69,7 +71,6 @@ def enabled(settings: KernelSettings) -> list[Plugin]:
 
 
 def idle(settings: KernelSettings) -> list[str]:
-    """The names of the installed plugins that are not enabled."""
     return [plugin.name for plugin in survey(find(), read_manifest(settings)) if not plugin.enabled]
 
 
@@ -106,30 +107,30 @@ def survey(found: Sequence[Installed], manifest: Manifest) -> list[Plugin]:
 
 def plugin(twins: list[Installed], siblings: set[str], manifest: Manifest) -> Plugin:
     one = twins[0]
-    entry = manifest.entries.get(one.name)
-    enabled = entry.enabled if entry else manifest.path is None
+    entry = Entry(name=one.name, where=one.where, enabled=manifest.path is None)
+    entry, is_listed = manifest.entries.get(one.name, entry), one.name in manifest.entries
+    why = f"enabled = false in {manifest.path}" if is_listed else f"not listed in {manifest.path}"
     made = Plugin(
         name=one.name,
         module=one.module,
         package=one.package,
         distribution=one.distribution,
         version=one.version,
-        enabled=enabled,
-        required=entry.required if entry else True,
-        why="" if enabled else (f"enabled = false in {manifest.path}" if entry else f"not listed in {manifest.path}"),
-        prefixes=entry.prefixes if entry else (),
-        settings=entry.settings if entry else {},
-        where=entry.where if entry else one.where,
+        enabled=entry.enabled,
+        required=entry.required,
+        why="" if entry.enabled else why,
+        prefixes=entry.prefixes,
+        settings=entry.settings,
+        where=entry.where,
     )
     return replace(made, fault=fault_of(made, twins, siblings, entry))
 
 
 def fault(of: Plugin, what: str, cure: str, *, phase: str = "find") -> StartError:
-    where = f"{of.distribution} {of.version}"
-    return StartError(what, plugin=of.name, phase=phase, where=where, cure=cure)
+    return of.error(phase, what, cure, f"{of.distribution} {of.version}")
 
 
-def fault_of(made: Plugin, twins: list[Installed], siblings: set[str], entry: Entry | None) -> StartError | None:
+def fault_of(made: Plugin, twins: list[Installed], siblings: set[str], entry: Entry) -> StartError | None:
     """What is wrong with a plugin by itself, whatever else is enabled."""
     if len(twins) > 1:
         names = " and ".join(twin.distribution for twin in twins)
@@ -142,18 +143,15 @@ def fault_of(made: Plugin, twins: list[Installed], siblings: set[str], entry: En
     return misnamed(made, entry) or unmet(made, twins[0])
 
 
-def misnamed(made: Plugin, entry: Entry | None) -> StartError | None:
+def misnamed(made: Plugin, entry: Entry) -> StartError | None:
     """What is wrong with its names: its own, its module's, its distribution's."""
     if not well_formed(made.name):
         return fault(made, "the name is not of the form [a-z][a-z0-9]*", "rename the entry point")
     if made.name in RESERVED:
         return fault(made, f"the name {made.name!r} is reserved for the kernel", "rename the entry point")
-    if entry and entry.distribution and canonicalize_name(entry.distribution) != made.distribution:
-        return fault(
-            made,
-            f"{entry.where} says that it comes from {entry.distribution}",
-            "install that one, or correct `distribution`",
-        )
+    if entry.distribution and canonicalize_name(entry.distribution) != made.distribution:
+        what = f"{entry.where} says that it comes from {entry.distribution}"
+        return fault(made, what, "install that one, or correct `distribution`")
     if not all(part.isidentifier() for part in made.module.split(".")):
         what = f"its entry point is {made.module!r}, which is no module"
         return fault(made, what, "name the module <package>.plugin")
@@ -253,11 +251,10 @@ def with_broken_needs(plugins: Iterable[Plugin]) -> list[Plugin]:
     """Add a fault to each enabled plugin that needs one with a fault; the plugins are in order."""
     done: dict[str, Plugin] = {}
     for one in plugins:
+        done[one.name] = one
         broken = next((needed for needed in one.needs if needed in done and done[needed].fault), None)
         if broken and one.enabled and not one.fault:
             done[one.name] = replace(one, fault=broken_need(one, broken))
-        else:
-            done[one.name] = one
     return list(done.values())
 
 

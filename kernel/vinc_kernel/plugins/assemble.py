@@ -37,7 +37,7 @@ from ..settings import (
     unknown_names,
 )
 from .arrange import Plugin, broken_need, idle
-from .check import Claim, Declared, claims_of, conflicts, refuse_tables, refuse_undeclared, table_class
+from .check import Claim, Declared, claims_of, conflicts, refuse_tables, refuse_undeclared, refuse_variadic, table_class
 from .collect import contribution_of, implementations, new_manager, register
 from .load import bounded, to_start_error
 
@@ -60,17 +60,8 @@ class AssembledPlugin:
 
     @property
     def state(self) -> PluginState:
-        plugin, error = self.plugin, self.error
-        if error is None:
-            return PluginState(name=plugin.name, version=plugin.version)
-        return PluginState(
-            name=plugin.name,
-            version=plugin.version,
-            state="quarantined",
-            phase=error.phase,
-            why=str(error),
-            listens=plugin.listens,
-        )
+        state = PluginState(name=self.plugin.name, version=self.plugin.version, listens=self.plugin.listens)
+        return state.quarantined(self.error) if self.error else state
 
 
 @dataclass(slots=True, eq=False)
@@ -95,7 +86,6 @@ class Assembly:
         return unknown_names(sources, declared, partial(idle, settings))
 
     def loaded(self, member: AssembledPlugin) -> LoadedPlugin:
-        """Return what the runtime keeps of a plugin."""
         name = member.plugin.name
         return LoadedPlugin(
             name=name,
@@ -187,7 +177,7 @@ def describe_error(assembly: Assembly, one: AssembledPlugin, phase: str, error: 
     owner = next((other for other in assembly.members if twice[1] in other.tables and other is not one), None)
     whose = f"{owner.plugin.name}'s" if owner else "its own"
     what = f"the table {twice[1]!r} is already {whose}"
-    return StartError(what, plugin=one.plugin.name, phase=phase, where=described.where, cure="rename one of them")
+    return one.plugin.error(phase, what, "rename one of them", described.where)
 
 
 def import_plugin(assembly: Assembly, one: AssembledPlugin, options: LoadOptions) -> None:
@@ -205,7 +195,7 @@ def collect(assembly: Assembly, one: AssembledPlugin, options: LoadOptions) -> N
         one.plugin = replace(plugin, required=True)  # so that it stops the start
         what = f"it provides the {min(kind.__name__ for kind in decides)}, and without it everybody would be let in"
         cure = "take out required = false: nobody can be asked in its place"
-        raise StartError(what, plugin=plugin.name, phase="contribute", where=plugin.where, cure=cure)
+        raise plugin.error("contribute", what, cure)
     one.contribution = contribution
 
 
@@ -225,12 +215,11 @@ def noting_tables(assembly: Assembly, one: AssembledPlugin) -> Iterator[None]:
 def configure(_: Assembly, one: AssembledPlugin, options: LoadOptions) -> None:
     plugin, kind = one.plugin, one.contribution.settings
     if kind is not None:
-        one.settings, one.origins = bounded(
-            plugin, "settings", options.seconds, lambda: settings_of(plugin, kind, options)
-        )
+        read = partial(settings_of, plugin, kind, options)
+        one.settings, one.origins = bounded(plugin, "settings", options.seconds, read)
     elif plugin.settings:
         what = f"it has no settings, and {plugin.where} sets {', '.join(plugin.settings)}"
-        raise StartError(what, plugin=plugin.name, phase="settings", where=plugin.where, cure="take them out")
+        raise plugin.error("settings", what, "take them out")
 
 
 def settings_of(plugin: Plugin, kind: type[Settings], options: LoadOptions) -> tuple[Settings, list[Origin]]:
@@ -241,8 +230,7 @@ def settings_of(plugin: Plugin, kind: type[Settings], options: LoadOptions) -> t
         if options.settings.service.env == "prod":
             refuse_for_production(settings)
     except SettingsError as error:
-        what, cure = "; ".join(error.lines), "mend the setting"
-        raise StartError(what, plugin=plugin.name, phase="settings", where=plugin.where, cure=cure) from None
+        raise plugin.error("settings", "; ".join(error.lines), "mend the setting") from None
     return settings, origins
 
 
@@ -252,8 +240,7 @@ def read_history(_: Assembly, one: AssembledPlugin, __: LoadOptions) -> None:
         if history := history_of(one.plugin.name, one.plugin.package):
             revisions(history)
     except BrokenHistory as error:
-        what, where, cure = error.what, error.where, error.cure
-        raise StartError(what, plugin=one.plugin.name, phase="histories", where=where, cure=cure) from None
+        raise one.plugin.error("histories", error.what, error.cure, error.where) from None
 
 
 def place(_: Assembly, one: AssembledPlugin, options: LoadOptions) -> None:
@@ -267,6 +254,7 @@ def place(_: Assembly, one: AssembledPlugin, options: LoadOptions) -> None:
         where=contribution.where,
     )
     refuse_tables(plugin, contribution, one.tables)
+    refuse_variadic(plugin, contribution)
     one.endpoints = list(make_endpoints(location, contribution.routers))
     one.claims = list(claims_of(plugin, contribution, one.endpoints))
 

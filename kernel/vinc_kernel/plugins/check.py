@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -44,7 +45,7 @@ def conflicts(claimed: Iterable[tuple[Plugin, Sequence[Claim]]]) -> dict[str, St
             other, theirs = next(one for one in sharing if one[1] is not claim)
             whose = "twice its own" if other is plugin else f"{other.name}'s as well"
             what = f"the {claim.kind} {claim.name} is {whose}, at {theirs.where}"
-            errors.setdefault(plugin.name, refused(plugin, what, claim.where, "rename one of them"))
+            errors.setdefault(plugin.name, plugin.error("check", what, "rename one of them", claim.where))
     return errors
 
 
@@ -65,7 +66,7 @@ def claims_of(plugin: Plugin, made: Contribution, endpoints: Iterable[Endpoint])
     for protocol in made.provides:
         if protocol not in DIRECTORIES:
             known = ", ".join(directory.__name__ for directory in DIRECTORIES)
-            raise refused(plugin, f"provides names {protocol.__name__}", made.where, f"it may name {known}")
+            raise plugin.error("check", f"provides names {protocol.__name__}", f"it may name {known}", made.where)
         yield Claim("directory", protocol.__name__, made.where)
     for words, command in commands_of(made):
         yield Claim("command", " ".join((plugin.name, *words)), line_of(command))
@@ -79,7 +80,17 @@ def refuse_tables(plugin: Plugin, made: Contribution, tables: set[str]) -> None:
     if forgotten := tables - {str(model.__table__) for model in made.models}:
         what = f"the table {min(forgotten)!r} is declared and not contributed"
         where = table_line(min(forgotten)) or made.where
-        raise refused(plugin, what, where, "add its model to Contribution(models=...)")
+        raise plugin.error("check", what, "add its model to Contribution(models=...)", where)
+
+
+def refuse_variadic(plugin: Plugin, made: Contribution) -> None:
+    """Raise StartError for a command with `*args` or `**kwargs`: each argument of a command line is one value."""
+    for words, command in commands_of(made):
+        for one in inspect.signature(command).parameters.values():
+            if one.kind in {one.VAR_POSITIONAL, one.VAR_KEYWORD}:
+                taken = one.replace(annotation=one.empty)
+                what = f"the command {' '.join(words)} takes {taken}, and an argument is one value"
+                raise plugin.error("check", what, "name each argument", line_of(command))
 
 
 def table_line(table: str) -> str:
@@ -115,7 +126,7 @@ def command_name(command: object) -> str:
 
 def own(plugin: Plugin, kind: str, name: str, beginning: str, where: str) -> str:
     if not name.startswith(beginning) or name == beginning:
-        raise refused(plugin, f"the {kind} {name!r} is not this plugin's", where, f"call it {beginning}...")
+        raise plugin.error("check", f"the {kind} {name!r} is not this plugin's", f"call it {beginning}...", where)
     return name
 
 
@@ -146,17 +157,14 @@ def refuse_undeclared(plugin: Plugin, endpoints: Iterable[Endpoint], declared: D
         needs = endpoint.requirement
         if needs.tenant and TenantDirectory not in declared.directories:
             what = f"{endpoint.path} works in a tenant, and no plugin provides a TenantDirectory"
-            raise refused(plugin, what, endpoint.where, "install and enable one that does, like vinc-tenants")
+            raise plugin.error("check", what, "install and enable one that does, like vinc-tenants", endpoint.where)
         if foreign := {kind.__name__ for kind in needs.settings - declared.tenant_settings}:
             what = f"{endpoint.path} reads the tenant settings {min(foreign)}, which nobody declares"
-            raise refused(plugin, what, endpoint.where, "add it to Contribution(tenant_settings=...)")
+            raise plugin.error("check", what, "add it to Contribution(tenant_settings=...)", endpoint.where)
         if unknown := needs.capabilities - declared.capabilities:
             what = f"{endpoint.path} asks for the capability {min(unknown)!r}, which nobody contributes"
-            raise refused(plugin, what, endpoint.where, "add it to Contribution(capabilities=...)")
+            raise plugin.error("check", what, "add it to Contribution(capabilities=...)", endpoint.where)
         if unknown := frozenset().union(*needs.roles) - declared.roles:
             what = f"{endpoint.path} asks for the role {min(unknown)!r}, which nobody contributes"
-            raise refused(plugin, what, endpoint.where, "add it to Contribution(roles=...), or install its plugin")
-
-
-def refused(plugin: Plugin, what: str, where: str, cure: str) -> StartError:
-    return StartError(what, plugin=plugin.name, phase="check", where=where, cure=cure)
+            cure = "add it to Contribution(roles=...), or install its plugin"
+            raise plugin.error("check", what, cure, endpoint.where)

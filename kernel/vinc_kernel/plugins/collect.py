@@ -17,7 +17,6 @@ from pydantic import ValidationError
 from ..contracts import Capability, CommandGroup, Contribution, Role
 from ..database.base import Base
 from ..endpoints import line_of
-from ..errors import StartError
 from ..hookspecs import HOOKS, PROJECT
 from ..settings import Settings
 from ..tenant_settings import TenantSettings
@@ -45,14 +44,15 @@ def register(plugin: Plugin, manager: pluggy.PluginManager) -> None:
         if hook not in HOOKS:
             near = get_close_matches(hook, HOOKS, 1)
             cure = f"did you mean {near[0]!r}?" if near else f"the hooks are {', '.join(HOOKS)}"
-            raise refused(plugin, f"there is no hook {hook!r}", line_of(function), cure)
+            raise plugin.error("import", f"there is no hook {hook!r}", cure, line_of(function))
         if options.get("wrapper") or options.get("hookwrapper"):
             what, cure = f"{name}() wraps the hook {hook!r}", "implement it: each plugin answers for itself"
-            raise refused(plugin, what, line_of(function), cure)
+            raise plugin.error("import", what, cure, line_of(function))
         takes = set(inspect.signature(function).parameters)
         if odd := takes - arguments_of(hook).keys():
             what = f"{name}() takes {', '.join(sorted(odd))}, which the hook {hook!r} does not give"
-            raise refused(plugin, what, line_of(function), f"write it as {hook}({', '.join(arguments_of(hook))})")
+            cure = f"write it as {hook}({', '.join(arguments_of(hook))})"
+            raise plugin.error("import", what, cure, line_of(function))
     manager.register(module, name=plugin.name)
 
 
@@ -82,24 +82,22 @@ def contribution_of(plugin: Plugin, manager: pluggy.PluginManager) -> Contributi
     if not functions:
         return Contribution(where=plugin.where)
     if len(functions) > 1:
-        raise refused(plugin, "it contributes twice", line_of(functions[1]), "keep one contribute()", "contribute")
+        raise plugin.error("contribute", "it contributes twice", "keep one contribute()", line_of(functions[1]))
     made = functions[0]()
-    where = line_of(functions[0])
     if not isinstance(made, Contribution):
         what = f"contribute() returns {type(made).__name__}"
-        raise refused(plugin, what, where, "return a Contribution", "contribute")
+        raise plugin.error("contribute", what, "return a Contribution", line_of(functions[0]))
     for name, kind in PARTS.items():
         parts = getattr(made, name)
         if isinstance(parts, str) or not isinstance(parts, Collection):
             what = f"{name} is no list but {type(parts).__name__}"
-            raise refused(plugin, what, made.where, "write a list", "contribute")
+            raise plugin.error("contribute", what, "write a list", made.where)
         if odd := [part for part in parts if not kind(part)]:
             what = f"{named(odd[0])} is no part of {name}"
-            raise refused(plugin, what, made.where, f"see Contribution.{name}", "contribute")
+            raise plugin.error("contribute", what, f"see Contribution.{name}", made.where)
     if made.settings is not None and not is_class(made.settings, Settings):
-        raise refused(
-            plugin, "settings is no class of Settings", made.where, "subclass vinc_kernel.Settings", "contribute"
-        )
+        what, cure = "settings is no class of Settings", "subclass vinc_kernel.Settings"
+        raise plugin.error("contribute", what, cure, made.where)
     if made.tenant_settings is not None:
         refuse_unset(plugin, made.tenant_settings, made.where)
     return made
@@ -109,14 +107,14 @@ def refuse_unset(plugin: Plugin, kind: type, where: str) -> None:
     """Raise StartError for tenant settings that a tenant which has set nothing would not have."""
     if not is_class(kind, TenantSettings):
         what, cure = "tenant_settings is no class of TenantSettings", "subclass vinc_kernel.TenantSettings"
-        raise refused(plugin, what, where, cure, "contribute")
+        raise plugin.error("contribute", what, cure, where)
     try:
         kind()
     except ValidationError as error:
         fields = sorted({str(fault["loc"][0]) for fault in error.errors() if fault["loc"]})
         what = f"{kind.__name__} has no valid default for {', '.join(fields) or 'all of its fields together'}"
         cure = "give it one, for tenants that have set nothing"
-        raise refused(plugin, what, line_of(kind), cure, "contribute") from None
+        raise plugin.error("contribute", what, cure, line_of(kind)) from None
 
 
 def named(part: object) -> str:
@@ -128,19 +126,11 @@ def is_class(part: object, base: type) -> bool:
     return isinstance(part, type) and issubclass(part, base)
 
 
-def is_model(part: object) -> bool:
-    return is_class(part, Base) and hasattr(part, "__table__")
-
-
 PARTS: dict[str, Callable[[object], bool]] = {
     "routers": lambda part: isinstance(part, APIRouter),
-    "models": is_model,
+    "models": lambda part: is_class(part, Base) and hasattr(part, "__table__"),
     "capabilities": lambda part: isinstance(part, Capability),
     "roles": lambda part: isinstance(part, Role),
     "provides": lambda part: isinstance(part, type),
     "commands": lambda part: callable(part) or isinstance(part, CommandGroup),
 }
-
-
-def refused(plugin: Plugin, what: str, where: str, cure: str, phase: str = "import") -> StartError:
-    return StartError(what, plugin=plugin.name, phase=phase, where=where, cure=cure)

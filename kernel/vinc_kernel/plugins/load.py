@@ -53,9 +53,8 @@ def bounded(plugin: Plugin, phase: str, seconds: float, work: Callable[[], T], w
 
 
 def too_slow(plugin: Plugin, phase: str, seconds: float, where: str) -> StartError:
-    what = f"it takes longer than {seconds:g} s"
     cure = "move the work into a lifespan hook, or raise VINC_PLUGIN_LOAD_TIMEOUT"
-    return StartError(what, plugin=plugin.name, phase=phase, where=where, cure=cure)
+    return plugin.error(phase, f"it takes longer than {seconds:g} s", cure, where)
 
 
 def current_line(plugin: Plugin, thread: threading.Thread) -> str:
@@ -81,7 +80,7 @@ async def enter(plugin: Plugin, hook: Callable[[App], Any], app: App, stack: Asy
         described = to_start_error(plugin, "lifespan", error, function_line(hook))
         if deadline.expired():
             what, cure = f"it takes longer than {seconds:g} s", "mend the plugin, or raise VINC_PLUGIN_LOAD_TIMEOUT"
-            described = StartError(what, plugin=plugin.name, phase="lifespan", where=described.where, cure=cure)
+            described = plugin.error("lifespan", what, cure, described.where)
         raise described from error
 
 
@@ -108,8 +107,7 @@ def to_start_error(plugin: Plugin, phase: str, error: BaseException, otherwise: 
     name = type(error).__name__
     text = "" if phase == "settings" else text_of(error)  # a validator may tell the value, a secret
     what = f"{name}: {text}" if text else name
-    where = line_in(plugin, error) or otherwise or plugin.where
-    return StartError(what, plugin=plugin.name, phase=phase, where=where, cure=mend_or_disable(plugin))
+    return plugin.error(phase, what, mend_or_disable(plugin), line_in(plugin, error) or otherwise)
 
 
 def mend_or_disable(plugin: Plugin) -> str:
@@ -122,7 +120,7 @@ def text_of(error: BaseException) -> str:
         text = str.__getitem__(str(error), slice(LONGEST * 2))  # of a subclass of str, too, a real one
     except BaseException as other:  # noqa: BLE001  a SystemExit of its text must not end the process
         return f"its text cannot be had, for {type(other).__name__}"
-    text = escaped(" ".join(text.split()).encode("utf-8", "backslashreplace").decode())
+    text = escaped(" ".join(text.split()))
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
 
 

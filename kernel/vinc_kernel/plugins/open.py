@@ -3,32 +3,41 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from contextlib import AsyncExitStack
-from dataclasses import replace
 from functools import partial
 
-from ..database.versions import RevisionState
-from ..errors import StartError
+from ..database.versions import RevisionState, history_of, read_states, revisions
 from ..registry import HealthCheck, Registry
 from ..runtime import Runtime
 from .arrange import Plugin
 from .assemble import AssembledPlugin, Assembly
 from .load import ask_health, enter, give_up, to_start_error
-from .tables import plugins_behind, refuse_old_tables
 
 logger = logging.getLogger("vinc.plugins")
 
 
 async def open_plugins(assembly: Assembly, runtime: Runtime, stack: AsyncExitStack) -> None:
     """Open all; `stack` closes them in reverse. Raises StartError for a required one that cannot open."""
-    old = await plugins_behind(runtime, [member.plugin for member in assembly.ready])
+    behind = await plugins_behind(runtime, [member.plugin for member in assembly.ready])
     for member in assembly.ready:
         own = await stack.enter_async_context(AsyncExitStack())
-        await open_plugin(assembly, member, runtime, own, old.get(member.plugin.name))
+        await open_plugin(assembly, member, runtime, own, behind.get(member.plugin.name))
+
+
+async def plugins_behind(runtime: Runtime, plugins: Iterable[Plugin]) -> dict[str, RevisionState]:
+    histories = {one.name: revisions(found) for one in plugins if (found := history_of(one.name, one.package))}
+    if runtime.postgres is None or not histories:
+        return {}
+    connection = await runtime.postgres.connections.acquire()
+    try:
+        return {state.plugin: state for state in await read_states(connection, histories) if state.is_behind}
+    finally:
+        runtime.postgres.connections.release(connection)
 
 
 async def open_plugin(
-    assembly: Assembly, member: AssembledPlugin, runtime: Runtime, own: AsyncExitStack, old: RevisionState | None
+    assembly: Assembly, member: AssembledPlugin, runtime: Runtime, own: AsyncExitStack, behind: RevisionState | None
 ) -> None:
     """Enter one plugin's lifespans; an optional one that cannot open keeps its routes, which answer 503."""
     plugin, app, registry = member.plugin, runtime.apps[member.plugin.name], runtime.registry
@@ -37,18 +46,17 @@ async def open_plugin(
     registry.states[plugin.name] = member.state
     try:
         refuse_without_needs(plugin, registry)
-        refuse_old_tables(plugin, old, production=runtime.settings.service.env == "prod")
+        refuse_old_tables(plugin, behind, production=runtime.settings.service.env == "prod")
         for hook in assembly.hooks("lifespan", plugin.name):
             await enter(plugin, hook, app, own, runtime.settings.plugins.load_timeout)
         refuse_empty_promises(member, registry)
     except Exception as error:
-        told = to_start_error(plugin, "lifespan", error)
+        described = to_start_error(plugin, "lifespan", error)
         if plugin.required:
-            raise told from error
+            raise described from error
         await give_up(plugin, own)
-        state = registry.states[plugin.name]
-        registry.states[plugin.name] = replace(state, state="quarantined", phase=told.phase, why=str(told))
-        logger.warning("plugin %s is quarantined: %s", plugin.name, told)
+        registry.states[plugin.name] = registry.states[plugin.name].quarantined(described)
+        logger.warning("plugin %s is quarantined: %s", plugin.name, described)
         return
     own.push_async_callback(registry.cancel_tasks, plugin.name)  # before the lifespans close what it works with
     for hook in assembly.hooks("health", plugin.name):
@@ -57,20 +65,25 @@ async def open_plugin(
         own.callback(registry.checks.remove, check)
 
 
+def refuse_old_tables(plugin: Plugin, behind: RevisionState | None, *, production: bool) -> None:
+    """Raise StartError in production when the plugin's tables are older than its code; elsewhere warn."""
+    if behind is None:
+        return
+    error = plugin.error("database", str(behind), "run: vinc db upgrade")
+    if production:
+        raise error
+    logger.warning("%s", error)
+
+
 def refuse_without_needs(plugin: Plugin, registry: Registry) -> None:
     lost = next((name for name in plugin.needs if not registry.is_ready(name)), None)
     if lost is not None:
-        what, cure = f"it needs {lost!r}, which is quarantined", f"see the line about {lost}"
-        raise StartError(what, plugin=plugin.name, phase="lifespan", where=plugin.where, cure=cure)
+        raise plugin.error("lifespan", f"it needs {lost!r}, which is quarantined", f"see the line about {lost}")
 
 
 def refuse_empty_promises(member: AssembledPlugin, registry: Registry) -> None:
     for protocol in member.contribution.provides:
         if registry.providers.get(protocol) != member.plugin.name:
-            raise StartError(
-                f"it promises a {protocol.__name__} and offers none",
-                plugin=member.plugin.name,
-                phase="lifespan",
-                where=member.contribution.where,
-                cure=f"call app.provide(thing, {protocol.__name__}) in its lifespan",
-            )
+            what = f"it promises a {protocol.__name__} and offers none"
+            cure = f"call app.provide(thing, {protocol.__name__}) in its lifespan"
+            raise member.plugin.error("lifespan", what, cure, member.contribution.where)

@@ -67,7 +67,9 @@ def run_child(request: bytes, plugins: Sequence[Plugin], seconds: float) -> dict
     # In a session of its own, where a Ctrl-C for this process does not look like the end of a plugin.
     with Popen(COMMAND, stdin=PIPE, stdout=PIPE, start_new_session=True) as child:  # noqa: S603  our own module
         try:
-            send(child, request)
+            if child.stdin:
+                with suppress(BrokenPipeError), child.stdin:
+                    child.stdin.write(request)
             while (line := read_line(child, limit)).endswith(b"\n"):
                 report = json.loads(line)
                 if isinstance(report, dict):
@@ -85,15 +87,8 @@ def run_child(request: bytes, plugins: Sequence[Plugin], seconds: float) -> dict
         what, where = f"the process that tries plugins ended {ending}", " ".join(COMMAND)
         raise StartError(what, plugin="plugins", phase="import", where=where, cure="see what it has written")
     what, cure = f"it ended the process that loaded it, {ending}", mend_or_disable(plugin)
-    died = StartError(what, plugin=plugin.name, phase=at[1], where=plugin.where, cure=cure)
-    error = too_slow(plugin, at[1], seconds, plugin.where) if is_late else died
+    error = too_slow(plugin, at[1], seconds, plugin.where) if is_late else plugin.error(at[1], what, cure)
     return {"failures": [to_failure(plugin, error)], "contributions": {}}
-
-
-def send(child: Popen[bytes], request: bytes) -> None:
-    if child.stdin:
-        with suppress(BrokenPipeError), child.stdin:
-            child.stdin.write(request)
 
 
 def read_line(child: Popen[bytes], seconds: float) -> bytes:

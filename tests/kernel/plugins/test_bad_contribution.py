@@ -100,6 +100,11 @@ async def test_contributing_twice_is_refused(judge: Judge) -> None:
             "the command bad run is twice its own, at {here} ({here}); rename one of them",
         ),
         (
+            "def run(*names: str): ...  # here",
+            "Contribution(commands=[run])",
+            "the command run takes *names, and an argument is one value ({here}); name each argument",
+        ),
+        (
             "class Other: ...",
             "Contribution(provides=[Other])  # here",
             "provides names Other ({here}); it may name TenantDirectory, PrincipalDirectory, MembershipDirectory",

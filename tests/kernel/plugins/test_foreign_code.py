@@ -38,7 +38,7 @@ async def test_a_long_text_is_cut(judge: Judge) -> None:
 
 
 async def test_control_characters_of_a_text_are_escaped(judge: Judge) -> None:
-    line = f"bad: import: Bad: a\\x1b[31m\\x00 b \\udcff c ({{here}}); {MEND}"
+    line = f"bad: import: Bad: a\\x1b[31m\\x00 b \\xdcff c ({{here}}); {MEND}"
     await judge(line, TEXT.replace("BODY", r"return 'a\x1b[31m\x00\nb \udcff\u2028c'"))
 
 
