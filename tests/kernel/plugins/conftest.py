@@ -8,7 +8,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +25,9 @@ from vinc_kernel.plugins.open import open_plugins
 from vinc_kernel.settings import KernelSettings, Sources, read_settings
 from vinc_testing.servers import TOKEN_SECRET
 
+Judge = Callable[..., Awaitable[None]]
+MEND = "mend the plugin, or disable it with: vinc plugins disable bad"
+SLOW = "move the work into a lifespan hook, or raise VINC_PLUGIN_LOAD_TIMEOUT"
 KERNEL = "vinc-kernel>=0.1"
 GOOD = """
 from fastapi import APIRouter
@@ -188,7 +191,7 @@ def serving() -> Callable[..., Any]:
 
 
 @pytest.fixture
-def judge(workshop: Workshop) -> Callable[..., Any]:
+def judge(workshop: Workshop) -> Judge:
     """Install a bad plugin `bad` beside a good one: it stops the start. What becomes of optional ones: test_trials.
 
     `line` is the whole line about it, where {here} stands for the marked line of its code and {toml} for its table.

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
-
 import pytest
 
-if TYPE_CHECKING:
-    from tests.kernel.plugins.conftest import Workshop
+from .conftest import Judge, Workshop
 
-Judge = Callable[..., Awaitable[None]]
 HEAD = """
 from fastapi import APIRouter
 from sqlalchemy import Column, Integer, Table

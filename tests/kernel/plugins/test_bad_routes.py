@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
-
 import pytest
 
-if TYPE_CHECKING:
-    from tests.kernel.plugins.conftest import Workshop
+from .conftest import Judge, Workshop
 
-Judge = Callable[..., Awaitable[None]]
 HEAD = """
 from fastapi import APIRouter, Depends, WebSocket
 from starlette.applications import Starlette
@@ -27,6 +22,7 @@ class Endpoint(HTTPEndpoint):  # class
     async def get(self, request): ...
 """
 CONTRIBUTE = "\n@hooks.contribute\ndef contribute():\n    return Contribution(routers=[ROUTER])  # made\n"
+INNER = 'inner = APIRouter(prefix="/inner")\nCODE\nrouter.include_router(inner)'
 CURE = "add a guard: require_capabilities(), require_roles(), signed_in, or public(why)"
 
 
@@ -41,20 +37,9 @@ CURE = "add a guard: require_capabilities(), require_roles(), signed_in, or publ
         ('router.routes.append(WebSocketRoute("/bad/ws", socket))', "/bad/ws", "# socket"),
         ('router.routes.append(Mount("/bad/app", Starlette()))', "/bad/app", "# made"),
         ('router.routes.append(Mount("/bad/static", StaticFiles(directory="/")))', "/bad/static", "# made"),
+        (INNER.replace("CODE", '@inner.get("")  # here\nasync def f(): ...'), "/bad/inner", "# here"),
         (
-            (
-                'inner = APIRouter(prefix="/inner")\n@inner.get("")  # here\nasync def f(): ...\n'
-                "router.include_router(inner)"
-            ),
-            "/bad/inner",
-            "# here",
-        ),
-        (
-            (
-                'inner = APIRouter(prefix="/inner")\n'
-                '@inner.websocket("")  # here\nasync def f(websocket: WebSocket): ...\n'
-                "router.include_router(inner)"
-            ),
+            INNER.replace("CODE", '@inner.websocket("")  # here\nasync def f(websocket: WebSocket): ...'),
             "/bad/inner",
             "# here",
         ),
@@ -66,17 +51,18 @@ async def test_a_route_without_a_guard_is_refused(judge: Judge, code: str, path:
 
 
 @pytest.mark.parametrize(
-    "guards",
+    ("router", "guards"),
     [
-        "signed_in, public('why')",
-        "public('why'), require_roles('x')",
-        "require_capabilities('bad.read'), public('why')",
+        ("router", "signed_in, public('why')"),
+        ("router", "public('why'), require_roles('x')"),
+        ("router", "require_capabilities('bad.read'), public('why')"),
+        ("open_router", "signed_in"),
     ],
 )
-async def test_public_beside_a_guard_is_refused(judge: Judge, guards: str) -> None:
-    code = f'@router.get("", dependencies=[{guards}])  # here\nasync def f(): ...'
+async def test_public_beside_a_guard_is_refused(judge: Judge, router: str, guards: str) -> None:
+    code = f'@{router}.get("", dependencies=[{guards}])  # here\nasync def f(): ...'
     line = "bad: check: the route /bad is public and guarded ({here}); keep one of the two"
-    await judge(line, HEAD + code + CONTRIBUTE.replace("ROUTER", "router"))
+    await judge(line, HEAD + code + CONTRIBUTE.replace("ROUTER", router))
 
 
 FORGED = """
@@ -144,12 +130,6 @@ async def f(asked: Annotated[ListQuery, Depends()], caller: Annotated[Principal,
     assert [one.path for one in workshop.app().routes if one.plugin == "bad"] == ["/api/v1/bad"]
 
 
-async def test_a_guard_inside_a_public_router_is_refused(judge: Judge) -> None:
-    code = '@open_router.get("", dependencies=[signed_in])  # here\nasync def f(): ...'
-    line = "bad: check: the route /bad is public and guarded ({here}); keep one of the two"
-    await judge(line, HEAD + code + CONTRIBUTE.replace("ROUTER", "open_router"))
-
-
 @pytest.mark.parametrize(
     ("route", "path", "mark"),
     [
@@ -194,16 +174,16 @@ async def test_two_routes_of_one_shape_are_refused(judge: Judge, one: str, two: 
     )
 
 
-async def test_a_kind_of_route_that_is_not_known_is_refused(judge: Judge) -> None:
-    code = 'router.routes.append(Host("bad.example", Starlette()))'
-    line = "bad: check: Host is a kind of route that is not known here ({# made}); use an APIRouter's own decorators"
-    await judge(line, HEAD + code + CONTRIBUTE.replace("ROUTER", "router"))
-
-
-async def test_a_frontend_is_refused(judge: Judge) -> None:
-    code = 'open_router.frontend("/", directory="/")'
-    line = "bad: check: a frontend is a kind of route that is not known here ({# made}); mount StaticFiles"
-    await judge(line, HEAD + code + CONTRIBUTE.replace("ROUTER", "open_router"))
+@pytest.mark.parametrize(
+    ("code", "kind", "cure"),
+    [
+        ('routes.append(Host("bad.example", Starlette()))', "Host", "use an APIRouter's own decorators"),
+        ('frontend("/", directory="/")', "a frontend", "mount StaticFiles"),
+    ],
+)
+async def test_a_kind_of_route_that_is_not_known_is_refused(judge: Judge, code: str, kind: str, cure: str) -> None:
+    line = f"bad: check: {kind} is a kind of route that is not known here ({{# made}}); {cure}"
+    await judge(line, f"{HEAD}open_router.{code}" + CONTRIBUTE.replace("ROUTER", "open_router"))
 
 
 @pytest.mark.parametrize("guard", ["require_capabilities()", "require_roles()"])
@@ -216,7 +196,7 @@ async def test_a_guard_that_asks_for_nothing_is_refused(judge: Judge, guard: str
 def test_two_plugins_with_one_route_are_both_refused(workshop: Workshop) -> None:
     code = HEAD + '@open_router.get("/x")  # here\nasync def f(): ...' + CONTRIBUTE.replace("ROUTER", "open_router")
     workshop.plugin("bad", code, required=False)
-    workshop.plugin("other", code.replace('"/bad"', '"/bad"'), required=False, toml="prefixes = ['/bad']")
+    workshop.plugin("other", code, required=False, toml="prefixes = ['/bad']")
     states = workshop.app().runtime.registry.states
 
     assert states["other"].why.startswith("other: order: the prefix '/bad' overlaps with what belongs to 'bad'")

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
 
 import pytest
 
 from vinc_kernel.commands import plugin
 
-if TYPE_CHECKING:
-    from tests.kernel.plugins.conftest import Workshop
+from .conftest import Workshop
 
 WITNESS = "from pathlib import Path\nPath(__file__).with_name('imported').touch()\n"
 BAD = {
@@ -21,6 +19,7 @@ BAD = {
     "threads": "import threading, time; threading.Thread(target=time.sleep, args=(60,)).start()\nraise ValueError",
     "dies": "import os; os._exit(7)",
 }
+BAD_TEXT = "class Bad(Exception):\n    def __str__(self):\n        raise SystemExit(5)\nraise Bad"
 OPEN = """
 from fastapi import APIRouter
 from vinc_kernel import Contribution, Session, TenantDirectory, hooks, public
@@ -97,17 +96,6 @@ def test_listing_plugins_imports_none(workshop: Workshop) -> None:
     assert not list(workshop.folder.glob("*/imported"))
 
 
-@pytest.mark.parametrize("name", ["plugins", "check", "settings"])
-def test_a_plugin_cannot_take_the_name_of_a_command(workshop: Workshop, name: str) -> None:
-    workshop.plugin("good")
-    workshop.plugin(name, WITNESS, required=False)
-    done = workshop.vinc("plugins")
-
-    assert (done.returncode, done.stderr) == (0, "")
-    assert f"the name '{name}' is reserved for the kernel" in done.stdout
-    assert not list(workshop.folder.glob("*/imported"))
-
-
 def test_the_table_tells_why_a_plugin_does_not_run(workshop: Workshop) -> None:
     workshop.plugin("good")
     workshop.plugin("off", toml="enabled = false")
@@ -175,15 +163,6 @@ def test_check_tells_whose_a_name_is_that_nobody_reads(workshop: Workshop) -> No
         "warning: VINC_IDLE__DOOR is not read: the plugin idle is not enabled",
         "warning: VINC_LOG_LEVELL is not a setting; did you mean VINC_LOG_LEVEL?",
     ]
-
-
-def test_check_tells_metadata_and_code_at_once(workshop: Workshop) -> None:
-    workshop.plugin("old", requires=["vinc-kernel>=9"])
-    workshop.plugin("wrong", "raise ValueError")
-    done = workshop.vinc("check")
-
-    assert done.returncode == 1
-    assert [line.split(":")[1:3] for line in done.stderr.splitlines()] == [[" old", " find"], [" wrong", " import"]]
 
 
 def test_loaded_tells_what_stops_the_start(workshop: Workshop) -> None:
@@ -277,3 +256,19 @@ def test_a_command_of_a_plugin_that_does_not_run_is_refused(workshop: Workshop) 
 
     assert (off.returncode, off.stderr.splitlines()[-1]) == (1, "vinc: off is not enabled: vinc plugins enable off")
     assert (bad.returncode, bad.stderr.splitlines()[-1].partition(" (")[0]) == (1, "vinc: bad: import: ValueError")
+
+
+def test_check_survives_a_text_that_ends_the_process(workshop: Workshop) -> None:
+    workshop.plugin("bad", BAD_TEXT, required=False)
+    done = workshop.vinc("check")
+
+    assert done.returncode == 3
+    assert done.stdout.startswith("quarantined: bad: import: Bad: its text cannot be had, for SystemExit (")
+
+
+@pytest.mark.parametrize("arguments", [["check"], ["plugins", "--loaded"]])
+def test_a_thread_that_a_plugin_left_does_not_keep_a_command(workshop: Workshop, arguments: list[str]) -> None:
+    workshop.plugin("busy", "import threading, time\nthreading.Thread(target=time.sleep, args=(60,)).start()")
+    done = workshop.vinc(*arguments, script=True, seconds=20)
+
+    assert (done.returncode, done.stderr) == (0, "")

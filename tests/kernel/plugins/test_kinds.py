@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from starlette.types import ASGIApp, Message, Scope
 
 from ...credentials import credentials
-
-if TYPE_CHECKING:
-    from tests.kernel.plugins.conftest import Workshop
+from .conftest import Workshop
 
 KINDS = """
 from fastapi import APIRouter, FastAPI, WebSocket
@@ -128,11 +126,3 @@ async def talk(app: ASGIApp, path: str, headers: dict[str, str] | None = None) -
 
     await app(scope, receive, send)
     return sent
-
-
-def test_every_route_says_what_it_needs(workshop: Workshop) -> None:
-    workshop.plugin("kinds", KINDS)
-    app = workshop.app()
-
-    assert all(one.requirement.public == (one.plugin == "kernel") for one in app.routes)
-    assert all(one.requirement.why for one in app.routes if one.requirement.public)

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from vinc_kernel.errors import StartError
 from vinc_kernel.plugins.open import open_plugins
 
-if TYPE_CHECKING:
-    from tests.kernel.plugins.conftest import Workshop
+from .conftest import MEND, Workshop
 
 HEAD = """
 import asyncio, sys
@@ -38,7 +37,6 @@ async def life(app):
     yield
 """
 )
-MEND = "mend the plugin, or disable it with: vinc plugins disable bad"
 SLOW = "mend the plugin, or raise VINC_PLUGIN_LOAD_TIMEOUT"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import pytest
 
@@ -11,10 +11,7 @@ from vinc_kernel.commands.plugins import refuse_unsafe
 from vinc_kernel.errors import ManifestError, VincError
 from vinc_kernel.manifest import read_manifest
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from tests.kernel.plugins.conftest import Workshop
+from .conftest import Workshop
 
 WITH_COMMENTS = """# what runs here
 [plugins.good]

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
 
 from sqlalchemy import inspect
 
 from vinc_kernel.database.base import Base
 
-if TYPE_CHECKING:
-    from tests.kernel.plugins.conftest import Workshop
+from .conftest import MEND, Judge, Workshop
 
-Judge = Callable[..., Awaitable[None]]
-MEND = "mend the plugin, or disable it with: vinc plugins disable bad"
 MODELS = """
 from sqlalchemy import Column, ForeignKey, Table
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -49,13 +44,6 @@ async def test_a_mapper_that_cannot_be_configured_is_refused(judge: Judge) -> No
         "<class '{package}.models.Thing_bad'> class after both dependent classes have been defined."
     )
     await judge(f"bad: check: {what} ({{# made}}); {MEND}", PLUGIN, files=files)
-
-
-async def test_a_mapper_that_raises_is_told_with_the_line_that_raised(judge: Judge) -> None:
-    more = '    other: Mapped["Missing"] = relationship(lambda: 1 / 0)  # raises\n'
-    files = {"models.py": MODELS + more}
-    line = f"bad: check: ZeroDivisionError: division by zero ({{# raises}}); {MEND}"
-    await judge(line, PLUGIN, files=files)
 
 
 def test_a_mapper_that_hangs_is_given_up(workshop: Workshop) -> None:

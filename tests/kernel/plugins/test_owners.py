@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
+import httpx
 import pytest
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    import httpx
-
-    from tests.kernel.plugins.conftest import Workshop
+from .conftest import Workshop
 
 HEAD = """
 from sqlalchemy.orm import Mapped, mapped_column

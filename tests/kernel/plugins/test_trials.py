@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy.orm import configure_mappers
 
@@ -17,8 +17,7 @@ from vinc_kernel.database.base import Base
 from vinc_kernel.plugins.arrange import enabled
 from vinc_kernel.plugins.trials import dump_failures, load_failures, select_plugins
 
-if TYPE_CHECKING:
-    from tests.kernel.plugins.conftest import Workshop
+from .conftest import Workshop
 
 MEND = "mend the plugin, or disable it with: vinc plugins disable "
 GUARD = "add a guard: require_capabilities(), require_roles(), signed_in, or public(why)"

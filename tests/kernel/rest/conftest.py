@@ -98,3 +98,10 @@ def shop(shared_shop: Shop, vinc_database: Database) -> Shop:
     """The application, and nothing in its tables."""
     vinc_database.admin.execute("truncate shelf_item")
     return shared_shop
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def client(shop: Shop) -> AsyncGenerator[AsyncClient]:
+    """Alice, who works in acme."""
+    async with shop.client() as opened:
+        yield opened

@@ -92,17 +92,14 @@ async def another(shop: Shop, environ: Mapping[str, str], keys: str) -> AsyncGen
         yield Shop(app, shop.database, directory)
 
 
-async def test_a_cursor_with_any_byte_flipped_or_removed_is_400(shop: Shop) -> None:
+async def test_a_cursor_with_any_byte_flipped_or_removed_is_400(shop: Shop, client: AsyncClient) -> None:
     shop.put({"name": "a"}, {"name": "b"})
-    async with shop.client() as client:
-        cursor = await first(client)
-        flipped = [f"{cursor[:at]}{chr(ord(cursor[at]) ^ 1)}{cursor[at + 1 :]}" for at in range(len(cursor))]
-        removed = [f"{cursor[:at]}{cursor[at + 1 :]}" for at in range(len(cursor))]
-        added = [f" {cursor}", f"{cursor} ", f"{cursor}=", f"{cursor}A", f"A{cursor}", f"{cursor}.A", cursor * 2]
-        answers = {
-            bad: found(await client.get("/shelf", params={"cursor": bad})) for bad in (*flipped, *removed, *added)
-        }
-        good = found(await client.get("/shelf", params={"cursor": cursor}))
+    cursor = await first(client)
+    flipped = [f"{cursor[:at]}{chr(ord(cursor[at]) ^ 1)}{cursor[at + 1 :]}" for at in range(len(cursor))]
+    removed = [f"{cursor[:at]}{cursor[at + 1 :]}" for at in range(len(cursor))]
+    added = [f" {cursor}", f"{cursor} ", f"{cursor}=", f"{cursor}A", f"A{cursor}", f"{cursor}.A", cursor * 2]
+    answers = {bad: found(await client.get("/shelf", params={"cursor": bad})) for bad in (*flipped, *removed, *added)}
+    good = found(await client.get("/shelf", params={"cursor": cursor}))
 
     assert {bad: answer for bad, answer in answers.items() if answer != REFUSED} == {}
     assert good == ["b"]
@@ -119,15 +116,13 @@ def test_no_other_character_at_any_place_makes_the_same_cursor() -> None:
 
 
 @pytest.mark.parametrize("cursor", MADE_UP.values(), ids=MADE_UP)
-async def test_a_cursor_that_nobody_wrote_is_400(shop: Shop, cursor: str) -> None:
-    async with shop.client() as client:
-        assert found(await client.get("/shelf", params={"cursor": cursor})) == REFUSED
+async def test_a_cursor_that_nobody_wrote_is_400(client: AsyncClient, cursor: str) -> None:
+    assert found(await client.get("/shelf", params={"cursor": cursor})) == REFUSED
 
 
 @pytest.mark.parametrize("raw", ["W10%00.AA", "W10%0d%0aA:%20b", "W10+AA", "W10%2eAA"])
-async def test_a_cursor_that_was_encoded_otherwise_is_400(shop: Shop, raw: str) -> None:
-    async with shop.client() as client:
-        assert found(await client.get(f"/shelf?cursor={raw}")) == REFUSED
+async def test_a_cursor_that_was_encoded_otherwise_is_400(client: AsyncClient, raw: str) -> None:
+    assert found(await client.get(f"/shelf?cursor={raw}")) == REFUSED
 
 
 ELSEWHERE: dict[str, tuple[str, dict[str, Any]]] = {
@@ -141,12 +136,13 @@ ELSEWHERE: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize(("address", "asked"), ELSEWHERE.values(), ids=ELSEWHERE)
-async def test_a_cursor_is_good_for_no_other_list(shop: Shop, address: str, asked: dict[str, Any]) -> None:
+async def test_a_cursor_is_good_for_no_other_list(
+    shop: Shop, client: AsyncClient, address: str, asked: dict[str, Any]
+) -> None:
     shop.put({"name": "a"}, {"name": "b"})
-    async with shop.client() as client:
-        cursor = await first(client)
+    cursor = await first(client)
 
-        assert found(await client.get(address, params={**asked, "cursor": cursor})) == REFUSED
+    assert found(await client.get(address, params={**asked, "cursor": cursor})) == REFUSED
 
 
 OTHERWISE: dict[str, dict[str, Any]] = {
@@ -161,19 +157,19 @@ OTHERWISE: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("asked", OTHERWISE.values(), ids=OTHERWISE)
-async def test_a_cursor_of_one_filter_is_good_for_no_other(shop: Shop, asked: dict[str, Any]) -> None:
+async def test_a_cursor_of_one_filter_is_good_for_no_other(
+    shop: Shop, client: AsyncClient, asked: dict[str, Any]
+) -> None:
     shop.put(*[{"qty": 1, "small": 1, "big": 1} for _ in range(2)])
-    async with shop.client() as client:
-        cursor = await first(client, qty=1)
+    cursor = await first(client, qty=1)
 
-        assert found(await client.get("/shelf", params={**asked, "cursor": cursor})) == REFUSED
+    assert found(await client.get("/shelf", params={**asked, "cursor": cursor})) == REFUSED
 
 
-async def test_a_path_with_a_parameter_is_another_list_for_each_value(shop: Shop) -> None:
+async def test_a_path_with_a_parameter_is_another_list_for_each_value(shop: Shop, client: AsyncClient) -> None:
     shop.put(*[{"name": name} for name in "aabb"])
-    async with shop.client() as client:
-        cursor = await first(client, "/shelf/of/a")
-        answers = [found(await client.get(f"/shelf/of/{name}", params={"cursor": cursor})) for name in "ab"]
+    cursor = await first(client, "/shelf/of/a")
+    answers = [found(await client.get(f"/shelf/of/{name}", params={"cursor": cursor})) for name in "ab"]
 
     assert answers == [["a"], REFUSED]
 
@@ -227,15 +223,14 @@ async def test_after_a_rotation_the_new_key_signs(shop: Shop, environ: dict[str,
     assert (refused, good) == (REFUSED, ["b"])
 
 
-async def test_text_that_looks_like_another_type_stays_text(shop: Shop) -> None:
+async def test_text_that_looks_like_another_type_stays_text(shop: Shop, client: AsyncClient) -> None:
     shop.put(*[{"name": name} for name in LOOKALIKES])
     names: list[str] = []
-    async with shop.client() as client:
-        answer = await client.get("/shelf", params={"limit": 1})
-        while answer.json()["next"]:
-            names += found(answer)
-            answer = await client.get("/shelf", params={"limit": 1, "cursor": following(answer)})
+    answer = await client.get("/shelf", params={"limit": 1})
+    while answer.json()["next"]:
         names += found(answer)
+        answer = await client.get("/shelf", params={"limit": 1, "cursor": following(answer)})
+    names += found(answer)
 
     assert sorted(names) == sorted(LOOKALIKES)
 
@@ -259,21 +254,19 @@ def test_a_cursor_of_a_release_where_the_column_was_another_is_400(written: list
         cursors.read(cursors.write(written), kinds)
 
 
-async def test_a_cursor_tells_the_columns_of_the_order_and_nothing_else(shop: Shop) -> None:
+async def test_a_cursor_tells_the_columns_of_the_order_and_nothing_else(shop: Shop, client: AsyncClient) -> None:
     made, _ = shop.put({"name": "a", "note": "canary"}, {"name": "b"})
-    async with shop.client() as client:
-        payload, _, signature = (await first(client)).partition(".")
+    payload, _, signature = (await first(client)).partition(".")
 
     assert json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4))) == ["a", str(made)]
     assert len(signature) == 64
 
 
 @pytest.mark.parametrize("name", ["a" * 2000, "a" * 10_000, "𝄞" * 1000], ids=["2,000", "10,000", "1,000 notes"])
-async def test_the_cursor_after_a_long_text_leads_on(shop: Shop, name: str) -> None:
+async def test_the_cursor_after_a_long_text_leads_on(shop: Shop, client: AsyncClient, name: str) -> None:
     shop.put({"name": name}, {"name": f"{name}z"})
-    async with shop.client() as client:
-        cursor = await first(client)
-        answer = await client.get("/shelf", params={"cursor": cursor})
+    cursor = await first(client)
+    answer = await client.get("/shelf", params={"cursor": cursor})
 
     assert answer.status_code == 200, f"a cursor of {len(cursor):,} characters is refused where it was written"
     assert found(answer) == [f"{name}z"]
