@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from types import ModuleType
 from typing import Any, Protocol
 
@@ -14,8 +14,10 @@ from fastapi import APIRouter
 from vinc_kernel import Contribution, hooks
 from vinc_kernel.app import Application, create_app
 from vinc_kernel.plugins.arrange import Plugin
-from vinc_kernel.settings import KernelSettings, Sources, read_settings
+from vinc_kernel.settings import Sources, read_settings
 from vinc_testing.servers import TOKEN_SECRET
+
+AppOf = Callable[..., Application]
 
 
 class Serve(Protocol):
@@ -48,30 +50,27 @@ def plugin_of() -> Iterator[Callable[[str, Contribution], Plugin]]:
 
 
 @pytest.fixture
-def serve(plugin_of: Callable[[str, Contribution], Plugin]) -> Serve:
-    """The application of one plugin, `things`, with these routers and this environment."""
+def app_of(plugin_of: Callable[[str, Contribution], Plugin]) -> AppOf:
+    """Make the application of these plugins by name, in this environment."""
 
-    def make(*routers: APIRouter, **environ: str) -> Application:
-        return create_app(settings_of(**environ), plugins=[plugin_of("things", Contribution(routers=routers))])
+    def make(environ: Mapping[str, str] = {}, /, **contributions: Contribution) -> Application:
+        given = {"VINC_ENV": "test", "VINC_JWT_TEST_SECRET": TOKEN_SECRET, "VINC_LOG_LEVEL": "error", **environ}
+        plugins = [plugin_of(name, contribution) for name, contribution in contributions.items()]
+        return create_app(read_settings(Sources(given))[0], plugins=plugins)
 
     return make
-
-
-def settings_of(**environ: str) -> KernelSettings:
-    return read_settings(
-        Sources({"VINC_ENV": "test", "VINC_JWT_TEST_SECRET": TOKEN_SECRET, "VINC_LOG_LEVEL": "error", **environ})
-    )[0]
 
 
 @pytest.fixture
-def client_of() -> Callable[[Any], httpx.AsyncClient]:
-    """A client of an application; its lifespan is not entered."""
+def serve(app_of: AppOf) -> Serve:
+    """The application of one plugin, `things`, with these routers and this environment."""
 
-    def make(app: Any) -> httpx.AsyncClient:
-        return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test/api/v1")
+    def make(*routers: APIRouter, **environ: str) -> Application:
+        return app_of(environ, things=Contribution(routers=routers))
 
     return make
 
 
-Client = Callable[[Any], httpx.AsyncClient]
-Routers = Sequence[APIRouter]
+def client_of(app: Any) -> httpx.AsyncClient:
+    """A client of an application; its lifespan is not entered."""
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test/api/v1")

@@ -1,12 +1,10 @@
 """The OpenAPI document: one a plugin, joined; names never depend on which others run."""
 
 import json
-from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-import httpx
 import pytest
 from fastapi import APIRouter, Header
 from pydantic import BaseModel
@@ -25,8 +23,7 @@ from vinc_kernel import (
     require_capabilities,
     signed_in,
 )
-from vinc_kernel.app import Application, create_app
-from vinc_kernel.plugins.arrange import Plugin
+from vinc_kernel.app import Application
 from vinc_kernel.rest import (
     IfMatch,
     Integer,
@@ -39,16 +36,9 @@ from vinc_kernel.rest import (
     WithETag,
     optional,
 )
-from vinc_kernel.settings import KernelSettings, ServiceSettings
 
-from ..credentials import JWT, credentials
-
-Client = Callable[[Any], httpx.AsyncClient]
-PluginOf = Callable[[str, Contribution], Plugin]
-
-
-def settings(**service: Any) -> KernelSettings:
-    return KernelSettings(service=ServiceSettings(env="test", **service), jwt=JWT)
+from ..credentials import credentials
+from .conftest import AppOf, client_of
 
 
 def books() -> Contribution:
@@ -93,8 +83,8 @@ def document(app: Application) -> dict[str, Any]:
 
 
 @pytest.fixture
-def both(plugin_of: PluginOf) -> Application:
-    return create_app(settings(), plugins=[plugin_of("books", books()), plugin_of("films", films())])
+def both(app_of: AppOf) -> Application:
+    return app_of(books=books(), films=films())
 
 
 def test_two_models_of_one_name_are_told_apart_by_their_plugins(both: Application) -> None:
@@ -112,8 +102,8 @@ def test_operations_are_named_by_plugin_and_function(both: Application) -> None:
     assert set(paths) == {"/api/v1/books/{number}", "/api/v1/books", "/api/v1/films"}
 
 
-def test_a_plugin_is_described_the_same_whoever_else_runs(both: Application, plugin_of: PluginOf) -> None:
-    alone = document(create_app(settings(), plugins=[plugin_of("films", films())]))
+def test_a_plugin_is_described_the_same_whoever_else_runs(both: Application, app_of: AppOf) -> None:
+    alone = document(app_of(films=films()))
     together = document(both)
 
     assert alone["paths"]["/api/v1/films"] == together["paths"]["/api/v1/films"]
@@ -144,7 +134,7 @@ def test_what_a_caller_must_bring_is_told(both: Application) -> None:
     assert paths["/api/v1/films"]["get"]["security"] == [{"token": []}, {"token": [], "tenant": []}]
 
 
-def test_errors_of_a_routes_own_stand_beside_the_problems_of_the_kernel(plugin_of: PluginOf) -> None:
+def test_errors_of_a_routes_own_stand_beside_the_problems_of_the_kernel(app_of: AppOf) -> None:
     class Refusal(BaseModel):
         error: str
 
@@ -154,7 +144,7 @@ def test_errors_of_a_routes_own_stand_beside_the_problems_of_the_kernel(plugin_o
     async def read() -> str:
         raise NotImplementedError
 
-    made = document(create_app(settings(), plugins=[plugin_of("films", Contribution(routers=[router]))]))
+    made = document(app_of(films=Contribution(routers=[router])))
     responses = made["paths"]["/api/v1/films"]["get"]["responses"]
 
     assert responses["400"]["content"] == {
@@ -165,18 +155,16 @@ def test_errors_of_a_routes_own_stand_beside_the_problems_of_the_kernel(plugin_o
     assert set(responses) == {"200", "302", "400", "4XX", "5XX"}
 
 
-async def test_the_document_and_the_page_are_served_unless_switched_off(client_of: Client, plugin_of: PluginOf) -> None:
-    plugins = [plugin_of("films", films())]
-    shown = client_of(create_app(settings(), plugins=plugins))
-    hidden = client_of(create_app(settings(docs=False), plugins=plugins))
+async def test_the_document_and_the_page_are_served_unless_switched_off(app_of: AppOf) -> None:
+    shown, hidden = client_of(app_of(films=films())), client_of(app_of({"VINC_DOCS": "false"}, films=films()))
 
     assert (await shown.get("/openapi.json")).json()["openapi"] == "3.1.0"
     assert (await hidden.get("/openapi.json")).status_code == 404
     assert (await hidden.get("http://test/docs")).status_code == 404
 
 
-async def test_the_page_names_no_other_host(client_of: Client, plugin_of: PluginOf) -> None:
-    api = client_of(create_app(settings(), plugins=[plugin_of("films", films())]))
+async def test_the_page_names_no_other_host(app_of: AppOf) -> None:
+    api = client_of(app_of(films=films()))
     page = await api.get("http://test/docs")
 
     assert "http" not in page.text.replace("http-equiv", "")
@@ -187,14 +175,14 @@ async def test_the_page_names_no_other_host(client_of: Client, plugin_of: Plugin
         assert len(answer.content) > 50
 
 
-async def test_a_header_parameter_stays_in_the_document(plugin_of: PluginOf) -> None:
+async def test_a_header_parameter_stays_in_the_document(app_of: AppOf) -> None:
     router = APIRouter(prefix="/films", dependencies=[public("a test")])
 
     @router.get("")
     async def read(x_color: str = Header()) -> str:
         return x_color
 
-    made = document(create_app(settings(), plugins=[plugin_of("films", Contribution(routers=[router]))]))
+    made = document(app_of(films=Contribution(routers=[router])))
     assert made["paths"]["/api/v1/films"]["get"]["parameters"][0]["name"] == "x-color"
 
 
@@ -242,8 +230,8 @@ def shots() -> APIRouter:
     return router
 
 
-def test_a_list_tells_each_filter_and_order_with_its_type(plugin_of: PluginOf) -> None:
-    made = document(create_app(settings(), plugins=[plugin_of("films", Contribution(routers=[shots()]))]))
+def test_a_list_tells_each_filter_and_order_with_its_type(app_of: AppOf) -> None:
+    made = document(app_of(films=Contribution(routers=[shots()])))
     told = {one["name"]: one["schema"] for one in made["paths"]["/api/v1/films/shots"]["get"]["parameters"]}
     types = {name: schema.get("anyOf", [schema])[0] for name, schema in told.items()}
 
@@ -260,8 +248,8 @@ def test_a_list_tells_each_filter_and_order_with_its_type(plugin_of: PluginOf) -
     assert types["good"]["items"] == {"type": "boolean"}
 
 
-def test_pages_changes_and_resources_are_described(plugin_of: PluginOf) -> None:
-    made = document(create_app(settings(), plugins=[plugin_of("films", Contribution(routers=[shots()]))]))
+def test_pages_changes_and_resources_are_described(app_of: AppOf) -> None:
+    made = document(app_of(films=Contribution(routers=[shots()])))
     schemas = made["components"]["schemas"]
     (header,) = [
         one for one in made["paths"]["/api/v1/films/shots/{id}"]["patch"]["parameters"] if one["in"] == "header"
@@ -285,7 +273,7 @@ class OneTenant:
         return Tenant(id=UUID(int=7), slug="acme", name="Acme", disabled_plugins=frozenset({"films", "nowhere"}))
 
 
-async def test_a_tenant_is_shown_what_it_has(both: Application, client_of: Client) -> None:
+async def test_a_tenant_is_shown_what_it_has(both: Application) -> None:
     both.runtime.registry.services[TenantDirectory] = OneTenant()
     api = client_of(both)
     everybody = await api.get("/openapi.json")
@@ -298,7 +286,7 @@ async def test_a_tenant_is_shown_what_it_has(both: Application, client_of: Clien
     assert all("Authorization, X-Tenant-ID" in answer.headers["vary"] for answer in (everybody, theirs, others))
 
 
-async def test_a_directory_that_is_away_leaves_the_document_to_strangers(both: Application, client_of: Client) -> None:
+async def test_a_directory_that_is_away_leaves_the_document_to_strangers(both: Application) -> None:
     assert (await client_of(both).get("/openapi.json", headers={"X-Tenant-ID": "acme"})).status_code == 200
 
 
@@ -310,7 +298,7 @@ def test_only_a_few_documents_are_kept_and_names_of_nobody_make_none(both: Appli
     assert both.openapi(frozenset({"films"})) is both.openapi(frozenset({"films", "nobody"}))
 
 
-async def test_how_to_sign_in_is_told_and_swagger_ui_knows_it(both: Application, client_of: Client) -> None:
+async def test_how_to_sign_in_is_told_and_swagger_ui_knows_it(both: Application) -> None:
     code = SignIn(
         flow="code",
         token_url="https://sso.example/token",

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
-import httpx
 import pytest
 
+from ..conftest import client_of
 from .conftest import Workshop
 
 HEAD = """
@@ -94,9 +91,7 @@ def users_and_notes(workshop: Workshop, users: str, notes: str) -> None:
 
 
 @pytest.mark.parametrize("notes", ["/users/{user_id}/notes", "/users/{user_id:str}/notes/last"])
-async def test_a_granted_prefix_may_lie_below_the_root_of_another_plugin(
-    workshop: Workshop, client_of: Callable[[Any], httpx.AsyncClient], notes: str
-) -> None:
+async def test_a_granted_prefix_may_lie_below_the_root_of_another_plugin(workshop: Workshop, notes: str) -> None:
     users_and_notes(workshop, "/users/{user_id}", notes)
     client = client_of(workshop.app())
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Sequence
-from typing import Annotated, Any
+from collections.abc import AsyncGenerator
+from typing import Any
 
 import httpx
 import pytest
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 from httpx import AsyncClient
 
 from vinc_kernel import Contribution, public
-from vinc_kernel.app import create_app
-from vinc_kernel.plugins.arrange import Plugin
-from vinc_kernel.settings import KernelSettings, ServiceSettings
+
+from ..conftest import AppOf, client_of
 
 ITEM = b'{"name": "a"}'
 
@@ -59,24 +58,14 @@ async def test_what_is_no_strict_json_is_422_and_says_why(client: AsyncClient, b
 
 
 @pytest.fixture
-def sums(client_of: Callable[[Any], httpx.AsyncClient], plugin_of: Callable[[str, Contribution], Plugin]) -> Any:
+def sums(app_of: AppOf) -> Any:
     router = APIRouter(prefix="/sums", dependencies=[public("a test")])
-
-    @router.get("")
-    async def add(number: Annotated[Sequence[int], Query(validation_alias="n")]) -> int:
-        return sum(number)
 
     @router.post("", max_body_size=10)
     async def add_all(numbers: list[int]) -> int:
         return sum(numbers)
 
-    settings = KernelSettings(service=ServiceSettings(env="test"))
-    return client_of(create_app(settings, plugins=[plugin_of("sums", Contribution(routers=[router]))]))
-
-
-async def test_a_list_in_the_query_may_be_repeated_whatever_kind_of_list_it_is(sums: httpx.AsyncClient) -> None:
-    assert (await sums.get("/sums?n=1&n=2")).json() == 3
-    assert (await sums.get("/sums?n=1&x=1&x=2")).status_code == 422
+    return client_of(app_of(sums=Contribution(routers=[router])))
 
 
 @pytest.mark.parametrize("streamed", [False, True])

@@ -10,12 +10,15 @@ from time import time
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
-from httpx import ASGITransport, AsyncClient, Response
+from httpx import Response
 from joserfc import jws
 from joserfc.jwk import RSAKey
 
 from vinc_kernel import Issuer, Principal, current_principal, public, signed_in
 from vinc_kernel.app import Application
+from vinc_kernel.tokens.keys import Keys
+
+from ..conftest import client_of
 
 URL, AUDIENCE = "https://sso.example/realms/vinc", "vinc-api"
 Json = dict[str, Any]
@@ -45,9 +48,14 @@ class Sso:
     url: str = URL
     fetched: int = 0
     more: list[Json] = field(default_factory=list)
+    answer: Any = ...  # what it says instead of its keys, or raises
 
-    async def jwks(self) -> Mapping[str, Any]:
+    async def jwks(self) -> Any:
         self.fetched += 1
+        if isinstance(self.answer, BaseException):
+            raise self.answer
+        if self.answer is not ...:
+            return self.answer
         return {"keys": [*(published(key) for key in self.keys), *self.more]}
 
     def issuer(self, **more: Any) -> Issuer:
@@ -116,10 +124,16 @@ class Caller:
 
     app: Application
 
+    @property
+    def keys(self) -> Keys:
+        """The keys of the usual issuer, as the application knows them."""
+        keys = self.app.runtime.trusted.find(URL)
+        assert keys is not None
+        return keys
+
     async def ask(self, token: str | bytes, path: str = "/things/who") -> Response:
         said = token.encode() if isinstance(token, str) else token
-        async with AsyncClient(transport=ASGITransport(self.app), base_url="http://test/api/v1") as client:
-            return await client.get(path, headers=[(b"Authorization", b"Bearer " + said)])
+        return await client_of(self.app).get(path, headers=[(b"Authorization", b"Bearer " + said)])
 
     async def statuses(self, tokens: Sequence[str]) -> list[int]:
         return [(await self.ask(token)).status_code for token in tokens]

@@ -10,6 +10,7 @@ import pytest
 
 from vinc_kernel import Issuer, SignIn
 
+from ..conftest import client_of
 from .issuing import AUDIENCE, URL, Caller, Sso, published, rsa
 
 CallerOf = Callable[..., Caller]
@@ -23,7 +24,7 @@ async def test_a_known_key_is_not_asked_for_again(caller: Caller, sso: Sso) -> N
 async def test_a_thousand_unknown_keys_at_once_are_one_fetch(caller: Caller, sso: Sso) -> None:
     known, stranger = sso.token(), rsa("stranger")
     assert (await caller.ask(known)).status_code == 200
-    caller.app.runtime.trusted.find(URL).next_fetch = 0  # type: ignore[union-attr]  the interval is over
+    caller.keys.next_fetch = 0  # the interval is over
 
     async def unknown(number: int) -> int:
         return (await caller.ask(sso.token(key=stranger, header={"kid": str(number)}))).status_code
@@ -37,7 +38,7 @@ async def test_a_thousand_unknown_keys_at_once_are_one_fetch(caller: Caller, sso
 
 async def test_a_new_key_costs_no_request(caller: Caller, sso: Sso) -> None:
     assert (await caller.ask(sso.token())).status_code == 200
-    caller.app.runtime.trusted.find(URL).next_fetch = 0  # type: ignore[union-attr]  the interval is over
+    caller.keys.next_fetch = 0  # the interval is over
     old = sso.token(sub="old")
     sso.keys.insert(0, rsa("b"))
 
@@ -55,7 +56,7 @@ async def test_a_key_that_hangs_holds_up_nobody_who_is_known(caller_of: CallerOf
     caller = caller_of(Issuer(url=URL, audience=AUDIENCE, keys=jwks))
     known = sso.token()
     assert (await caller.ask(known)).status_code == 200
-    caller.app.runtime.trusted.find(URL).next_fetch = 0  # type: ignore[union-attr]  the interval is over
+    caller.keys.next_fetch = 0  # the interval is over
     waiting = asyncio.create_task(caller.ask(sso.token(key=rsa("new"))))
     await asyncio.sleep(0.05)
 
@@ -65,27 +66,17 @@ async def test_a_key_that_hangs_holds_up_nobody_who_is_known(caller_of: CallerOf
     assert (await waiting).status_code == 401
 
 
-async def test_an_issuer_that_is_away_does_not_matter_for_known_keys(caller_of: CallerOf) -> None:
-    sso, away = Sso(), False
-
-    async def jwks() -> Mapping[str, Any]:
-        if away:
-            raise OSError
-        return await sso.jwks()
-
-    caller = caller_of(Issuer(url=URL, audience=AUDIENCE, keys=jwks))
+async def test_an_issuer_that_is_away_does_not_matter_for_known_keys(caller: Caller, sso: Sso) -> None:
     assert (await caller.ask(sso.token())).status_code == 200
-    keys = caller.app.runtime.trusted.find(URL)
-    assert keys is not None
-    away = True
-    await keys.refresh()
+    sso.answer = OSError()
+    await caller.keys.refresh()
     unknown = sso.token(key=rsa("new"))
 
     assert (await caller.ask(sso.token(sub="another"))).status_code == 200
     refused = await caller.ask(unknown)  # it may be a new key: nobody can say
     assert (refused.status_code, "retry-after" in refused.headers) == (503, True)
-    away = False
-    await keys.refresh()
+    sso.answer = ...
+    await caller.keys.refresh()
     assert (await caller.ask(unknown)).status_code == 401
 
 
@@ -112,11 +103,8 @@ async def test_a_fetch_that_was_cancelled_by_somebody_else_ends_nothing(caller_o
     assert fresh.cancelled()
 
 
-async def test_an_issuer_that_was_never_there_is_503(caller_of: CallerOf, sso: Sso) -> None:
-    async def jwks() -> Mapping[str, Any]:
-        raise OSError
-
-    caller = caller_of(Issuer(url=URL, audience=AUDIENCE, keys=jwks))
+async def test_an_issuer_that_was_never_there_is_503(caller: Caller, sso: Sso) -> None:
+    sso.answer = OSError()
 
     assert (await caller.ask(sso.token())).status_code == 503
 
@@ -125,10 +113,8 @@ async def test_what_was_verified_with_a_withdrawn_key_is_refused(caller: Caller,
     old = sso.token(exp=2**40)
     sso.keys.append(rsa("b"))
     assert await caller.statuses([old, old, sso.token(key=sso.keys[1])]) == [200, 200, 200]
-    keys = caller.app.runtime.trusted.find(URL)
-    assert keys is not None
     sso.keys.pop(0)
-    await keys.refresh()
+    await caller.keys.refresh()
 
     assert await caller.statuses([old, sso.token()]) == [401, 200]
 
@@ -137,9 +123,7 @@ async def test_another_key_of_the_same_name_is_another_key(caller: Caller, sso: 
     old = sso.token()
     assert (await caller.ask(old)).status_code == 200
     sso.keys[0] = rsa("a")
-    keys = caller.app.runtime.trusted.find(URL)
-    assert keys is not None
-    await keys.refresh()
+    await caller.keys.refresh()
 
     assert await caller.statuses([old, sso.token()]) == [401, 200]
 
@@ -201,22 +185,14 @@ async def test_a_malformed_key_harms_no_other(caller: Caller, sso: Sso, member: 
     sso.more = [published(rsa("odd")) | {member: value}]
 
     assert (await caller.ask(sso.token())).status_code == 200
-    keys = caller.app.runtime.trusted.find(URL)
-    assert keys is not None
-    assert not keys.is_away
+    assert not caller.keys.is_away
 
 
 async def test_an_issuer_that_answers_nonsense_keeps_nobody_from_being_asked_again(caller_of: CallerOf) -> None:
-    odd, good, answer = Sso(url="https://odd.example"), Sso(), Any
-
-    async def jwks() -> Any:
-        odd.fetched += 1
-        return answer
-
-    caller = caller_of(odd.issuer(keys=jwks), good.issuer(), VINC_JWT_REFRESH_INTERVAL="0.02")
+    odd, good = Sso(url="https://odd.example"), Sso()
+    caller = caller_of(odd.issuer(), good.issuer(), VINC_JWT_REFRESH_INTERVAL="0.02")
     fresh = asyncio.create_task(caller.app.runtime.trusted.keep_fresh())
-    for given in (None, 7, "text", [], {"error": "down"}, {"keys": None}, {"keys": "x"}, {"keys": {"a": 1}}):
-        answer = given
+    for odd.answer in (None, 7, "text", [], {"error": "down"}, {"keys": None}, {"keys": "x"}, {"keys": {"a": 1}}):
         before = good.fetched
         await asyncio.sleep(0.1)
         assert good.fetched > before
@@ -225,21 +201,13 @@ async def test_an_issuer_that_answers_nonsense_keeps_nobody_from_being_asked_aga
 
 
 @pytest.mark.parametrize("answer", [{"error": "down"}, {"keys": None}, {"keys": "x"}, {}], ids=str)
-async def test_an_error_in_the_place_of_keys_withdraws_none(caller_of: CallerOf, answer: Any) -> None:
-    sso, is_down = Sso(), False
-
-    async def jwks() -> Any:
-        return answer if is_down else await sso.jwks()
-
-    caller = caller_of(sso.issuer(keys=jwks))
+async def test_an_error_in_the_place_of_keys_withdraws_none(caller: Caller, sso: Sso, answer: Any) -> None:
     token = sso.token()
     assert (await caller.ask(token)).status_code == 200
-    keys = caller.app.runtime.trusted.find(URL)
-    assert keys is not None
-    is_down = True
-    await keys.refresh()
+    sso.answer = answer
+    await caller.keys.refresh()
 
-    assert keys.is_away
+    assert caller.keys.is_away
     assert await caller.statuses([token, sso.token(sub="another")]) == [200, 200]
 
 
@@ -254,12 +222,10 @@ async def test_an_answer_that_was_overtaken_takes_nothing_back(caller_of: Caller
 
     caller = caller_of(sso.issuer(keys=jwks))
     assert (await caller.ask(sso.token())).status_code == 200
-    keys = caller.app.runtime.trusted.find(URL)
-    assert keys is not None
-    older = asyncio.create_task(keys.refresh())
+    older = asyncio.create_task(caller.keys.refresh())
     await asyncio.sleep(0)
     sso.keys.insert(0, rsa("b"))
-    keys.next_fetch = 0  # the interval is over
+    caller.keys.next_fetch = 0  # the interval is over
     assert (await caller.ask(sso.token())).status_code == 200
     slow.set()
     await older
@@ -267,7 +233,7 @@ async def test_an_answer_that_was_overtaken_takes_nothing_back(caller_of: Caller
     assert (await caller.ask(sso.token(sub="another"))).status_code == 200
 
 
-async def test_one_token_is_remembered_once_however_it_is_brought(caller: Caller, sso: Sso, client_of: Any) -> None:
+async def test_one_token_is_remembered_once_however_it_is_brought(caller: Caller, sso: Sso) -> None:
     token = sso.token()
     for scheme in ("Bearer ", "bEaReR ", "Bearer  ", "BEARER     "):
         answer = await client_of(caller.app).get("/things/who", headers={"Authorization": scheme + token})

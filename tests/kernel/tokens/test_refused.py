@@ -14,6 +14,7 @@ import pytest
 from joserfc import jwe, jwt
 from joserfc.jwk import OctKey, RSAKey
 
+from ..conftest import client_of
 from .issuing import Caller, Sso, published, rsa, segment
 
 
@@ -276,27 +277,27 @@ async def test_why_is_in_the_log_and_nothing_of_the_token(
 
 
 @pytest.mark.parametrize("given", ["Bearer", "bearer", "Bearer  ", "Bearer a,b", "Bearer a b", "Bearer \xe9"])
-async def test_what_is_not_written_as_a_token_is_401(caller: Caller, client_of: Any, given: str) -> None:
+async def test_what_is_not_written_as_a_token_is_401(caller: Caller, given: str) -> None:
     answer = await client_of(caller.app).get("/things/open", headers={"Authorization": given.encode("latin-1")})
 
     assert answer.status_code == 401
 
 
 @pytest.mark.parametrize("given", ["Basic YTpi", "Token x", "Bearers x", "", "DPoP x"])
-async def test_by_another_scheme_nobody_is_signed_in(caller: Caller, client_of: Any, given: str) -> None:
+async def test_by_another_scheme_nobody_is_signed_in(caller: Caller, given: str) -> None:
     api, headers = client_of(caller.app), {"Authorization": given}
     guarded, public = await api.get("/things/who", headers=headers), await api.get("/things/open", headers=headers)
 
     assert (guarded.status_code, guarded.headers["www-authenticate"], public.status_code) == (401, "Bearer", 200)
 
 
-async def test_the_scheme_is_written_in_any_case(caller: Caller, sso: Sso, client_of: Any) -> None:
+async def test_the_scheme_is_written_in_any_case(caller: Caller, sso: Sso) -> None:
     answer = await client_of(caller.app).get("/things/who", headers={"Authorization": f"bEaReR {sso.token()}"})
 
     assert answer.status_code == 200
 
 
-async def test_no_credentials_are_asked_for_in_one_word(caller: Caller, client_of: Any) -> None:
+async def test_no_credentials_are_asked_for_in_one_word(caller: Caller) -> None:
     answer = await client_of(caller.app).get("/things/who")
 
     assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
