@@ -42,7 +42,18 @@ class Terms(TenantSettings):
     days: int = 30
 
 
-def contribution(router: APIRouter) -> Contribution:
+async def count_all(db: Platform) -> str:
+    return "all"
+
+
+async def plain() -> str:
+    return "all"
+
+
+def route(endpoint: Any, *dependencies: Any) -> Contribution:
+    """The plugin of one route, /things/all."""
+    router = APIRouter(prefix="/things")
+    router.add_api_route("/all", endpoint, dependencies=dependencies)
     return Contribution(
         routers=[router], capabilities=[MANAGE], roles=ROLES, provides=[TenantDirectory], tenant_settings=Terms
     )
@@ -71,13 +82,7 @@ async def test_only_platform_roles_come_in_whatever_tenant_they_name(
     app_of: AppOf, who: str | None, status: int, tenant: str | None
 ) -> None:
     """500 is the database that these tests have not: whoever hears of it was let in."""
-    router = APIRouter(prefix="/things")
-
-    @router.get("/all")
-    async def every(db: Platform) -> str:
-        return "all"
-
-    app = app_of(things=contribution(router))
+    app = app_of(things=route(count_all))
     app.runtime.registry.services[TenantDirectory] = Nobody()
     headers = (credentials(f"{who}") if who else {}) | ({"X-Tenant-ID": tenant} if tenant else {})
     answer = await client_of(app).get("/things/all", headers=headers)
@@ -86,13 +91,7 @@ async def test_only_platform_roles_come_in_whatever_tenant_they_name(
 
 
 async def test_a_guard_beside_it_counts_as_well(app_of: AppOf) -> None:
-    router = APIRouter(prefix="/things", dependencies=[require_roles("operator")])
-
-    @router.get("/all")
-    async def every(db: Platform) -> str:
-        return "all"
-
-    app = app_of(things=contribution(router))
+    app = app_of(things=route(count_all, require_roles("operator")))
     answer = await client_of(app).get("/things/all", headers=credentials("a;root;"))
 
     assert (answer.status_code, "operator" in answer.text) == (403, True)
@@ -116,14 +115,8 @@ BOTH = "works both in a tenant and on the platform"
 )
 @pytest.mark.parametrize("on_platform", [platform_session("a test"), platform_only])
 def test_a_route_has_one_scope(app_of: AppOf, dependency: Any, what: str, on_platform: Any) -> None:
-    router = APIRouter(prefix="/things")
-
-    @router.get("/all", dependencies=[on_platform, dependency])
-    async def every() -> str:
-        return "all"
-
     with pytest.raises(StartError) as caught:
-        app_of(things=contribution(router))
+        app_of(things=route(plain, on_platform, dependency))
 
     told = str(caught.value)
     assert told.startswith(f"things: check: the route /things/all {what} ({__file__}:")
@@ -131,26 +124,14 @@ def test_a_route_has_one_scope(app_of: AppOf, dependency: Any, what: str, on_pla
 
 
 async def test_a_guard_alone_lets_in_platform_roles_alone(app_of: AppOf) -> None:
-    router = APIRouter(prefix="/things", dependencies=[platform_only])
-
-    @router.get("/all")
-    async def every() -> str:
-        return "all"
-
-    api = client_of(app_of(things=contribution(router)))
+    api = client_of(app_of(things=route(plain, platform_only)))
     for role, status in (("viewer", 403), ("super", 200)):
         answer = await api.get("/things/all", headers=credentials(f"a;{role};"))
         assert answer.status_code == status
 
 
 def test_a_route_on_the_platform_says_that_it_needs_credentials_and_no_tenant(app_of: AppOf) -> None:
-    router = APIRouter(prefix="/things")
-
-    @router.get("/all")
-    async def every(db: Platform) -> str:
-        return "all"
-
-    app = app_of(things=contribution(router))
+    app = app_of(things=route(count_all))
 
     assert b'"security":[{"token":[]}]' in app.openapi()
 

@@ -130,6 +130,13 @@ class Workshop:
         )
 
     @property
+    def process_environ(self) -> dict[str, str]:
+        """The environment of a process that finds these distributions, and no setting but these."""
+        path = os.pathsep.join(filter(None, [str(self.folder), os.environ.get("PYTHONPATH")]))
+        clean = {key: value for key, value in os.environ.items() if not key.startswith("VINC_")}
+        return {**clean, **self.sources.environ, "PYTHONPATH": path}
+
+    @property
     def settings(self) -> KernelSettings:
         return read_settings(self.sources)[0]
 
@@ -145,11 +152,9 @@ class Workshop:
     def vinc(self, *arguments: str, seconds: float = 30, script: bool = False) -> subprocess.CompletedProcess[str]:
         """Run the real command in a process of its own: by its module, or by the script that was installed."""
         command = [str(Path(sys.executable).with_name("vinc"))] if script else [sys.executable, "-m", "vinc_kernel.cli"]
-        path = os.pathsep.join(filter(None, [str(self.folder), os.environ.get("PYTHONPATH")]))
-        clean = {key: value for key, value in os.environ.items() if not key.startswith("VINC_")}
         return subprocess.run(
             [*command, *arguments],
-            env={**clean, **self.sources.environ, "PYTHONPATH": path},
+            env=self.process_environ,
             cwd=self.folder,
             capture_output=True,
             text=True,

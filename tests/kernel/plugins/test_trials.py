@@ -213,10 +213,9 @@ def test_what_one_process_has_found_another_takes_over(workshop: Workshop) -> No
 
 def test_the_ctrl_c_of_the_user_ends_the_start_and_the_trial(workshop: Workshop) -> None:
     workshop.plugin("slow", f"{NOTES_PROCESS}import time; time.sleep(99)", required=False)
-    clean = {key: value for key, value in os.environ.items() if not key.startswith("VINC_")}
     with subprocess.Popen(
         [sys.executable, "-m", "vinc_kernel.cli", "check"],
-        env={**clean, **workshop.sources.environ, "PYTHONPATH": str(workshop.folder)},
+        env=workshop.process_environ,
         stderr=subprocess.PIPE,
         start_new_session=True,
     ) as command:

@@ -63,13 +63,6 @@ async def test_pages_of_one_row_are_the_whole_list_in_its_order(
     assert len(found) == len(made)
 
 
-async def test_rows_of_one_value_are_told_apart_by_their_id(shop: Shop, client: AsyncClient) -> None:
-    made = sorted(shop.put(*[{"name": "same"} for _ in range(7)]))
-    up, down = [ids(await pages(client, limit=2, order_by=order)) for order in ("name", "-name")]
-
-    assert up == [str(one) for one in made] == down[::-1]
-
-
 @pytest.mark.parametrize("order", ["id", "-id"])
 async def test_a_list_may_be_ordered_by_id_alone(shop: Shop, client: AsyncClient, order: str) -> None:
     made = sorted(shop.put(*[{} for _ in range(5)]), reverse=order == "-id")

@@ -224,14 +224,3 @@ async def test_row_level_security_hides_no_row_that_was_put_away_from_its_own_te
         theirs = await db.all(select(Item.id), dict)
 
     assert (present, stored, theirs) == ([], [{"id": UUID(row)}], [])
-
-
-@pytest.mark.parametrize("way", ["away", "back"])
-async def test_another_tenants_row_is_neither_put_away_nor_brought_back(
-    shop: Shop, client: AsyncClient, way: str
-) -> None:
-    (row,) = shop.put({}, tenant="other")
-    before = record(shop, row)
-    answer = await client.post(f"/shelf/{row}/{way}")
-
-    assert (answer.status_code, record(shop, row)) == (404, before)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
@@ -14,6 +13,9 @@ from vinc_kernel.cli import main
 from vinc_kernel.commands.arguments import port
 from vinc_kernel.commands.command import LONGEST, complain, print_table, printable, say
 
+from .conftest import Workshop
+
+Shell = Callable[..., subprocess.CompletedProcess[bytes]]
 FULL = "vinc: standard output cannot be written: no space left on device; "
 CLOSED = "vinc: standard output is closed; "
 CURE = "direct it to a terminal, a pipe or a file with room\n"
@@ -34,36 +36,24 @@ def contribute() -> Contribution:
 """
 
 
-def vinc(folder: Path, command: str, **environ: str) -> subprocess.CompletedProcess[bytes]:
-    """Run `vinc` in a shell, where `>&-` closes its output; the plugins are those in the folder, and no others."""
-    clean = {key: value for key, value in os.environ.items() if not key.startswith(("VINC_", "PYTHONUNBUFFERED"))}
-    told = {"VINC_ENV": "test", "VINC_PLUGINS_FILE": str(folder / "plugins.toml"), "PYTHONPATH": str(folder), **environ}
-    line = f'exec "{sys.executable}" -m vinc_kernel.cli {command}'
-    return subprocess.run(
-        ["/bin/sh", "-c", line], env={**clean, **told}, cwd=folder, capture_output=True, timeout=60, check=False
-    )
-
-
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    (tmp_path / "plugins.toml").write_text("")
-    return tmp_path
+def shell(workshop: Workshop) -> Shell:
+    """Run `vinc` in a shell, where `>&-` closes its output."""
+    workshop.write("")
 
+    def run(command: str, **environ: str) -> subprocess.CompletedProcess[bytes]:
+        line = f'exec "{sys.executable}" -m vinc_kernel.cli {command}'
+        told = {**workshop.process_environ, "PYTHONUNBUFFERED": "", **environ}
+        return subprocess.run(
+            ["/bin/sh", "-c", line], env=told, cwd=workshop.folder, capture_output=True, timeout=60, check=False
+        )
 
-def install(folder: Path, name: str, code: str, version: str = "1.0") -> None:
-    info = folder / f"tiny_{name}-1.0.dist-info"
-    info.mkdir()
-    (folder / f"tiny_{name}.py").write_text(code)
-    (info / "METADATA").write_text(
-        f"Metadata-Version: 2.1\nName: tiny-{name}\nVersion: {version}\nRequires-Dist: vinc-kernel>=0.1\n"
-    )
-    (info / "entry_points.txt").write_text(f"[vinc.plugins]\n{name} = tiny_{name}\n")
-    (folder / "plugins.toml").write_text(f"[plugins.{name}]\nrequired = false\n")
+    return run
 
 
 @pytest.mark.parametrize("command", ["plugins", "--help", "serve --port 0"])
-def test_a_closed_output_is_one_line(folder: Path, command: str) -> None:
-    done = vinc(folder, f"{command} >&-")
+def test_a_closed_output_is_one_line(shell: Shell, command: str) -> None:
+    done = shell(f"{command} >&-")
 
     assert (done.returncode, done.stderr.decode()) == (1, CLOSED + CURE)
 
@@ -71,48 +61,49 @@ def test_a_closed_output_is_one_line(folder: Path, command: str) -> None:
 @pytest.mark.parametrize(
     ("command", "unbuffered"), [("plugins", ""), ("plugins", "1"), ("settings", ""), ("check", "")]
 )
-def test_an_output_without_room_is_one_line(folder: Path, command: str, unbuffered: str) -> None:
-    done = vinc(folder, f"{command} >/dev/full", PYTHONUNBUFFERED=unbuffered)
+def test_an_output_without_room_is_one_line(shell: Shell, command: str, unbuffered: str) -> None:
+    done = shell(f"{command} >/dev/full", PYTHONUNBUFFERED=unbuffered)
 
     assert (done.returncode, done.stderr.decode()) == (1, FULL + CURE)
 
 
-def test_help_and_what_a_plugin_prints_need_room_too(folder: Path) -> None:
-    install(folder, "loud", PRINTS.replace("2000", "2"))
+def test_help_and_what_a_plugin_prints_need_room_too(workshop: Workshop, shell: Shell) -> None:
+    workshop.plugin("loud", PRINTS.replace("2000", "2"), required=False)
 
     for command in ("--help", "loud shout"):
-        done = vinc(folder, f"{command} >/dev/full")
+        done = shell(f"{command} >/dev/full")
         assert (done.returncode, done.stderr.decode()) == (1, FULL + CURE)
 
 
-def test_a_reader_who_has_read_enough_is_no_error(folder: Path) -> None:
-    done = vinc(folder, "settings | true")
+def test_a_reader_who_has_read_enough_is_no_error(shell: Shell) -> None:
+    done = shell("settings | true")
 
     assert done.stderr == b""
 
 
 @pytest.mark.parametrize("errors", ["2>&-", "2>/dev/full"])
-def test_errors_that_nobody_can_read_leave_the_exit_code(folder: Path, errors: str) -> None:
-    (folder / "plugins.toml").write_text("[")
-    done = vinc(folder, f"plugins {errors}")
+def test_errors_that_nobody_can_read_leave_the_exit_code(workshop: Workshop, shell: Shell, errors: str) -> None:
+    workshop.write("[")
+    done = shell(f"plugins {errors}")
 
     assert (done.returncode, done.stdout) == (1, b"")
 
 
-def test_what_a_plugin_prints_may_hold_anything(folder: Path) -> None:
-    install(folder, "loud", PRINTS)
-    done = vinc(folder, "loud shout")
+def test_what_a_plugin_prints_may_hold_anything(workshop: Workshop, shell: Shell) -> None:
+    workshop.plugin("loud", PRINTS, required=False)
+    done = shell("loud shout")
 
     assert (done.returncode, done.stderr) == (0, b"")
     assert done.stdout == (b"\\udc80" * 10 + b"\n") * 2000
 
 
-@pytest.mark.parametrize("required", ["true", "false"])
+@pytest.mark.parametrize("required", [True, False])
 @pytest.mark.parametrize("command", ["check", "plugins --loaded"])
-def test_an_error_of_a_plugin_steers_no_terminal_and_forges_no_line(folder: Path, command: str, required: str) -> None:
-    install(folder, "bad", BAD)
-    (folder / "plugins.toml").write_text(f"[plugins.bad]\nrequired = {required}\n")
-    done = vinc(folder, command)
+def test_an_error_of_a_plugin_steers_no_terminal_and_forges_no_line(
+    workshop: Workshop, shell: Shell, command: str, required: bool
+) -> None:
+    workshop.plugin("bad", BAD, required=required)
+    done = shell(command)
     said = (done.stdout + done.stderr).decode()
 
     assert b"Traceback" not in done.stderr
@@ -121,12 +112,12 @@ def test_an_error_of_a_plugin_steers_no_terminal_and_forges_no_line(folder: Path
     assert not [line for line in said.splitlines() if line.startswith("vinc: all")]
 
 
-def test_a_version_of_a_plugin_steers_no_terminal(folder: Path) -> None:
-    install(folder, "odd", BAD, version="1.0\x1b[2J")
-    done = vinc(folder, "plugins")
+def test_a_version_of_a_plugin_steers_no_terminal(workshop: Workshop, shell: Shell) -> None:
+    workshop.plugin("odd", BAD, version="1.0\x1b[2J", required=False)
+    done = shell("plugins")
 
     assert b"\x1b" not in done.stdout + done.stderr
-    assert [one["name"] for one in json.loads(vinc(folder, "plugins --json").stdout)].count("odd") == 1
+    assert [one["name"] for one in json.loads(shell("plugins --json").stdout)].count("odd") == 1
 
 
 def test_lines_and_cells_are_printable_and_not_too_long(capsys: pytest.CaptureFixture[str]) -> None:
