@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from types import ModuleType
-from typing import Any, Protocol
+from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
-from fastapi import APIRouter
+from starlette.types import ASGIApp, Message, Scope
 
-from vinc_kernel import Contribution, hooks
+from vinc_kernel import Contribution, Tenant, hooks
 from vinc_kernel.app import Application, create_app
 from vinc_kernel.plugins.arrange import Plugin
 from vinc_kernel.settings import Sources, read_settings
+from vinc_testing.running import plugin_of as plugin_of_module
 from vinc_testing.servers import TOKEN_SECRET
 
 AppOf = Callable[..., Application]
-
-
-class Serve(Protocol):
-    def __call__(self, *routers: APIRouter, **environ: str) -> Application: ...
 
 
 @pytest.fixture
@@ -34,15 +34,7 @@ def plugin_of() -> Iterator[Callable[[str, Contribution], Plugin]]:
         module.contribute = hooks.contribute(lambda: contribution)  # type: ignore[attr-defined]  # as a file would
         sys.modules[module.__name__] = module
         made.append(module.__name__)
-        return Plugin(
-            name=name,
-            module=module.__name__,
-            package=f"made_{name}",
-            distribution=name,
-            version="1",
-            enabled=True,
-            required=True,
-        )
+        return plugin_of_module(name, module)
 
     yield make
     for name in made:
@@ -61,16 +53,46 @@ def app_of(plugin_of: Callable[[str, Contribution], Plugin]) -> AppOf:
     return make
 
 
-@pytest.fixture
-def serve(app_of: AppOf) -> Serve:
-    """The application of one plugin, `things`, with these routers and this environment."""
-
-    def make(*routers: APIRouter, **environ: str) -> Application:
-        return app_of(environ, things=Contribution(routers=routers))
-
-    return make
-
-
 def client_of(app: Any) -> httpx.AsyncClient:
     """A client of an application; its lifespan is not entered."""
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test/api/v1")
+
+
+@dataclass
+class OneTenant:
+    """A directory of one tenant."""
+
+    known: Tenant
+
+    async def find(self, _: UUID | str) -> Tenant | None:
+        return self.known
+
+
+async def talk(app: ASGIApp, path: str, headers: dict[str, str] | None = None) -> list[Message]:
+    """What an application sends to a WebSocket that connects."""
+    sent: list[Message] = []
+    scope: Scope = {
+        "type": "websocket",
+        "path": f"/api/v1{path}",
+        "query_string": b"",
+        "headers": [(name.lower().encode(), value.encode()) for name, value in (headers or {}).items()],
+        "subprotocols": [],
+    }
+
+    async def receive() -> Message:
+        return {"type": "websocket.connect"}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    await app(scope, receive, send)
+    return sent
+
+
+@pytest.fixture
+def root_logger() -> Iterator[None]:
+    """What a test configures is taken away afterwards."""
+    root, handlers, level = logging.root, list(logging.root.handlers), logging.root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)

@@ -136,8 +136,11 @@ def test_valkey_answers_on_its_socket_and_keeps_nothing(place: Path, run: Run) -
     assert second.pid != first.pid
 
 
-def test_servers_of_a_killed_starter_are_adopted_and_stopped(place: Path, run: Run) -> None:
+@pytest.mark.parametrize("is_lost", [False, True], ids=["by our file", "by PostgreSQL's own lock"])
+def test_servers_of_a_killed_starter_are_adopted_and_stopped(place: Path, run: Run, is_lost: bool) -> None:
     pids = killed_starter(place, "stays")
+    if is_lost:
+        (place / "postgres" / "server.pid").unlink()
     postgres, valkey = run(start_postgres, place / "postgres"), run(start_valkey, place / "valkey")
     alive = postgres.is_alive(), valkey.is_alive()
     postgres.stop()
@@ -147,14 +150,6 @@ def test_servers_of_a_killed_starter_are_adopted_and_stopped(place: Path, run: R
     assert (postgres.adopted, valkey.adopted) == (True, True)
     assert alive == (True, True)
     assert all(map(is_gone, pids))
-
-
-def test_an_adopted_postgres_is_found_by_its_own_lock_too(place: Path, run: Run) -> None:
-    pid, other = killed_starter(place, "stays")
-    (place / "postgres" / "server.pid").unlink()
-    postgres, valkey = run(start_postgres, place / "postgres"), run(start_valkey, place / "valkey")
-
-    assert (postgres.pid, valkey.pid) == (pid, other)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child that its parent has died")

@@ -1,15 +1,12 @@
 """The OpenAPI document: one a plugin, joined; names never depend on which others run."""
 
 import json
-from datetime import datetime
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID
 
 import pytest
 from fastapi import APIRouter, Header
 from pydantic import BaseModel
-from sqlalchemy import DateTime
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from vinc_kernel import (
     Capability,
@@ -24,21 +21,10 @@ from vinc_kernel import (
     signed_in,
 )
 from vinc_kernel.app import Application
-from vinc_kernel.rest import (
-    IfMatch,
-    Integer,
-    Listing,
-    ListQuery,
-    Page,
-    RequestModel,
-    ResourceModel,
-    Text,
-    WithETag,
-    optional,
-)
 
 from ..credentials import credentials
-from .conftest import AppOf, client_of
+from .conftest import AppOf, OneTenant, client_of
+from .rest import shelf
 
 
 def books() -> Contribution:
@@ -186,95 +172,45 @@ async def test_a_header_parameter_stays_in_the_document(app_of: AppOf) -> None:
     assert made["paths"]["/api/v1/films"]["get"]["parameters"][0]["name"] == "x-color"
 
 
-class Tables(DeclarativeBase):
-    """Tables of these tests only."""
+@pytest.fixture
+def shelves(app_of: AppOf) -> dict[str, Any]:
+    """The document of a plugin with every kind of column."""
+    return document(app_of(shelf=Contribution(routers=[shelf.router], provides=[TenantDirectory])))
 
 
-class Shot(Tables):
-    __tablename__ = "films_shot"
-    id: Mapped[UUID] = mapped_column(primary_key=True)
-    number: Mapped[int]
-    title: Mapped[str]
-    made: Mapped[datetime] = mapped_column(DateTime(timezone=True))
-    good: Mapped[bool]
-
-
-class ShotChange(RequestModel):
-    title: Text = optional()
-    number: Integer | None = optional()
-
-
-class ShotOut(ResourceModel):
-    title: str
-
-
-LISTING = Listing(
-    Shot,
-    filters={"number": Shot.number, "title": Shot.title, "made": Shot.made, "good": Shot.good},
-    orders={"title": Shot.title, "made": Shot.made},
-    order="-made",
-)
-
-
-def shots() -> APIRouter:
-    router = APIRouter(prefix="/films/shots", dependencies=[signed_in])
-
-    @router.get("")
-    async def list_shots(asked: Annotated[ListQuery, LISTING.query]) -> Page[ShotOut]:
-        raise NotImplementedError
-
-    @router.patch("/{id}")
-    async def change_shot(id: UUID, change: ShotChange, expected: IfMatch, with_etag: WithETag) -> ShotOut:  # noqa: A002  a parameter of the path
-        raise NotImplementedError
-
-    return router
-
-
-def test_a_list_tells_each_filter_and_order_with_its_type(app_of: AppOf) -> None:
-    made = document(app_of(films=Contribution(routers=[shots()])))
-    told = {one["name"]: one["schema"] for one in made["paths"]["/api/v1/films/shots"]["get"]["parameters"]}
+def test_a_list_tells_each_filter_and_order_with_its_type(shelves: dict[str, Any]) -> None:
+    told = {one["name"]: one["schema"] for one in shelves["paths"]["/api/v1/shelf"]["get"]["parameters"]}
     types = {name: schema.get("anyOf", [schema])[0] for name, schema in told.items()}
 
-    assert list(told) == [
-        *("limit", "cursor", "order_by"),
-        *("number", "number_from", "number_before", "title", "made", "made_from", "made_before", "good"),
-    ]
+    assert list(told) == ["limit", "cursor", "order_by", *shelf.LISTING.filters]
     assert (types["limit"]["minimum"], types["limit"]["maximum"], types["limit"]["default"]) == (1, 200, 50)
-    assert (types["order_by"]["enum"], types["order_by"]["default"]) == (["title", "-title", "made", "-made"], "-made")
-    assert types["number"] == {"type": "array", "maxItems": 100, "items": types["number_from"]}
-    assert types["number_before"] == {"type": "integer", "minimum": -(2**31), "maximum": 2**31 - 1}
-    assert types["title"]["items"] == {"type": "string"}
+    assert (types["order_by"]["enum"], types["order_by"]["default"]) == (list(shelf.LISTING.orders), "name")
+    assert types["qty"] == {"type": "array", "maxItems": 100, "items": types["qty_from"]}
+    assert types["qty_before"] == {"type": "integer", "minimum": -(2**31), "maximum": 2**31 - 1}
+    assert types["name"]["items"] == {"type": "string"}
     assert types["made_from"] == types["made_before"] == {"type": "string", "format": "date-time"}
-    assert types["good"]["items"] == {"type": "boolean"}
+    assert types["open"]["items"] == {"type": "boolean"}
 
 
-def test_pages_changes_and_resources_are_described(app_of: AppOf) -> None:
-    made = document(app_of(films=Contribution(routers=[shots()])))
-    schemas = made["components"]["schemas"]
-    (header,) = [
-        one for one in made["paths"]["/api/v1/films/shots/{id}"]["patch"]["parameters"] if one["in"] == "header"
-    ]
+def test_pages_changes_and_resources_are_described(shelves: dict[str, Any]) -> None:
+    schemas = shelves["components"]["schemas"]
+    parameters = shelves["paths"]["/api/v1/shelf/{item_id}"]["patch"]["parameters"]
 
-    assert header["name"] == "If-Match"
-    assert set(schemas) == {"Problem", "films.Page_ShotOut_", "films.ShotChange", "films.ShotOut"}
-    assert schemas["films.Page_ShotOut_"]["properties"]["items"]["items"] == {
-        "$ref": "#/components/schemas/films.ShotOut"
+    assert [one["name"] for one in parameters if one["in"] == "header"] == ["If-Match"]
+    assert {"Problem", "shelf.Page_ItemOut_", "shelf.ItemChange", "shelf.ItemOut"} <= set(schemas)
+    assert schemas["shelf.Page_ItemOut_"]["properties"]["items"]["items"] == {
+        "$ref": "#/components/schemas/shelf.ItemOut"
     }
-    assert "version" not in schemas["films.ShotOut"]["properties"]
-    change = schemas["films.ShotChange"]
+    assert "version" not in schemas["shelf.ItemOut"]["properties"]
+    change = schemas["shelf.ItemChange"]
     assert (change["additionalProperties"], "required" in change) == (False, False)
     assert [schema for schema in change["properties"].values() if "default" in schema] == []
 
 
-class OneTenant:
-    """A directory of a tenant that has no films."""
-
-    async def find(self, _: UUID | str) -> Tenant | None:
-        return Tenant(id=UUID(int=7), slug="acme", name="Acme", disabled_plugins=frozenset({"films", "nowhere"}))
-
-
 async def test_a_tenant_is_shown_what_it_has(both: Application) -> None:
-    both.runtime.registry.services[TenantDirectory] = OneTenant()
+    both.runtime.registry.services[TenantDirectory] = OneTenant(
+        Tenant(id=UUID(int=7), slug="acme", name="Acme", disabled_plugins=frozenset({"films", "nowhere"}))
+    )
     api = client_of(both)
     everybody = await api.get("/openapi.json")
     theirs = await api.get("/openapi.json", headers=credentials("a;writer;acme") | {"X-Tenant-ID": "acme"})

@@ -22,7 +22,7 @@ from vinc_kernel import (
 )
 
 from ..credentials import credentials
-from .conftest import AppOf, client_of
+from .conftest import AppOf, OneTenant, client_of
 
 
 class Terms(TenantSettings):
@@ -63,16 +63,6 @@ def contribution(kind: type[TenantSettings] | None = Terms, asked: type[TenantSe
     return Contribution(routers=[router], provides=[TenantDirectory], tenant_settings=kind)
 
 
-class One:
-    """A directory of one tenant."""
-
-    def __init__(self, known: Tenant) -> None:
-        self.known = known
-
-    async def find(self, _: UUID | str) -> Tenant | None:
-        return self.known
-
-
 @pytest.mark.parametrize(
     ("stored", "told"),
     [
@@ -87,7 +77,7 @@ async def test_a_route_gets_what_the_active_tenant_has_set(
     app_of: AppOf, stored: dict[str, Any], told: dict[str, Any]
 ) -> None:
     app = app_of(things=contribution())
-    app.runtime.registry.services[TenantDirectory] = One(tenant(**stored))
+    app.runtime.registry.services[TenantDirectory] = OneTenant(tenant(**stored))
     answer = await client_of(app).get("/things/terms", headers=credentials("a;viewer;acme"))
 
     assert (answer.status_code, answer.json()) == (200, told)
@@ -95,7 +85,7 @@ async def test_a_route_gets_what_the_active_tenant_has_set(
 
 async def test_a_route_that_reads_them_needs_a_tenant(app_of: AppOf) -> None:
     app = app_of(things=contribution())
-    app.runtime.registry.services[TenantDirectory] = One(tenant())
+    app.runtime.registry.services[TenantDirectory] = OneTenant(tenant())
     answer = await client_of(app).get("/things/terms", headers=credentials("a;viewer;"))
 
     assert answer.status_code == 400

@@ -10,9 +10,9 @@ from uuid import UUID
 
 import pytest
 from fastapi import APIRouter, Request, WebSocket
-from httpx import Response
+from httpx import AsyncClient, Response
 from starlette.responses import JSONResponse
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from vinc_kernel import (
     BadRequest,
@@ -33,7 +33,7 @@ from vinc_kernel import (
 from vinc_kernel.app import Application
 
 from ...credentials import credentials
-from ..conftest import AppOf, client_of
+from ..conftest import AppOf, client_of, talk
 
 ACME = Tenant(id=UUID(int=0xABC), slug="acme", name="Acme", disabled_plugins=frozenset({"extra"}))
 GLOBEX = Tenant(id=UUID(int=0xDEF), slug="globex", name="Globex", status="suspended")
@@ -151,6 +151,11 @@ def app(app_of: AppOf, tenants: Tenants) -> Application:
     return made
 
 
+@pytest.fixture
+def api(app: Application) -> AsyncClient:
+    return client_of(app)
+
+
 def sent(who: str | None, tenant: str | None = None) -> dict[str, str]:
     said = {"X-Request-ID": "same"} | (credentials(f"{who}") if who else {})
     return said | ({"X-Tenant-ID": tenant} if tenant else {})
@@ -204,16 +209,15 @@ def sent(who: str | None, tenant: str | None = None) -> dict[str, str]:
         ("open", "a;manager;globex", "nowhere", 200),
     ],
 )
-async def test_who_works_where(app: Application, path: str, who: str | None, tenant: str | None, status: int) -> None:
-    answer = await client_of(app).get(f"/things/{path}", headers=sent(who, tenant))
+async def test_who_works_where(api: AsyncClient, path: str, who: str | None, tenant: str | None, status: int) -> None:
+    answer = await api.get(f"/things/{path}", headers=sent(who, tenant))
 
     assert answer.status_code == status, answer.text
 
 
 @pytest.mark.parametrize("tenant", ["globex", "initech"])
-async def test_only_members_hear_that_a_tenant_is_suspended(app: Application, tenant: str) -> None:
+async def test_only_members_hear_that_a_tenant_is_suspended(api: AsyncClient, tenant: str) -> None:
     """Threats P12: outsiders get, byte for byte, what they get for a tenant that does not exist."""
-    api = client_of(app)
     member = await api.get("/things/managed", headers=sent(f"a;manager;{tenant}", tenant))
     outsider, nobodys = [
         await api.get("/things/managed", headers=sent("a;manager;acme", asked)) for asked in (tenant, "nowhere")
@@ -224,8 +228,8 @@ async def test_only_members_hear_that_a_tenant_is_suspended(app: Application, te
     assert SUSPENDED not in outsider.text
 
 
-async def test_in_a_suspended_tenant_nothing_is_done_where_no_tenant_is_needed(app: Application) -> None:
-    answer = await client_of(app).get("/things/mine", headers=sent("a;manager;globex", "globex"))
+async def test_in_a_suspended_tenant_nothing_is_done_where_no_tenant_is_needed(api: AsyncClient) -> None:
+    answer = await api.get("/things/mine", headers=sent("a;manager;globex", "globex"))
 
     assert set(answer.json().values()) == {"None"}
 
@@ -233,13 +237,13 @@ async def test_in_a_suspended_tenant_nothing_is_done_where_no_tenant_is_needed(a
 @pytest.mark.parametrize("theirs", ["acme", f"{ACME.id}", f"{ACME.id},{INITECH.id}", "acme,initech", "nowhere,no-one"])
 @pytest.mark.parametrize(("foreign", "unknown"), [("globex", "nothing"), (str(GLOBEX.id), str(UUID(int=7)))])
 async def test_a_tenant_of_others_is_not_even_looked_up(
-    app: Application, tenants: Tenants, theirs: str, foreign: str, unknown: str
+    api: AsyncClient, tenants: Tenants, theirs: str, foreign: str, unknown: str
 ) -> None:
     """Threats I17: whatever is cached of it, nothing differs but what the caller has said."""
     answers, asked = [], []
     for tenant in (foreign, unknown):
         tenants.asked.clear()
-        answers.append(await client_of(app).get("/things/managed", headers=sent(f"a;manager;{theirs}", tenant)))
+        answers.append(await api.get("/things/managed", headers=sent(f"a;manager;{theirs}", tenant)))
         asked.append(tenants.asked[:])
 
     assert same(*answers)
@@ -252,8 +256,7 @@ def same(first: Response, second: Response) -> bool:
     return (first.status_code, first.headers, first.content) == (second.status_code, second.headers, second.content)
 
 
-async def test_a_denial_names_the_missing_capability_and_the_missing_header(app: Application) -> None:
-    api = client_of(app)
+async def test_a_denial_names_the_missing_capability_and_the_missing_header(api: AsyncClient) -> None:
     denied = await api.get("/things/managed", headers=sent("a;viewer;acme"))
     unsaid = await api.get("/things/managed", headers=sent("a;manager;acme,umbrella"))
 
@@ -261,33 +264,30 @@ async def test_a_denial_names_the_missing_capability_and_the_missing_header(app:
     assert "X-Tenant-ID" in unsaid.json()["detail"]
 
 
-async def test_a_public_route_costs_no_look_up(app: Application, tenants: Tenants) -> None:
-    await client_of(app).get("/things/open", headers=sent("a;manager;acme", "acme"))
+async def test_a_public_route_costs_no_look_up(api: AsyncClient, tenants: Tenants) -> None:
+    await api.get("/things/open", headers=sent("a;manager;acme", "acme"))
 
     assert tenants.asked == []
 
 
-async def test_without_a_directory_nothing_is_open_but_what_is_public(app: Application) -> None:
+async def test_without_a_directory_nothing_is_open_but_what_is_public(app: Application, api: AsyncClient) -> None:
     del app.runtime.registry.services[TenantDirectory]
-    api = client_of(app)
 
     assert (await api.get("/things/managed", headers=sent("a;manager;acme"))).status_code == 503
     assert (await api.get("/things/open")).status_code == 200
 
 
-async def test_stored_memberships_count_instead_of_the_role(app: Application) -> None:
+async def test_stored_memberships_count_instead_of_the_role(app: Application, api: AsyncClient) -> None:
     stored = {"less@acme": frozenset[str](), "more@acme": frozenset({"things.manage"})}
     app.runtime.registry.services[MembershipDirectory] = Stored(stored)
-    api = client_of(app)
 
     assert (await api.get("/things/managed", headers=sent("less;manager;acme"))).status_code == 403
     assert (await api.get("/things/managed", headers=sent("more;viewer;acme"))).status_code == 200
     assert (await api.get("/things/managed", headers=sent("unknown;manager;acme"))).status_code == 200
 
 
-async def test_who_is_not_recognised_any_more_is_nobody(app: Application) -> None:
+async def test_who_is_not_recognised_any_more_is_nobody(app: Application, api: AsyncClient) -> None:
     app.runtime.registry.services[PrincipalDirectory] = Stored({}, gone=frozenset({"gone"}))
-    api = client_of(app)
 
     assert (await api.get("/things/mine", headers=sent("gone;manager;acme"))).status_code == 401
     assert (await api.get("/things/managed", headers=sent("promoted;viewer;acme"))).status_code == 200
@@ -296,9 +296,8 @@ async def test_who_is_not_recognised_any_more_is_nobody(app: Application) -> Non
 @pytest.mark.parametrize("path", ["", "/managed/7"])
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "DELETE", "OPTIONS"])
 @pytest.mark.parametrize("role", ["manager", "stranger", "root"])
-async def test_what_a_tenant_has_not_is_not_there(app: Application, path: str, method: str, role: str) -> None:
+async def test_what_a_tenant_has_not_is_not_there(api: AsyncClient, path: str, method: str, role: str) -> None:
     """Threats P8: neither a 405 nor a missing capability tells that the plugin is there for others."""
-    api = client_of(app)
     absent = await api.request(method, f"/extra{path}", headers=sent(f"a;{role};acme", "acme"))
     nowhere = await api.request(method, "/nowhere", headers=sent(f"a;{role};acme", "acme"))
 
@@ -311,37 +310,20 @@ def without_length(answer: Response) -> dict[str, str]:
     return {name: value for name, value in answer.headers.items() if name != "content-length"}
 
 
-async def test_who_has_a_plugin_has_its_methods_too(app: Application, tenants: Tenants) -> None:
+async def test_who_has_a_plugin_has_its_methods_too(api: AsyncClient, tenants: Tenants) -> None:
     tenants.known = {**tenants.known, "acme": replace(ACME, disabled_plugins=frozenset())}
-    api = client_of(app)
 
     assert (await api.get("/extra", headers=sent("a;manager;acme"))).status_code == 200
     assert (await api.post("/extra", headers=sent("a;manager;acme"))).headers["allow"] == "GET, HEAD"
 
 
-async def first_word(app: Application, path: str, headers: Mapping[str, str]) -> str:
-    """What the application first says on a WebSocket."""
-    sent: list[Message] = []
-    raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
-    scope = {"type": "websocket", "path": path, "query_string": b"", "headers": raw, "subprotocols": []}
-
-    async def receive() -> Message:
-        return {"type": "websocket.connect"}
-
-    async def send(message: Message) -> None:
-        sent.append(message)
-
-    await app(scope, receive, send)
-    return str(next(message["text"] for message in sent if message["type"] == "websocket.send"))
-
-
 @pytest.mark.parametrize("tenant", [ACME, None], ids=["in one", "in none"])
-async def test_every_face_tells_the_same_tenant(app: Application, tenant: Tenant | None) -> None:
-    api, headers = client_of(app), sent("a;manager;acme,globex", tenant.slug if tenant else None)
+async def test_every_face_tells_the_same_tenant(app: Application, api: AsyncClient, tenant: Tenant | None) -> None:
+    headers = sent("a;manager;acme,globex", tenant.slug if tenant else None)
     expected = {str(tenant.id) if tenant else "None"}
     answers = [(await api.get(f"/things/{path}", headers=headers)).json() for path in ("mine", "files/any")]
     broken = await api.get("/things/broken", headers=headers)
-    answers.append(json.loads(await first_word(app, "/api/v1/things/live", headers)))
+    answers += [json.loads(one["text"]) for one in await talk(app, "/things/live", headers) if "text" in one]
 
     assert [set(answer.values()) for answer in answers] == [expected] * 3
     assert broken.json()["detail"] == str([*expected] * 4)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import logging
 import os
 import re
 import subprocess
@@ -22,6 +21,7 @@ from vinc_kernel.app import Application, create_app
 from vinc_kernel.database.base import Base
 from vinc_kernel.errors import VincError
 from vinc_kernel.plugins.open import open_plugins
+from vinc_kernel.registry import PluginState
 from vinc_kernel.settings import KernelSettings, Sources, read_settings
 from vinc_testing.servers import TOKEN_SECRET
 
@@ -143,6 +143,9 @@ class Workshop:
     def app(self) -> Application:
         return create_app(self.settings, self.sources)
 
+    def states(self) -> Mapping[str, PluginState]:
+        return self.app().runtime.registry.states
+
     def errors(self) -> Sequence[str]:
         """The lines with which the start is refused."""
         with pytest.raises(VincError) as caught:
@@ -164,10 +167,9 @@ class Workshop:
 
 
 @pytest.fixture
-def workshop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workshop]:
+def workshop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, root_logger: None) -> Iterator[Workshop]:
     """An empty folder on `sys.path`; what its plugins leave in this process is taken away afterwards."""
     monkeypatch.syspath_prepend(str(tmp_path))
-    level, handlers = logging.root.level, list(logging.root.handlers)
     yield Workshop(tmp_path)
     for manager in [one for one in Base.registry._managers if one.class_.__module__.startswith("tiny_")]:
         Base.registry._managers.pop(manager)
@@ -176,8 +178,6 @@ def workshop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Worksh
         Base.metadata.remove(Base.metadata.tables[name])
     for name in [name for name in sys.modules if name.startswith("tiny_")]:
         del sys.modules[name]
-    logging.root.setLevel(level)
-    logging.root.handlers[:] = handlers
     importlib.invalidate_caches()
 
 

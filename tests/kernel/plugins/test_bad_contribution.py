@@ -27,31 +27,35 @@ async def thing(): ...  # where
 
 
 @pytest.mark.parametrize(
+    ("part", "value", "kind"),
+    [
+        ("routers", "[1]", "int"),
+        ("models", "[int]", "class int"),
+        ("models", "[Base]", "class Base"),
+        ("capabilities", "['bad.read']", "str"),
+        ("roles", "['boss']", "str"),
+        ("provides", "[3]", "int"),
+        ("commands", "['run']", "str"),
+    ],
+)
+async def test_a_part_of_a_wrong_type_is_refused(judge: Judge, part: str, value: str, kind: str) -> None:
+    line = f"bad: contribute: {kind} is no part of {part} ({{here}}); see Contribution.{part}"
+    await judge(line, f"{HEAD}{CONTRIBUTE}Contribution({part}={value})  # here")
+
+
+@pytest.mark.parametrize(
     ("made", "line"),
     [
         ("None", "contribute() returns NoneType ({# def}); return a Contribution"),
-        ("Contribution(routers=[1])  # here", "int is no part of routers ({here}); see Contribution.routers"),
         ("Contribution(routers=APIRouter())  # here", "routers is no list but APIRouter ({here}); write a list"),
-        ("Contribution(models=[int])  # here", "class int is no part of models ({here}); see Contribution.models"),
-        ("Contribution(models=[Base])  # here", "class Base is no part of models ({here}); see Contribution.models"),
-        (
-            "Contribution(capabilities=['bad.read'])  # here",
-            "str is no part of capabilities ({here}); see Contribution.capabilities",
-        ),
-        (
-            "Contribution(capabilities='bad.read')  # here",
-            "capabilities is no list but str ({here}); write a list",
-        ),
-        ("Contribution(roles=['boss'])  # here", "str is no part of roles ({here}); see Contribution.roles"),
-        ("Contribution(provides=[3])  # here", "int is no part of provides ({here}); see Contribution.provides"),
-        ("Contribution(commands=['run'])  # here", "str is no part of commands ({here}); see Contribution.commands"),
+        ("Contribution(capabilities='bad.read')  # here", "capabilities is no list but str ({here}); write a list"),
         (
             "Contribution(settings=dict)  # here",
             "settings is no class of Settings ({here}); subclass vinc_kernel.Settings",
         ),
     ],
 )
-async def test_a_part_of_a_wrong_type_is_refused(judge: Judge, made: str, line: str) -> None:
+async def test_what_is_no_contribution_is_refused(judge: Judge, made: str, line: str) -> None:
     code = HEAD + CONTRIBUTE.replace("@hooks.contribute", "@hooks.contribute  # def") + made
     await judge(f"bad: contribute: {line}", code)
 

@@ -49,7 +49,7 @@ async def test_requirements_that_do_not_hold_are_refused(judge: Judge, requires:
 def test_what_does_not_count_is_no_error(workshop: Workshop, more: dict[str, Any]) -> None:
     workshop.plugin("good", **more)
 
-    assert workshop.app().runtime.registry.states["good"].state == "ready"
+    assert workshop.states()["good"].state == "ready"
 
 
 async def test_a_distribution_pin_that_does_not_match_is_refused(judge: Judge) -> None:
@@ -71,7 +71,7 @@ def test_what_needs_either_of_two_twins_is_refused_too(workshop: Workshop) -> No
     workshop.plugin("bad", NEVER, required=False, distribution="other-bad", package="tiny_other")
     workshop.plugin("one", required=False, requires=["vinc-kernel", "tiny-bad"])
     workshop.plugin("two", required=False, requires=["vinc-kernel", "other-bad"])
-    states = workshop.app().runtime.registry.states
+    states = workshop.states()
 
     assert {name: one.state for name, one in states.items()} == dict.fromkeys(["bad", "one", "two"], "quarantined")
 
@@ -140,7 +140,7 @@ def test_granted_prefixes_that_overlap_are_refused(workshop: Workshop, one: bool
         what = "the prefix '/partners/{partner}/notes' overlaps with what belongs to 'one' (tiny-two 1.0); "
         assert f"two: order: {what}" in "".join(workshop.errors())
         return
-    states = workshop.app().runtime.registry.states
+    states = workshop.states()
 
     assert {name for name, state in states.items() if state.state == "quarantined"} == refused
 
@@ -159,15 +159,10 @@ def test_dependents_of_a_quarantined_plugin_are_quarantined_too(workshop: Worksh
     workshop.plugin("middle", required=False, requires=["vinc-kernel", "tiny-base"])
     workshop.plugin("top", required=False, requires=["vinc-kernel", "tiny-middle"])
     workshop.plugin("other", required=False)
-    app = workshop.app()
+    states = workshop.states()
 
-    assert {name: one.state for name, one in app.runtime.registry.states.items()} == {
-        "base": "quarantined",
-        "middle": "quarantined",
-        "top": "quarantined",
-        "other": "ready",
-    }
-    assert app.runtime.registry.states["top"].why == (
+    assert [name for name, one in states.items() if one.is_ready] == ["other"]
+    assert states["top"].why == (
         "top: order: it needs 'middle', which cannot run (tiny-top 1.0); see the line about middle"
     )
 
@@ -187,14 +182,14 @@ def test_an_installed_plugin_that_is_not_listed_does_not_run(workshop: Workshop)
     del workshop.listed["silent"]
     workshop.list("good", "")
 
-    assert list(workshop.app().runtime.registry.states) == ["good"]
+    assert list(workshop.states()) == ["good"]
 
 
 def refusal(workshop: Workshop, name: str, *, required: bool) -> str:
     """The line about a plugin: with which it stops the start, or for which it is quarantined."""
     if required:
         return next(line for line in workshop.errors() if line.startswith(f"{name}:"))
-    return workshop.app().runtime.registry.states[name].why
+    return workshop.states()[name].why
 
 
 @pytest.mark.parametrize(
@@ -224,7 +219,7 @@ def test_a_distribution_that_cannot_be_read_hides_no_other(
     # Pydantic looks for plugins of its own while it is imported, and fails itself at an entry_points.txt like these.
     workshop.environ["PYDANTIC_DISABLE_PLUGINS"] = "1"
     done = workshop.vinc("plugins")
-    states = workshop.app().runtime.registry.states
+    states = workshop.states()
 
     assert (done.returncode, done.stderr) == (0, "")
     assert states["good"].state == "ready"
@@ -238,4 +233,4 @@ def test_a_broken_line_of_another_group_is_nobodys_fault(workshop: Workshop) -> 
     points = workshop.folder / "tiny_good-1.0.dist-info" / "entry_points.txt"
     points.write_text(points.read_text() + "[console_scripts]\nnonsense\n")
 
-    assert workshop.app().runtime.registry.states["good"].state == "ready"
+    assert workshop.states()["good"].state == "ready"

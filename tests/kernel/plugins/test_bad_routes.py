@@ -197,7 +197,7 @@ def test_two_plugins_with_one_route_are_both_refused(workshop: Workshop) -> None
     code = HEAD + '@open_router.get("/x")  # here\nasync def f(): ...' + CONTRIBUTE.replace("ROUTER", "open_router")
     workshop.plugin("bad", code, required=False)
     workshop.plugin("other", code, required=False, toml="prefixes = ['/bad']")
-    states = workshop.app().runtime.registry.states
+    states = workshop.states()
 
     assert states["other"].why.startswith("other: order: the prefix '/bad' overlaps with what belongs to 'bad'")
     assert states["bad"].state == "ready"

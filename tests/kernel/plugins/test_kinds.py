@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from starlette.types import ASGIApp, Message, Scope
 
 from ...credentials import credentials
+from ..conftest import talk
 from .conftest import Workshop
 
 KINDS = """
@@ -105,24 +105,3 @@ async def test_a_socket_where_there_is_none_is_refused(workshop: Workshop, path:
     workshop.plugin("kinds", KINDS)
 
     assert [one["type"] for one in await talk(workshop.app(), path, ADA)] == ["websocket.close"]
-
-
-async def talk(app: ASGIApp, path: str, headers: dict[str, str] | None = None) -> list[Message]:
-    """What an application sends to a WebSocket that connects."""
-    sent: list[Message] = []
-    scope: Scope = {
-        "type": "websocket",
-        "path": f"/api/v1{path}",
-        "query_string": b"",
-        "headers": [(name.lower().encode(), value.encode()) for name, value in (headers or {}).items()],
-        "subprotocols": [],
-    }
-
-    async def receive() -> Message:
-        return {"type": "websocket.connect"}
-
-    async def send(message: Message) -> None:
-        sent.append(message)
-
-    await app(scope, receive, send)
-    return sent

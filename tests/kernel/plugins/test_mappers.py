@@ -32,7 +32,7 @@ def with_models(workshop: Workshop, name: str, more: str = "", *, required: bool
 
 
 def states(workshop: Workshop) -> dict[str, str]:
-    return {name: one.state for name, one in workshop.app().runtime.registry.states.items()}
+    return {name: one.state for name, one in workshop.states().items()}
 
 
 async def test_a_mapper_that_cannot_be_configured_is_refused(judge: Judge) -> None:

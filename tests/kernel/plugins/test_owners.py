@@ -67,7 +67,7 @@ def test_of_two_that_want_one_name_the_required_one_gets_it(
     if one and two:
         assert workshop.errors() == expected
         return
-    states = workshop.app().runtime.registry.states
+    states = workshop.states()
 
     assert [state.why for state in states.values() if state.state == "quarantined"] == expected
 

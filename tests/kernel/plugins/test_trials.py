@@ -164,7 +164,7 @@ def test_a_plugin_that_raises_an_error_of_ours_in_anothers_name_is_quarantined_i
     error = "StartError('no', plugin='good', phase='import', where='here', cure=3)"
     workshop.plugin("bad", f"from vinc_kernel import StartError\nraise {error}", required=False)
     workshop.plugin("good")
-    states = workshop.app().runtime.registry.states
+    states = workshop.states()
 
     assert (states["good"].is_ready, states["bad"].why) == (True, "good: import: no (here); 3")
 

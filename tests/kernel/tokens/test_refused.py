@@ -32,13 +32,6 @@ async def refused(caller: Caller, token: str | bytes) -> None:
     assert (await caller.ask(token, "/things/open")).status_code == 401
 
 
-async def test_a_good_one_is_believed(caller: Caller, sso: Sso) -> None:
-    answer = await caller.ask(sso.token())
-
-    assert answer.status_code == 200, answer.text
-    assert answer.json()["subject"] == "b7f7c7e2-8b43-4d4e-9c1f-9be0c3f3b1aa"
-
-
 @pytest.mark.parametrize("typ", ["JWT", "jwt", "at+jwt", "application/at+jwt", None])
 async def test_these_types_in_the_header_are_taken(caller: Caller, sso: Sso, typ: str | None) -> None:
     assert (await caller.ask(sso.token(header={"typ": typ}))).status_code == 200
@@ -168,14 +161,12 @@ async def test_claims_of_another_kind_or_form_are_not_believed(
     await refused(caller, sso.token(**claims))
 
 
-@pytest.mark.parametrize(("claim", "seconds"), [("exp", -20), ("iat", 20), ("nbf", 20)])
-async def test_clocks_may_differ_by_30_seconds(caller: Caller, sso: Sso, claim: str, seconds: int) -> None:
-    assert (await caller.ask(sso.token(**{claim: int(time()) + seconds}))).status_code == 200
-
-
-@pytest.mark.parametrize(("claim", "seconds"), [("exp", -31), ("iat", 300), ("nbf", 300)])
-async def test_and_no_more_than_that(caller: Caller, sso: Sso, claim: str, seconds: int) -> None:
-    await refused(caller, sso.token(**{claim: int(time()) + seconds}))
+@pytest.mark.parametrize(("claim", "fits", "differs"), [("exp", -20, -31), ("iat", 20, 300), ("nbf", 20, 300)])
+async def test_clocks_may_differ_by_30_seconds_and_no_more(
+    caller: Caller, sso: Sso, claim: str, fits: int, differs: int
+) -> None:
+    assert (await caller.ask(sso.token(**{claim: int(time()) + fits}))).status_code == 200
+    await refused(caller, sso.token(**{claim: int(time()) + differs}))
 
 
 @pytest.mark.parametrize(
@@ -289,12 +280,6 @@ async def test_by_another_scheme_nobody_is_signed_in(caller: Caller, given: str)
     guarded, public = await api.get("/things/who", headers=headers), await api.get("/things/open", headers=headers)
 
     assert (guarded.status_code, guarded.headers["www-authenticate"], public.status_code) == (401, "Bearer", 200)
-
-
-async def test_the_scheme_is_written_in_any_case(caller: Caller, sso: Sso) -> None:
-    answer = await client_of(caller.app).get("/things/who", headers={"Authorization": f"bEaReR {sso.token()}"})
-
-    assert answer.status_code == 200
 
 
 async def test_no_credentials_are_asked_for_in_one_word(caller: Caller) -> None:
