@@ -120,19 +120,21 @@ def test_what_a_caller_must_bring_is_told(both: Application) -> None:
     assert paths["/api/v1/films"]["get"]["security"] == [{"token": []}, {"token": [], "tenant": []}]
 
 
-def test_errors_of_a_routes_own_stand_beside_the_problems_of_the_kernel(app_of: AppOf) -> None:
+def test_headers_and_errors_of_a_routes_own_stand_beside_the_problems_of_the_kernel(app_of: AppOf) -> None:
     class Refusal(BaseModel):
         error: str
 
     router = APIRouter(prefix="/films", dependencies=[public("a test")])
 
     @router.get("", responses={400: {"model": Refusal}, 302: {"description": "Elsewhere."}})
-    async def read() -> str:
+    async def read(x_color: str = Header()) -> str:
         raise NotImplementedError
 
     made = document(app_of(films=Contribution(routers=[router])))
-    responses = made["paths"]["/api/v1/films"]["get"]["responses"]
+    described = made["paths"]["/api/v1/films"]["get"]
+    responses = described["responses"]
 
+    assert described["parameters"][0]["name"] == "x-color"
     assert responses["400"]["content"] == {
         "application/json": {"schema": {"$ref": "#/components/schemas/films.Refusal"}},
         "application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}},
@@ -159,17 +161,6 @@ async def test_the_page_names_no_other_host(app_of: AppOf) -> None:
         answer = await api.get(f"http://test/docs/{asset}")
         assert answer.status_code == 200
         assert len(answer.content) > 50
-
-
-async def test_a_header_parameter_stays_in_the_document(app_of: AppOf) -> None:
-    router = APIRouter(prefix="/films", dependencies=[public("a test")])
-
-    @router.get("")
-    async def read(x_color: str = Header()) -> str:
-        return x_color
-
-    made = document(app_of(films=Contribution(routers=[router])))
-    assert made["paths"]["/api/v1/films"]["get"]["parameters"][0]["name"] == "x-color"
 
 
 @pytest.fixture

@@ -237,22 +237,38 @@ async def test_a_problem_never_carries_the_input_back(api: AsyncClient) -> None:
     assert pointers == [("body", "/name"), ("body", "/password"), ("body", "/level")]
 
 
+DOUBLED = "an object has two members of one name"
+
+
 @pytest.mark.parametrize(
-    "body",
+    ("body", "told"),
     [
-        '{"name": "a", "password": "c"}'.encode("utf-16"),
-        b"[" * 100_000,
-        b'{"name": "a", "password": "c", "level": 1e999}',
-        b'{"name": "\\ud800", "password": "c"}',
-        b'{"name": "a", "password": "c", "more": ' + b"[" * 70 + b"]" * 70 + b"}",
+        (b'{"name": "a", "name": "b"}', DOUBLED),
+        (b'{"name": "a", "name": null}', DOUBLED),
+        (b'{"name": "a", "\\u006eame": "b"}', DOUBLED),
+        (b'{"name": {"x": 1, "x": 2}}', DOUBLED),
+        (b'{"name": ', "Expecting value"),
+        (b"name=a", "Expecting value"),
+        (b'{"name": "a"} {}', "Extra data"),
+        (b'{"level": NaN}', "NaN and Infinity are no JSON"),
+        (b'{"level": 1e999}', "a number is out of range"),
+        (b'{"name": "\\ud800"}', "a text has half of a surrogate pair"),
+        (b'{"name": "\xff"}', "it is not UTF-8"),
+        ('{"name": "a"}'.encode("utf-16"), "it is not UTF-8"),
+        (b'{"name": ' + b"[" * 70 + b"]" * 70 + b"}", "it is nested more than 64 levels deep"),
+        (b"[" * 100_000, "it is nested too deep"),
     ],
 )
 @pytest.mark.parametrize("path", ["/things", "/things/echo"], ids=["a model", "a plain dict"])
-async def test_a_body_that_is_no_strict_json_is_422(api: AsyncClient, path: str, body: bytes) -> None:
+async def test_a_body_that_is_no_strict_json_is_422_and_says_why(
+    api: AsyncClient, path: str, body: bytes, told: str
+) -> None:
     answer = await api.post(path, content=body, headers=VIEWER | {"Content-Type": "application/json"})
 
-    assert answer.status_code == 422
-    assert answer.headers["content-type"] == "application/problem+json"
+    (fault,) = answer.json()["errors"]
+    assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
+    assert (fault["in"], fault["pointer"], fault["code"]) == ("body", "", "json_invalid")
+    assert fault["message"] == f"is no strict JSON: {told}"
 
 
 async def test_a_query_name_that_is_no_list_may_not_be_doubled(api: AsyncClient) -> None:

@@ -59,20 +59,14 @@ def test_a_closed_output_is_one_line(shell: Shell, command: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("command", "unbuffered"), [("plugins", ""), ("plugins", "1"), ("settings", ""), ("check", "")]
+    ("command", "unbuffered"),
+    [("plugins", ""), ("plugins", "1"), ("settings", ""), ("check", ""), ("--help", ""), ("loud shout", "")],
 )
-def test_an_output_without_room_is_one_line(shell: Shell, command: str, unbuffered: str) -> None:
+def test_an_output_without_room_is_one_line(workshop: Workshop, shell: Shell, command: str, unbuffered: str) -> None:
+    workshop.plugin("loud", PRINTS.replace("2000", "2"))
     done = shell(f"{command} >/dev/full", PYTHONUNBUFFERED=unbuffered)
 
     assert (done.returncode, done.stderr.decode()) == (1, FULL + CURE)
-
-
-def test_help_and_what_a_plugin_prints_need_room_too(workshop: Workshop, shell: Shell) -> None:
-    workshop.plugin("loud", PRINTS.replace("2000", "2"), required=False)
-
-    for command in ("--help", "loud shout"):
-        done = shell(f"{command} >/dev/full")
-        assert (done.returncode, done.stderr.decode()) == (1, FULL + CURE)
 
 
 def test_a_reader_who_has_read_enough_is_no_error(shell: Shell) -> None:

@@ -37,24 +37,8 @@ async def test_json_is_taken_by_any_of_its_names(client: AsyncClient, media: str
 
 
 async def test_without_a_body_what_is_missing_is_told(client: AsyncClient) -> None:
-    assert (await client.post("/shelf")).status_code == 422
-
-
-@pytest.mark.parametrize(
-    ("body", "told"),
-    [
-        (b'{"name": "a", "name": "b"}', "an object has two members of one name"),
-        (b'{"name": ', "Expecting value"),
-        (b'{"name": NaN}', "NaN and Infinity are no JSON"),
-        (b'{"name": "\xff"}', "it is not UTF-8"),
-    ],
-)
-async def test_what_is_no_strict_json_is_422_and_says_why(client: AsyncClient, body: bytes, told: str) -> None:
-    answer = await client.post("/shelf", content=body, headers={"Content-Type": "application/json"})
-
-    (fault,) = answer.json()["errors"]
-    assert (answer.status_code, fault["code"], fault["pointer"]) == (422, "json_invalid", "")
-    assert fault["message"] == f"is no strict JSON: {told}"
+    for headers in ({}, {"Content-Type": "application/json"}):
+        assert (await client.post("/shelf", headers=headers)).status_code == 422
 
 
 @pytest.fixture
