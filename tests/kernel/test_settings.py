@@ -42,12 +42,8 @@ def given(**environ: str) -> KernelSettings:
     return read_settings(Sources(environ))[0]
 
 
-def kernel_names() -> set[str]:
-    return {name for cls in SUBJECTS.values() for names in env_names(cls).values() for name in names}
-
-
 def test_the_public_names_are_exactly_these() -> None:
-    assert kernel_names() == PUBLIC_NAMES
+    assert {name for cls in SUBJECTS.values() for names in env_names(cls).values() for name in names} == PUBLIC_NAMES
 
 
 def test_the_example_of_a_dotenv_file_is_complete_and_says_the_defaults() -> None:
@@ -59,10 +55,6 @@ def test_the_example_of_a_dotenv_file_is_complete_and_says_the_defaults() -> Non
     commented = set(re.findall(r"^# ?(VINC_[A-Z0-9_]+)=", text, flags=re.MULTILINE))
     told = {name: named[name] for name in commented if "URL" not in name and name != "VINC_PLUGINS_FILE"}
     assert told == {name: re.sub(r"\(none\)|\(unset\)", "", defaults[name]) for name in told}
-
-
-def test_unset_means_production() -> None:
-    assert given().service.env == "prod"
 
 
 def test_settings_are_frozen() -> None:

@@ -7,7 +7,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,7 +25,7 @@ from vinc_kernel.registry import PluginState
 from vinc_kernel.settings import KernelSettings, Sources, read_settings
 from vinc_testing.servers import TOKEN_SECRET
 
-Judge = Callable[..., Awaitable[None]]
+Judge = Callable[..., None]
 MEND = "mend the plugin, or disable it with: vinc plugins disable bad"
 SLOW = "move the work into a lifespan hook, or raise VINC_PLUGIN_LOAD_TIMEOUT"
 KERNEL = "vinc-kernel>=0.1"
@@ -88,7 +88,7 @@ class Workshop:
         return f"tiny_{name}_{self.unique}"
 
     def list(self, name: str, table: str) -> None:
-        """Write a plugin's table in plugins.toml; None takes it out."""
+        """Write a plugin's table in plugins.toml."""
         self.listed[name] = table
         self.write("\n".join(f"[plugins.{one}]\n{text}" for one, text in self.listed.items()))
 
@@ -202,7 +202,7 @@ def judge(workshop: Workshop) -> Judge:
     `line` is the whole line about it, where {here} stands for the marked line of its code and {toml} for its table.
     """
 
-    async def judged(line: str, code: str = GOOD, **more: Any) -> None:
+    def judged(line: str, code: str = GOOD, **more: Any) -> None:
         workshop.environ |= more.pop("environ", {})
         workshop.plugin("good")
         workshop.plugin("bad", code, **more)

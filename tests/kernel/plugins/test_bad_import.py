@@ -47,11 +47,11 @@ def contribute():
         (BAD_TEXT.replace("BODY", r"return 'a\x1b[31m\x00\nb \udcff\u2028c'"), r"Bad: a\x1b[31m\x00 b \udcff c"),
     ],
 )
-async def test_an_import_that_raises_is_one_line_with_the_innermost_place_in_the_plugin(
+def test_an_import_that_raises_is_one_line_with_the_innermost_place_in_the_plugin(
     judge: Judge, code: str, what: str
 ) -> None:
     files = {"deep.py": "import json\njson.loads('{')  # here"} if "deep" in code else {}
-    await judge(f"bad: import: {what} ({{here}}); {MEND}", code, files=files)
+    judge(f"bad: import: {what} ({{here}}); {MEND}", code, files=files)
 
 
 @pytest.mark.parametrize(
@@ -62,8 +62,8 @@ async def test_an_import_that_raises_is_one_line_with_the_innermost_place_in_the
         ("import PACKAGE.absent  # here", "ModuleNotFoundError: No module named '{package}.absent'"),
     ],
 )
-async def test_a_contribution_that_raises_is_one_line(judge: Judge, body: str, what: str) -> None:
-    await judge(f"bad: contribute: {what} ({{here}}); {MEND}", CONTRIBUTE + body)
+def test_a_contribution_that_raises_is_one_line(judge: Judge, body: str, what: str) -> None:
+    judge(f"bad: contribute: {what} ({{here}}); {MEND}", CONTRIBUTE + body)
 
 
 LOOP = "import time; end = time.monotonic() + 3\nwhile time.monotonic() < end: pass  # here"
@@ -74,13 +74,13 @@ TEXT = "import time\nclass Bad(Exception):\n    def __str__(self):\n        time
 
 
 @pytest.mark.parametrize("wait", ["import time; time.sleep(3)  # here", LOOP, NAMES, TEXT])
-async def test_an_import_that_hangs_is_given_up(judge: Judge, wait: str) -> None:
-    await judge(f"bad: import: it takes longer than 0.5 s ({{here}}); {SLOW}", wait, environ=QUICK)
+def test_an_import_that_hangs_is_given_up(judge: Judge, wait: str) -> None:
+    judge(f"bad: import: it takes longer than 0.5 s ({{here}}); {SLOW}", wait, environ=QUICK)
 
 
-async def test_a_module_that_is_not_there_is_told_with_its_table(judge: Judge) -> None:
+def test_a_module_that_is_not_there_is_told_with_its_table(judge: Judge) -> None:
     line = "bad: import: ModuleNotFoundError: No module named '{package}.absent' ({toml}); " + MEND
-    await judge(line, files={"plugin.py": ""}, points="{package}.absent")
+    judge(line, files={"plugin.py": ""}, points="{package}.absent")
 
 
 @pytest.mark.parametrize(
@@ -104,13 +104,13 @@ async def test_a_module_that_is_not_there_is_told_with_its_table(judge: Judge) -
         ),
     ],
 )
-async def test_a_hook_that_is_no_hook_is_refused(judge: Judge, code: str, line: str) -> None:
-    await judge(f"bad: import: {line}", code)
+def test_a_hook_that_is_no_hook_is_refused(judge: Judge, code: str, line: str) -> None:
+    judge(f"bad: import: {line}", code)
 
 
-async def test_a_contribution_that_hangs_is_given_up(judge: Judge) -> None:
+def test_a_contribution_that_hangs_is_given_up(judge: Judge) -> None:
     line = f"bad: contribute: it takes longer than 0.5 s ({{here}}); {SLOW}"
-    await judge(line, CONTRIBUTE + "import time; time.sleep(3)  # here", environ=QUICK)
+    judge(line, CONTRIBUTE + "import time; time.sleep(3)  # here", environ=QUICK)
 
 
 @pytest.mark.parametrize(
@@ -120,9 +120,9 @@ async def test_a_contribution_that_hangs_is_given_up(judge: Judge) -> None:
         ("raise SystemExit(value)  # here", "SystemExit"),
     ],
 )
-async def test_settings_that_raise_are_one_line_without_the_value(judge: Judge, body: str, what: str) -> None:
+def test_settings_that_raise_are_one_line_without_the_value(judge: Judge, body: str, what: str) -> None:
     code = SETTINGS.replace("BODY", body)
-    await judge(f"bad: settings: {what} ({{here}}); {MEND}", code, toml="days = 4711")
+    judge(f"bad: settings: {what} ({{here}}); {MEND}", code, toml="days = 4711")
 
 
 @pytest.mark.parametrize(
@@ -135,9 +135,9 @@ async def test_settings_that_raise_are_one_line_without_the_value(judge: Judge, 
         ),
     ],
 )
-async def test_a_wrong_setting_is_told_without_its_value(judge: Judge, toml: str, what: str) -> None:
+def test_a_wrong_setting_is_told_without_its_value(judge: Judge, toml: str, what: str) -> None:
     code = SETTINGS.replace("BODY", "pass")
-    await judge(f"bad: settings: {what} ({{toml}}); mend the setting", code, toml=toml)
+    judge(f"bad: settings: {what} ({{toml}}); mend the setting", code, toml=toml)
 
 
 def test_a_wrong_secret_from_the_environment_is_never_told(workshop: Workshop) -> None:

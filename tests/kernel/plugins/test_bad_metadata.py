@@ -34,8 +34,8 @@ AT = "(tiny-bad 1.0)"
         ),
     ],
 )
-async def test_requirements_that_do_not_hold_are_refused(judge: Judge, requires: list[str], line: str) -> None:
-    await judge("bad: find: " + line.replace("{at}", AT), NEVER, requires=requires)
+def test_requirements_that_do_not_hold_are_refused(judge: Judge, requires: list[str], line: str) -> None:
+    judge("bad: find: " + line.replace("{at}", AT), NEVER, requires=requires)
 
 
 @pytest.mark.parametrize(
@@ -52,9 +52,9 @@ def test_what_does_not_count_is_no_error(workshop: Workshop, more: dict[str, Any
     assert workshop.states()["good"].state == "ready"
 
 
-async def test_a_distribution_pin_that_does_not_match_is_refused(judge: Judge) -> None:
+def test_a_distribution_pin_that_does_not_match_is_refused(judge: Judge) -> None:
     line = f"bad: find: {{toml}} says that it comes from acme-bad {AT}; install that one, or correct `distribution`"
-    await judge(line, NEVER, toml="distribution = 'acme-bad'")
+    judge(line, NEVER, toml="distribution = 'acme-bad'")
 
 
 @pytest.mark.parametrize("required", [True, False])
@@ -106,9 +106,9 @@ def test_a_reserved_or_malformed_name_is_refused(workshop: Workshop, name: str, 
     assert refusal(workshop, name, required=required) == line
 
 
-async def test_an_entry_point_that_names_no_module_is_refused(judge: Judge) -> None:
+def test_an_entry_point_that_names_no_module_is_refused(judge: Judge) -> None:
     what = "its entry point is '{package}.plugin:plugin', which is no module"
-    await judge(f"bad: find: {what} {AT}; name the module <package>.plugin", NEVER, points="{package}.plugin:plugin")
+    judge(f"bad: find: {what} {AT}; name the module <package>.plugin", NEVER, points="{package}.plugin:plugin")
 
 
 @pytest.mark.parametrize("required", [True, False])
@@ -146,12 +146,12 @@ def test_granted_prefixes_that_overlap_are_refused(workshop: Workshop, one: bool
 
 
 @pytest.mark.parametrize("prefix", ["/good", "/docs", "/docs/more", "/openapi.json"])
-async def test_a_prefix_that_belongs_to_somebody_is_refused(judge: Judge, prefix: str) -> None:
+def test_a_prefix_that_belongs_to_somebody_is_refused(judge: Judge, prefix: str) -> None:
     owner = "good" if "good" in prefix else "the kernel"
     line = (
         f"bad: order: the prefix {prefix!r} overlaps with what belongs to {owner!r} {AT}; give each a prefix of its own"
     )
-    await judge(line, NEVER, toml=f"prefixes = ['{prefix}']")
+    judge(line, NEVER, toml=f"prefixes = ['{prefix}']")
 
 
 def test_dependents_of_a_quarantined_plugin_are_quarantined_too(workshop: Workshop) -> None:

@@ -67,9 +67,7 @@ async def test_a_lifespan_that_fails(workshop: Workshop, serving: Any, code: str
     workshop.plugin("bad", code, required=required)
     workshop.plugin("later")
     workshop.environ["VINC_PLUGIN_LOAD_TIMEOUT"] = "0.3"
-    expected = "bad: lifespan: " + line
-    for mark in ("# here", "# def", "# made"):
-        expected = expected.replace(f"{{{mark}}}", workshop.here("bad", mark)) if mark in expected else expected
+    expected = workshop.line("bad", "bad: lifespan: " + line)
     app = workshop.app()
     if required:
         with pytest.raises(StartError) as caught:

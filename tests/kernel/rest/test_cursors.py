@@ -55,15 +55,11 @@ POSITIONS: list[tuple[type, Any]] = [
 ]
 
 
-def following(answer: Response) -> str:
-    """The cursor for the page after this one."""
-    assert answer.status_code == 200, answer.text
-    return parse_qs(urlsplit(answer.json()["next"]).query)["cursor"][0]
-
-
 async def first(client: AsyncClient, address: str = "/shelf", **asked: Any) -> str:
     """A cursor as a page of one row gives it."""
-    return following(await client.get(address, params={"limit": 1, **asked}))
+    answer = await client.get(address, params={"limit": 1, **asked})
+    assert answer.status_code == 200, answer.text
+    return parse_qs(urlsplit(answer.json()["next"]).query)["cursor"][0]
 
 
 def found(answer: Response) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import pytest
@@ -11,7 +11,7 @@ from vinc_kernel import Contribution, Role
 from vinc_kernel.app import Application
 
 from ..conftest import AppOf
-from .issuing import Caller, Sso, routes
+from .issuing import Caller, CallerOf, Sso, routes
 
 ROLES = [
     Role(name="root", title="Root", rank=9, platform=True),
@@ -27,7 +27,7 @@ def sso() -> Sso:
 
 
 @pytest.fixture
-async def caller_of(app_of: AppOf) -> AsyncGenerator[Callable[..., Caller]]:
+async def caller_of(app_of: AppOf) -> AsyncGenerator[CallerOf]:
     """Make an application that trusts these issuers."""
     apps: list[Application] = []
 
@@ -45,5 +45,5 @@ async def caller_of(app_of: AppOf) -> AsyncGenerator[Callable[..., Caller]]:
 
 
 @pytest.fixture
-def caller(caller_of: Callable[..., Caller], sso: Sso) -> Caller:
+def caller(caller_of: CallerOf, sso: Sso) -> Caller:
     return caller_of(sso.issuer())

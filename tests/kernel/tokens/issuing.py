@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from base64 import urlsafe_b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from time import time
 from typing import Annotated, Any
@@ -85,9 +85,7 @@ class Sso:
         key = key or self.keys[0]
         said = {"alg": "RS256", "typ": "JWT", "kid": key.kid, **header}
         given = segment(json.dumps({name: value for name, value in said.items() if value is not None}).encode())
-        return self.sealed(f"{given}.{segment(payload)}", key)
-
-    def sealed(self, text: str, key: RSAKey) -> str:
+        text = f"{given}.{segment(payload)}"
         signature = jws.JWSRegistry.algorithms["RS256"].sign(text.encode(), key)
         return f"{text}.{segment(signature)}"
 
@@ -137,3 +135,6 @@ class Caller:
 
     async def statuses(self, tokens: Sequence[str]) -> list[int]:
         return [(await self.ask(token)).status_code for token in tokens]
+
+
+CallerOf = Callable[..., Caller]

@@ -5,16 +5,15 @@ from __future__ import annotations
 import gzip
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 
 from ..conftest import client_of
-from .issuing import AUDIENCE, Caller, Sso, published
+from .issuing import AUDIENCE, CallerOf, Sso, published
 
-CallerOf = Callable[..., Caller]
 DISCOVERY, KEYS = "/.well-known/openid-configuration", "/keys"
 Answer = tuple[int, dict[str, str], bytes]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -11,9 +11,7 @@ import pytest
 from vinc_kernel import Issuer, SignIn
 
 from ..conftest import client_of
-from .issuing import AUDIENCE, URL, Caller, Sso, published, rsa
-
-CallerOf = Callable[..., Caller]
+from .issuing import AUDIENCE, URL, Caller, CallerOf, Sso, published, rsa
 
 
 async def test_a_known_key_is_not_asked_for_again(caller: Caller, sso: Sso) -> None:

@@ -15,7 +15,7 @@ from joserfc import jwe, jwt
 from joserfc.jwk import OctKey, RSAKey
 
 from ..conftest import client_of
-from .issuing import Caller, Sso, published, rsa, segment
+from .issuing import Caller, CallerOf, Sso, published, rsa, segment
 
 
 def short() -> RSAKey:
@@ -35,11 +35,6 @@ async def refused(caller: Caller, token: str | bytes) -> None:
 @pytest.mark.parametrize("typ", ["JWT", "jwt", "at+jwt", "application/at+jwt", None])
 async def test_these_types_in_the_header_are_taken(caller: Caller, sso: Sso, typ: str | None) -> None:
     assert (await caller.ask(sso.token(header={"typ": typ}))).status_code == 200
-
-
-def changed(token: str, header: dict[str, Any]) -> str:
-    """Another header under the old signature."""
-    return ".".join([segment(json.dumps(header).encode()), *token.split(".")[1:]])
 
 
 @pytest.mark.parametrize("spelling", ["none", "None", "NONE", "nOnE"])
@@ -218,7 +213,7 @@ async def test_keys_that_may_not_sign_are_passed_over(caller: Caller, sso: Sso) 
     assert (await caller.ask(sso.token())).status_code == 200
 
 
-async def test_two_issuers_do_not_sign_for_each_other(caller_of: Any) -> None:
+async def test_two_issuers_do_not_sign_for_each_other(caller_of: CallerOf) -> None:
     one, two = Sso(), Sso(url="https://other.example", keys=[rsa("a")])
     caller = caller_of(one.issuer(), two.issuer(audience="elsewhere"))
 
@@ -230,7 +225,7 @@ async def test_two_issuers_do_not_sign_for_each_other(caller_of: Any) -> None:
     assert (mine.json()["issuer"], theirs.json()["issuer"]) == (one.url, two.url)
 
 
-async def test_clients_may_be_named(caller_of: Any, sso: Sso) -> None:
+async def test_clients_may_be_named(caller_of: CallerOf, sso: Sso) -> None:
     caller = caller_of(sso.issuer(clients=frozenset({"vinc-web"})))
 
     assert (await caller.ask(sso.token())).status_code == 200
