@@ -18,6 +18,7 @@ from starlette.routing import Mount, Route, WebSocketRoute
 from vinc_kernel.fastapi_adapter import (
     DeclaredRoute,
     Dependency,
+    compile_pattern,
     declared_routes,
     has_frontend,
     move_api_route,
@@ -239,6 +240,18 @@ async def test_dependencies_with_yield_end_with_their_stack() -> None:
             await run(api_route(router), stack=stack)
             assert events == ["function"]
         assert events == ["function", "request"]
+
+
+def test_a_path_is_compiled_with_its_converters() -> None:
+    with look_at("starlette.routing.compile_path"):
+        regex, convertors = compile_pattern("/a/{x:int}/{y}")
+        matched = regex.fullmatch("/a/7/b")
+
+        assert matched is not None
+        assert {name: convertors[name].convert(text) for name, text in matched.groupdict().items()} == {
+            "x": 7,
+            "y": "b",
+        }
 
 
 async def test_plain_routes_sockets_and_mounts_run_without_a_router() -> None:

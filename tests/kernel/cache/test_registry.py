@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from time import monotonic
 
 import pytest
@@ -122,11 +121,7 @@ steps = st.lists(
 
 
 @given(steps)
-def test_after_a_poll_nothing_old_is_cached(taken: list[tuple[str, str | int]]) -> None:
-    asyncio.run(walk(taken))
-
-
-async def walk(taken: list[tuple[str, str | int]]) -> None:
+async def test_after_a_poll_nothing_old_is_cached(taken: list[tuple[str, str | int]]) -> None:
     store, version, on_its_way = dict.fromkeys(KEYS, 1), 0, list[bytes]()
     worker = Worker(store)
     for step, what in [*taken, ("poll", 0)]:

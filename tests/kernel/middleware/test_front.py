@@ -139,8 +139,7 @@ async def test_a_wrong_method_lists_all_that_the_path_takes(api: AsyncClient) ->
     assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD, POST")
 
 
-async def test_head_is_served_by_get_and_has_no_body(app_of: AppOf) -> None:
-    api = client_of(app_of(things=things()))
+async def test_head_is_served_by_get_and_has_no_body(api: AsyncClient) -> None:
     got, head = await api.get("/things"), await api.head("/things")
 
     assert head.status_code == 200

@@ -27,16 +27,13 @@ PROVIDES = []
 def contribute() -> Contribution:
     return Contribution(routers=[router], provides=PROVIDES)  # made
 """
-LIFESPAN = (
-    HEAD
-    + """
+LIFESPAN = f"""{HEAD}
 @hooks.lifespan  # def
 @asynccontextmanager
 async def life(app):
     BODY
     yield
 """
-)
 SLOW = "mend the plugin, or raise VINC_PLUGIN_LOAD_TIMEOUT"
 
 

@@ -18,12 +18,8 @@ class Thing(Base):  # here
     id: Mapped[int] = mapped_column(primary_key=True)
 """
 DIRECTORY = HEAD + CONTRIBUTE + "provides=[TenantDirectory])  # here"
-ROLE = (
-    HEAD
-    + "ROLE = Role(name='NAMEboss', title='Boss', rank=1, aliases=['boss'])  # here\n"
-    + CONTRIBUTE
-    + "roles=[ROLE])"
-)
+BOSS = "ROLE = Role(name='NAMEboss', title='Boss', rank=1, aliases=['boss'])  # here\n"
+ROLE = HEAD + BOSS + CONTRIBUTE + "roles=[ROLE])"
 
 
 @pytest.mark.parametrize("thief", ["aaa", "zzz"])
@@ -37,9 +33,9 @@ def test_a_table_of_anothers_name_is_refused_whoever_is_loaded_first(
     if required:
         line = next(one for one in workshop.errors() if one.startswith(f"{thief}: "))
     else:
-        app = workshop.app()
-        line = app.runtime.registry.states[thief].why
-        assert app.runtime.registry.states["mine"].state == "ready"
+        states = workshop.states()
+        line = states[thief].why
+        assert states["mine"].is_ready
     what = (
         "the table 'mine_thing' is already mine's" if thief == "zzz" else "the table 'mine_thing' is not this plugin's"
     )

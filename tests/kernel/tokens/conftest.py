@@ -32,8 +32,8 @@ async def caller_of(app_of: AppOf) -> AsyncGenerator[CallerOf]:
     apps: list[Application] = []
 
     def make(*issuers: Any, **environ: str) -> Caller:
-        contribution = Contribution(routers=[routes()], roles=ROLES)
-        made = app_of({"VINC_JWT_TEST_SECRET": "", **environ}, things=contribution)
+        things = Contribution(routers=[routes()], roles=ROLES)
+        made = app_of({"VINC_JWT_TEST_SECRET": "", **environ}, things=things)
         for issuer in issuers:
             made.runtime.trusted.add(issuer, "things")
         apps.append(made)
