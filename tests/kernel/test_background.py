@@ -33,20 +33,6 @@ async def test_it_runs_again_after_a_failure_which_is_logged(caplog: pytest.LogC
     ]
 
 
-async def test_nothing_runs_after_the_block() -> None:
-    calls: list[int] = []
-
-    async def work() -> None:
-        calls.append(1)
-
-    async with run_in_background(work, every=0.01, name="demo"):
-        await asyncio.sleep(0.05)
-    before = len(calls)
-    await asyncio.sleep(0.05)
-
-    assert 1 < before == len(calls)
-
-
 async def test_a_cancellation_that_is_swallowed_is_sent_again() -> None:
     ended = asyncio.Event()
 

@@ -6,7 +6,7 @@ import json
 import shutil
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from time import monotonic, sleep
 
@@ -14,8 +14,9 @@ import pytest
 import uvicorn
 from fastapi import APIRouter
 
-from vinc_kernel import public
-from vinc_kernel.app import Application
+from vinc_kernel import Contribution, public
+
+from .conftest import AppOf
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 BROWSER = next((found for name in NAMES if (found := shutil.which(name))), None)
@@ -24,14 +25,18 @@ QUIET = """--headless --no-sandbox --disable-gpu --disable-quic --no-first-run -
 
 
 @pytest.fixture
-def address(serve: Callable[..., Application]) -> Iterator[str]:
+def address(app_of: AppOf) -> Iterator[str]:
     router = APIRouter(prefix="/things", dependencies=[public("a test")])
 
     @router.get("/of-beauty")
     async def of_beauty() -> str:
         return "joy"
 
-    server = uvicorn.Server(uvicorn.Config(serve(router), port=0, lifespan="off", log_config=None, access_log=False))
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app_of(things=Contribution(routers=[router])), port=0, lifespan="off", log_config=None, access_log=False
+        )
+    )
     thread = threading.Thread(target=server.run)
     thread.start()
     deadline = monotonic() + 10

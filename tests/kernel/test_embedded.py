@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import psycopg
 import pytest
@@ -38,16 +39,21 @@ def place() -> Iterator[Path]:
         yield Path(made)
 
 
+Run = Callable[..., Any]
+
+
 @pytest.fixture
-def stopping() -> Iterator[Callable[[PostgresServer | ValkeyServer], None]]:
-    """Stop this server at the end, whatever the test has shown."""
+def run() -> Iterator[Run]:
+    """Start a server; it is stopped at the end, whatever the test has shown."""
     servers: list[PostgresServer | ValkeyServer] = []
-    yield servers.append
+
+    def start(kind: Callable[..., PostgresServer | ValkeyServer], at: Path, **more: bool) -> Any:
+        servers.append(kind(at, **more))
+        return servers[-1]
+
+    yield start
     for server in servers:
         server.stop()
-
-
-Stopping = Callable[[PostgresServer | ValkeyServer], None]
 
 
 def ask(server: PostgresServer, query: str) -> list[tuple[object, ...]]:
@@ -78,22 +84,24 @@ def killed_starter(place: Path, how: str) -> tuple[int, int]:
     return postgres, valkey
 
 
-def test_postgres_keeps_its_data_from_one_start_to_the_next(place: Path, stopping: Stopping) -> None:
-    first = start_postgres(place / "postgres")
-    stopping(first)
+@pytest.mark.parametrize("is_killed", [False, True])
+def test_postgres_keeps_its_data_from_one_start_to_the_next(place: Path, run: Run, is_killed: bool) -> None:
+    first = run(start_postgres, place / "postgres")
     ask(first, "create table kept as select 42 as answer")
-    first.stop()
-    second = start_postgres(place / "postgres")
-    stopping(second)
+    if is_killed:
+        os.kill(first.pid, signal.SIGKILL)
+        assert wait_until(lambda: not first.is_alive(), 10)
+    else:
+        first.stop()
+    second = run(start_postgres, place / "postgres")
 
     assert ask(second, "select answer from kept") == [(42,)]
     assert not second.adopted
     assert not first.is_alive()
 
 
-def test_postgres_sorts_alike_on_every_machine(place: Path, stopping: Stopping) -> None:
-    server = start_postgres(place / "postgres", die_with_parent=True)
-    stopping(server)
+def test_postgres_sorts_alike_on_every_machine(place: Path, run: Run) -> None:
+    server = run(start_postgres, place / "postgres", die_with_parent=True)
 
     query = (
         "select datlocprovider, datlocale, pg_encoding_to_char(encoding) from pg_database where datname = 'postgres'"
@@ -101,11 +109,9 @@ def test_postgres_sorts_alike_on_every_machine(place: Path, stopping: Stopping) 
     assert ask(server, query) == [("b", "C.UTF-8", "UTF8")]
 
 
-def test_neither_server_listens_on_tcp_or_lets_others_in(place: Path, stopping: Stopping) -> None:
-    postgres = start_postgres(place / "postgres", die_with_parent=True)
-    stopping(postgres)
-    valkey = start_valkey(place / "valkey", die_with_parent=True)
-    stopping(valkey)
+def test_neither_server_listens_on_tcp_or_lets_others_in(place: Path, run: Run) -> None:
+    postgres = run(start_postgres, place / "postgres", die_with_parent=True)
+    valkey = run(start_valkey, place / "valkey", die_with_parent=True)
     links = [link for pid in (postgres.pid, valkey.pid) for link in Path(f"/proc/{pid}/fd").iterdir()]
     sockets = {str(link.readlink()) for link in links if link.is_symlink()}
     listed = Path("/proc/net/tcp").read_text() + Path("/proc/net/tcp6").read_text()
@@ -118,25 +124,24 @@ def test_neither_server_listens_on_tcp_or_lets_others_in(place: Path, stopping: 
     assert valkey.socket.parent.stat().st_mode & 0o077 == 0
 
 
-def test_valkey_answers_on_its_socket_and_keeps_nothing(place: Path, stopping: Stopping) -> None:
-    first = start_valkey(place / "valkey")
-    stopping(first)
+def test_valkey_answers_on_its_socket_and_keeps_nothing(place: Path, run: Run) -> None:
+    first = run(start_valkey, place / "valkey")
     with Redis.from_url(first.url) as client:
         client.set("key", "value")
     first.stop()
-    second = start_valkey(place / "valkey")
-    stopping(second)
+    second = run(start_valkey, place / "valkey")
 
     with Redis.from_url(second.url) as client:
         assert client.get("key") is None
     assert second.pid != first.pid
 
 
-def test_servers_of_a_killed_starter_are_adopted_and_stopped(place: Path, stopping: Stopping) -> None:
+@pytest.mark.parametrize("is_lost", [False, True], ids=["by our file", "by PostgreSQL's own lock"])
+def test_servers_of_a_killed_starter_are_adopted_and_stopped(place: Path, run: Run, is_lost: bool) -> None:
     pids = killed_starter(place, "stays")
-    postgres, valkey = start_postgres(place / "postgres"), start_valkey(place / "valkey")
-    stopping(postgres)
-    stopping(valkey)
+    if is_lost:
+        (place / "postgres" / "server.pid").unlink()
+    postgres, valkey = run(start_postgres, place / "postgres"), run(start_valkey, place / "valkey")
     alive = postgres.is_alive(), valkey.is_alive()
     postgres.stop()
     valkey.stop()
@@ -147,16 +152,6 @@ def test_servers_of_a_killed_starter_are_adopted_and_stopped(place: Path, stoppi
     assert all(map(is_gone, pids))
 
 
-def test_an_adopted_postgres_is_found_by_its_own_lock_too(place: Path, stopping: Stopping) -> None:
-    pid, other = killed_starter(place, "stays")
-    (place / "postgres" / "server.pid").unlink()
-    postgres, valkey = start_postgres(place / "postgres"), start_valkey(place / "valkey")
-    stopping(postgres)
-    stopping(valkey)
-
-    assert (postgres.pid, valkey.pid) == (pid, other)
-
-
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child that its parent has died")
 def test_throw_away_servers_die_with_a_killed_starter(place: Path) -> None:
     pids = killed_starter(place, "dies")
@@ -164,14 +159,13 @@ def test_throw_away_servers_die_with_a_killed_starter(place: Path) -> None:
     assert wait_until(lambda: all(map(is_gone, pids)), 10)
 
 
-def test_a_pid_that_is_a_strangers_by_now_is_forgotten_and_the_stranger_lives(place: Path, stopping: Stopping) -> None:
-    start_postgres(place / "postgres").stop()
+def test_a_pid_that_is_a_strangers_by_now_is_forgotten_and_the_stranger_lives(place: Path, run: Run) -> None:
+    run(start_postgres, place / "postgres").stop()
     with subprocess.Popen(["sleep", "60"]) as stranger:
         try:
             for path in ("server.pid", "data/postmaster.pid"):
                 (place / "postgres" / path).write_text(f"{stranger.pid}\n")
-            server = start_postgres(place / "postgres")
-            stopping(server)
+            server = run(start_postgres, place / "postgres")
 
             assert server.pid != stranger.pid
             assert not server.adopted
@@ -180,52 +174,35 @@ def test_a_pid_that_is_a_strangers_by_now_is_forgotten_and_the_stranger_lives(pl
             stranger.kill()
 
 
-def test_a_killed_server_starts_again(place: Path, stopping: Stopping) -> None:
-    first = start_postgres(place / "postgres")
-    stopping(first)
-    ask(first, "create table kept as select 42 as answer")
-    os.kill(first.pid, signal.SIGKILL)
-    assert wait_until(lambda: not first.is_alive(), 10)
-    second = start_postgres(place / "postgres")
-    stopping(second)
-
-    assert ask(second, "select answer from kept") == [(42,)]
-
-
-def test_what_a_killed_first_start_has_left_is_made_anew(place: Path, stopping: Stopping) -> None:
+def test_what_a_killed_first_start_has_left_is_made_anew(place: Path, run: Run) -> None:
     half = place / "postgres" / "data.new"
     half.mkdir(parents=True)
     (half / "PG_VERSION").write_text("18\n")
-    server = start_postgres(place / "postgres", die_with_parent=True)
-    stopping(server)
+    server = run(start_postgres, place / "postgres", die_with_parent=True)
 
     assert ask(server, "select 1") == [(1,)]
 
 
 @pytest.mark.parametrize("name", ["two words, \"quoted\" and 'quoted'", "long" * 50], ids=["odd", "long"])
-def test_any_name_of_a_directory_will_do(place: Path, stopping: Stopping, name: str) -> None:
-    postgres = start_postgres(place / name / "postgres", die_with_parent=True)
-    stopping(postgres)
-    valkey = start_valkey(place / name / "valkey", die_with_parent=True)
-    stopping(valkey)
+def test_any_name_of_a_directory_will_do(place: Path, run: Run, name: str) -> None:
+    postgres = run(start_postgres, place / name / "postgres", die_with_parent=True)
+    valkey = run(start_valkey, place / name / "valkey", die_with_parent=True)
 
     assert ask(postgres, "select 1") == [(1,)]
     with Redis.from_url(valkey.url) as client:
         assert client.ping()
 
 
-def test_no_permission_outside_the_directory_changes(place: Path, stopping: Stopping) -> None:
+def test_no_permission_outside_the_directory_changes(place: Path, run: Run) -> None:
     before = modes(place, Path(sys.executable), Path(psycopg.__file__))
-    server = start_postgres(place / "postgres", die_with_parent=True)
-    stopping(server)
+    run(start_postgres, place / "postgres", die_with_parent=True)
 
     assert modes(place, Path(sys.executable), Path(psycopg.__file__)) == before
 
 
-def test_a_private_directory_of_the_starter_will_do(stopping: Stopping) -> None:
+def test_a_private_directory_of_the_starter_will_do(run: Run) -> None:
     with TemporaryDirectory(prefix="vinc-test-", ignore_cleanup_errors=True) as made:
-        server = start_valkey(Path(made), die_with_parent=True)
-        stopping(server)
+        server = run(start_valkey, Path(made), die_with_parent=True)
 
         with Redis.from_url(server.url) as client:
             assert client.ping()

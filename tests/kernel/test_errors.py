@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from vinc_kernel import errors
-from vinc_kernel.errors import ConnectionAbsent, Fault, ManifestError, Problem, SettingsError, StartError, StartErrors
+from vinc_kernel.errors import Problem
 
 
 def every_problem(kind: type[Problem] = Problem) -> list[type[Problem]]:
@@ -27,19 +27,3 @@ def test_every_problem_has_a_status_a_title_and_a_type_of_its_own() -> None:
         assert not kind.title.endswith(".")
         assert kind.title in str(kind())
         assert str(kind("what happened")) == "what happened"
-
-
-def test_a_start_error_is_one_line_with_plugin_phase_place_and_cure() -> None:
-    one = StartError("it hangs", plugin="a", phase="import", where="a/plugin.py:3", cure="mend it")
-    other = StartError("it raises", plugin="b", phase="check", where="b/plugin.py:1", cure="mend it too")
-
-    assert str(one) == "a: import: it hangs (a/plugin.py:3); mend it"
-    assert str(StartErrors([one, other])).splitlines() == [str(one), str(other)]
-
-
-def test_the_others_say_where_and_what_to_do() -> None:
-    assert str(ManifestError("is no TOML", where="plugins.toml", cure="mend it")) == "plugins.toml: is no TOML; mend it"
-    assert str(ConnectionAbsent("Redis", "VINC_REDIS_URL")) == "there is no Redis here: set VINC_REDIS_URL"
-    assert str(SettingsError(["VINC_A: wrong", "VINC_B: wrong"])) == "VINC_A: wrong\nVINC_B: wrong"
-    fault = Fault(place="body", pointer="/a", code="missing", message="is missing")
-    assert fault.as_json() == {"in": "body", "pointer": "/a", "code": "missing", "message": "is missing"}

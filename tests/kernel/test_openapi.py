@@ -1,17 +1,12 @@
 """The OpenAPI document: one a plugin, joined; names never depend on which others run."""
 
 import json
-from collections.abc import Callable
-from datetime import datetime
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID
 
-import httpx
 import pytest
 from fastapi import APIRouter, Header
 from pydantic import BaseModel
-from sqlalchemy import DateTime
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from vinc_kernel import (
     Capability,
@@ -25,30 +20,11 @@ from vinc_kernel import (
     require_capabilities,
     signed_in,
 )
-from vinc_kernel.app import Application, create_app
-from vinc_kernel.plugins.arrange import Plugin
-from vinc_kernel.rest import (
-    IfMatch,
-    Integer,
-    Listing,
-    ListQuery,
-    Page,
-    RequestModel,
-    ResourceModel,
-    Text,
-    WithETag,
-    optional,
-)
-from vinc_kernel.settings import KernelSettings, ServiceSettings
+from vinc_kernel.app import Application
 
-from ..credentials import JWT, credentials
-
-Client = Callable[[Any], httpx.AsyncClient]
-PluginOf = Callable[[str, Contribution], Plugin]
-
-
-def settings(**service: Any) -> KernelSettings:
-    return KernelSettings(service=ServiceSettings(env="test", **service), jwt=JWT)
+from ..credentials import credentials
+from .conftest import AppOf, OneTenant, client_of
+from .rest import shelf
 
 
 def books() -> Contribution:
@@ -93,8 +69,8 @@ def document(app: Application) -> dict[str, Any]:
 
 
 @pytest.fixture
-def both(plugin_of: PluginOf) -> Application:
-    return create_app(settings(), plugins=[plugin_of("books", books()), plugin_of("films", films())])
+def both(app_of: AppOf) -> Application:
+    return app_of(books=books(), films=films())
 
 
 def test_two_models_of_one_name_are_told_apart_by_their_plugins(both: Application) -> None:
@@ -112,8 +88,8 @@ def test_operations_are_named_by_plugin_and_function(both: Application) -> None:
     assert set(paths) == {"/api/v1/books/{number}", "/api/v1/books", "/api/v1/films"}
 
 
-def test_a_plugin_is_described_the_same_whoever_else_runs(both: Application, plugin_of: PluginOf) -> None:
-    alone = document(create_app(settings(), plugins=[plugin_of("films", films())]))
+def test_a_plugin_is_described_the_same_whoever_else_runs(both: Application, app_of: AppOf) -> None:
+    alone = document(app_of(films=films()))
     together = document(both)
 
     assert alone["paths"]["/api/v1/films"] == together["paths"]["/api/v1/films"]
@@ -144,19 +120,21 @@ def test_what_a_caller_must_bring_is_told(both: Application) -> None:
     assert paths["/api/v1/films"]["get"]["security"] == [{"token": []}, {"token": [], "tenant": []}]
 
 
-def test_errors_of_a_routes_own_stand_beside_the_problems_of_the_kernel(plugin_of: PluginOf) -> None:
+def test_headers_and_errors_of_a_routes_own_stand_beside_the_problems_of_the_kernel(app_of: AppOf) -> None:
     class Refusal(BaseModel):
         error: str
 
     router = APIRouter(prefix="/films", dependencies=[public("a test")])
 
     @router.get("", responses={400: {"model": Refusal}, 302: {"description": "Elsewhere."}})
-    async def read() -> str:
+    async def read(x_color: str = Header()) -> str:
         raise NotImplementedError
 
-    made = document(create_app(settings(), plugins=[plugin_of("films", Contribution(routers=[router]))]))
-    responses = made["paths"]["/api/v1/films"]["get"]["responses"]
+    made = document(app_of(films=Contribution(routers=[router])))
+    described = made["paths"]["/api/v1/films"]["get"]
+    responses = described["responses"]
 
+    assert described["parameters"][0]["name"] == "x-color"
     assert responses["400"]["content"] == {
         "application/json": {"schema": {"$ref": "#/components/schemas/films.Refusal"}},
         "application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}},
@@ -165,18 +143,16 @@ def test_errors_of_a_routes_own_stand_beside_the_problems_of_the_kernel(plugin_o
     assert set(responses) == {"200", "302", "400", "4XX", "5XX"}
 
 
-async def test_the_document_and_the_page_are_served_unless_switched_off(client_of: Client, plugin_of: PluginOf) -> None:
-    plugins = [plugin_of("films", films())]
-    shown = client_of(create_app(settings(), plugins=plugins))
-    hidden = client_of(create_app(settings(docs=False), plugins=plugins))
+async def test_the_document_and_the_page_are_served_unless_switched_off(app_of: AppOf) -> None:
+    shown, hidden = client_of(app_of(films=films())), client_of(app_of({"VINC_DOCS": "false"}, films=films()))
 
     assert (await shown.get("/openapi.json")).json()["openapi"] == "3.1.0"
     assert (await hidden.get("/openapi.json")).status_code == 404
     assert (await hidden.get("http://test/docs")).status_code == 404
 
 
-async def test_the_page_names_no_other_host(client_of: Client, plugin_of: PluginOf) -> None:
-    api = client_of(create_app(settings(), plugins=[plugin_of("films", films())]))
+async def test_the_page_names_no_other_host(app_of: AppOf) -> None:
+    api = client_of(app_of(films=films()))
     page = await api.get("http://test/docs")
 
     assert "http" not in page.text.replace("http-equiv", "")
@@ -187,106 +163,45 @@ async def test_the_page_names_no_other_host(client_of: Client, plugin_of: Plugin
         assert len(answer.content) > 50
 
 
-async def test_a_header_parameter_stays_in_the_document(plugin_of: PluginOf) -> None:
-    router = APIRouter(prefix="/films", dependencies=[public("a test")])
-
-    @router.get("")
-    async def read(x_color: str = Header()) -> str:
-        return x_color
-
-    made = document(create_app(settings(), plugins=[plugin_of("films", Contribution(routers=[router]))]))
-    assert made["paths"]["/api/v1/films"]["get"]["parameters"][0]["name"] == "x-color"
+@pytest.fixture
+def shelves(app_of: AppOf) -> dict[str, Any]:
+    """The document of a plugin with every kind of column."""
+    return document(app_of(shelf=Contribution(routers=[shelf.router], provides=[TenantDirectory])))
 
 
-class Tables(DeclarativeBase):
-    """Tables of these tests only."""
-
-
-class Shot(Tables):
-    __tablename__ = "films_shot"
-    id: Mapped[UUID] = mapped_column(primary_key=True)
-    number: Mapped[int]
-    title: Mapped[str]
-    made: Mapped[datetime] = mapped_column(DateTime(timezone=True))
-    good: Mapped[bool]
-
-
-class ShotChange(RequestModel):
-    title: Text = optional()
-    number: Integer | None = optional()
-
-
-class ShotOut(ResourceModel):
-    title: str
-
-
-LISTING = Listing(
-    Shot,
-    filters={"number": Shot.number, "title": Shot.title, "made": Shot.made, "good": Shot.good},
-    orders={"title": Shot.title, "made": Shot.made},
-    order="-made",
-)
-
-
-def shots() -> APIRouter:
-    router = APIRouter(prefix="/films/shots", dependencies=[signed_in])
-
-    @router.get("")
-    async def list_shots(asked: Annotated[ListQuery, LISTING.query]) -> Page[ShotOut]:
-        raise NotImplementedError
-
-    @router.patch("/{id}")
-    async def change_shot(id: UUID, change: ShotChange, expected: IfMatch, with_etag: WithETag) -> ShotOut:  # noqa: A002  a parameter of the path
-        raise NotImplementedError
-
-    return router
-
-
-def test_a_list_tells_each_filter_and_order_with_its_type(plugin_of: PluginOf) -> None:
-    made = document(create_app(settings(), plugins=[plugin_of("films", Contribution(routers=[shots()]))]))
-    told = {one["name"]: one["schema"] for one in made["paths"]["/api/v1/films/shots"]["get"]["parameters"]}
+def test_a_list_tells_each_filter_and_order_with_its_type(shelves: dict[str, Any]) -> None:
+    told = {one["name"]: one["schema"] for one in shelves["paths"]["/api/v1/shelf"]["get"]["parameters"]}
     types = {name: schema.get("anyOf", [schema])[0] for name, schema in told.items()}
 
-    assert list(told) == [
-        *("limit", "cursor", "order_by"),
-        *("number", "number_from", "number_before", "title", "made", "made_from", "made_before", "good"),
-    ]
+    assert list(told) == ["limit", "cursor", "order_by", *shelf.LISTING.filters]
     assert (types["limit"]["minimum"], types["limit"]["maximum"], types["limit"]["default"]) == (1, 200, 50)
-    assert (types["order_by"]["enum"], types["order_by"]["default"]) == (["title", "-title", "made", "-made"], "-made")
-    assert types["number"] == {"type": "array", "maxItems": 100, "items": types["number_from"]}
-    assert types["number_before"] == {"type": "integer", "minimum": -(2**31), "maximum": 2**31 - 1}
-    assert types["title"]["items"] == {"type": "string"}
+    assert (types["order_by"]["enum"], types["order_by"]["default"]) == (list(shelf.LISTING.orders), "name")
+    assert types["qty"] == {"type": "array", "maxItems": 100, "items": types["qty_from"]}
+    assert types["qty_before"] == {"type": "integer", "minimum": -(2**31), "maximum": 2**31 - 1}
+    assert types["name"]["items"] == {"type": "string"}
     assert types["made_from"] == types["made_before"] == {"type": "string", "format": "date-time"}
-    assert types["good"]["items"] == {"type": "boolean"}
+    assert types["open"]["items"] == {"type": "boolean"}
 
 
-def test_pages_changes_and_resources_are_described(plugin_of: PluginOf) -> None:
-    made = document(create_app(settings(), plugins=[plugin_of("films", Contribution(routers=[shots()]))]))
-    schemas = made["components"]["schemas"]
-    (header,) = [
-        one for one in made["paths"]["/api/v1/films/shots/{id}"]["patch"]["parameters"] if one["in"] == "header"
-    ]
+def test_pages_changes_and_resources_are_described(shelves: dict[str, Any]) -> None:
+    schemas = shelves["components"]["schemas"]
+    parameters = shelves["paths"]["/api/v1/shelf/{item_id}"]["patch"]["parameters"]
 
-    assert header["name"] == "If-Match"
-    assert set(schemas) == {"Problem", "films.Page_ShotOut_", "films.ShotChange", "films.ShotOut"}
-    assert schemas["films.Page_ShotOut_"]["properties"]["items"]["items"] == {
-        "$ref": "#/components/schemas/films.ShotOut"
+    assert [one["name"] for one in parameters if one["in"] == "header"] == ["If-Match"]
+    assert {"Problem", "shelf.Page_ItemOut_", "shelf.ItemChange", "shelf.ItemOut"} <= set(schemas)
+    assert schemas["shelf.Page_ItemOut_"]["properties"]["items"]["items"] == {
+        "$ref": "#/components/schemas/shelf.ItemOut"
     }
-    assert "version" not in schemas["films.ShotOut"]["properties"]
-    change = schemas["films.ShotChange"]
+    assert "version" not in schemas["shelf.ItemOut"]["properties"]
+    change = schemas["shelf.ItemChange"]
     assert (change["additionalProperties"], "required" in change) == (False, False)
     assert [schema for schema in change["properties"].values() if "default" in schema] == []
 
 
-class OneTenant:
-    """A directory of a tenant that has no films."""
-
-    async def find(self, _: UUID | str) -> Tenant | None:
-        return Tenant(id=UUID(int=7), slug="acme", name="Acme", disabled_plugins=frozenset({"films", "nowhere"}))
-
-
-async def test_a_tenant_is_shown_what_it_has(both: Application, client_of: Client) -> None:
-    both.runtime.registry.services[TenantDirectory] = OneTenant()
+async def test_a_tenant_is_shown_what_it_has(both: Application) -> None:
+    both.runtime.registry.services[TenantDirectory] = OneTenant(
+        Tenant(id=UUID(int=7), slug="acme", name="Acme", disabled_plugins=frozenset({"films", "nowhere"}))
+    )
     api = client_of(both)
     everybody = await api.get("/openapi.json")
     theirs = await api.get("/openapi.json", headers=credentials("a;writer;acme") | {"X-Tenant-ID": "acme"})
@@ -298,7 +213,7 @@ async def test_a_tenant_is_shown_what_it_has(both: Application, client_of: Clien
     assert all("Authorization, X-Tenant-ID" in answer.headers["vary"] for answer in (everybody, theirs, others))
 
 
-async def test_a_directory_that_is_away_leaves_the_document_to_strangers(both: Application, client_of: Client) -> None:
+async def test_a_directory_that_is_away_leaves_the_document_to_strangers(both: Application) -> None:
     assert (await client_of(both).get("/openapi.json", headers={"X-Tenant-ID": "acme"})).status_code == 200
 
 
@@ -310,7 +225,7 @@ def test_only_a_few_documents_are_kept_and_names_of_nobody_make_none(both: Appli
     assert both.openapi(frozenset({"films"})) is both.openapi(frozenset({"films", "nobody"}))
 
 
-async def test_how_to_sign_in_is_told_and_swagger_ui_knows_it(both: Application, client_of: Client) -> None:
+async def test_how_to_sign_in_is_told_and_swagger_ui_knows_it(both: Application) -> None:
     code = SignIn(
         flow="code",
         token_url="https://sso.example/token",

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, Any, get_args
 
-import httpx
 import pytest
 from fastapi import APIRouter, Depends
 
@@ -26,14 +25,10 @@ from vinc_kernel import (
     require_capabilities,
     require_roles,
 )
-from vinc_kernel.app import Application, create_app
-from vinc_kernel.plugins.arrange import Plugin
-from vinc_kernel.settings import KernelSettings, ServiceSettings
 
-from ..credentials import JWT, credentials
+from ..credentials import credentials
+from .conftest import AppOf, client_of
 
-Client = Callable[[Any], httpx.AsyncClient]
-PluginOf = Callable[[str, Contribution], Plugin]
 MANAGE = Capability("things.manage", title="Manage", roles=["viewer"])
 ROLES = [
     Role(name="viewer", title="Viewer", rank=1),
@@ -47,15 +42,21 @@ class Terms(TenantSettings):
     days: int = 30
 
 
-def contribution(router: APIRouter) -> Contribution:
+async def count_all(db: Platform) -> str:
+    return "all"
+
+
+async def plain() -> str:
+    return "all"
+
+
+def route(endpoint: Any, *dependencies: Any) -> Contribution:
+    """The plugin of one route, /things/all."""
+    router = APIRouter(prefix="/things")
+    router.add_api_route("/all", endpoint, dependencies=dependencies)
     return Contribution(
         routers=[router], capabilities=[MANAGE], roles=ROLES, provides=[TenantDirectory], tenant_settings=Terms
     )
-
-
-def made(plugin_of: PluginOf, router: APIRouter) -> Application:
-    settings = KernelSettings(service=ServiceSettings(env="test"), jwt=JWT)
-    return create_app(settings, plugins=[plugin_of("things", contribution(router))])
 
 
 class Nobody:
@@ -78,16 +79,10 @@ class Nobody:
 )
 @pytest.mark.parametrize("tenant", [None, "acme", "nowhere"])
 async def test_only_platform_roles_come_in_whatever_tenant_they_name(
-    plugin_of: PluginOf, client_of: Client, who: str | None, status: int, tenant: str | None
+    app_of: AppOf, who: str | None, status: int, tenant: str | None
 ) -> None:
     """500 is the database that these tests have not: whoever hears of it was let in."""
-    router = APIRouter(prefix="/things")
-
-    @router.get("/all")
-    async def every(db: Platform) -> str:
-        return "all"
-
-    app = made(plugin_of, router)
+    app = app_of(things=route(count_all))
     app.runtime.registry.services[TenantDirectory] = Nobody()
     headers = (credentials(f"{who}") if who else {}) | ({"X-Tenant-ID": tenant} if tenant else {})
     answer = await client_of(app).get("/things/all", headers=headers)
@@ -95,14 +90,8 @@ async def test_only_platform_roles_come_in_whatever_tenant_they_name(
     assert answer.status_code == status, answer.text
 
 
-async def test_a_guard_beside_it_counts_as_well(plugin_of: PluginOf, client_of: Client) -> None:
-    router = APIRouter(prefix="/things", dependencies=[require_roles("operator")])
-
-    @router.get("/all")
-    async def every(db: Platform) -> str:
-        return "all"
-
-    app = made(plugin_of, router)
+async def test_a_guard_beside_it_counts_as_well(app_of: AppOf) -> None:
+    app = app_of(things=route(count_all, require_roles("operator")))
     answer = await client_of(app).get("/things/all", headers=credentials("a;root;"))
 
     assert (answer.status_code, "operator" in answer.text) == (403, True)
@@ -125,47 +114,30 @@ BOTH = "works both in a tenant and on the platform"
     ],
 )
 @pytest.mark.parametrize("on_platform", [platform_session("a test"), platform_only])
-def test_a_route_has_one_scope(plugin_of: PluginOf, dependency: Any, what: str, on_platform: Any) -> None:
-    router = APIRouter(prefix="/things")
-
-    @router.get("/all", dependencies=[on_platform, dependency])
-    async def every() -> str:
-        return "all"
-
+def test_a_route_has_one_scope(app_of: AppOf, dependency: Any, what: str, on_platform: Any) -> None:
     with pytest.raises(StartError) as caught:
-        made(plugin_of, router)
+        app_of(things=route(plain, on_platform, dependency))
 
     told = str(caught.value)
     assert told.startswith(f"things: check: the route /things/all {what} ({__file__}:")
     assert "keep one" in told
 
 
-async def test_a_guard_alone_lets_in_platform_roles_alone(plugin_of: PluginOf, client_of: Client) -> None:
-    router = APIRouter(prefix="/things", dependencies=[platform_only])
-
-    @router.get("/all")
-    async def every() -> str:
-        return "all"
-
-    api = client_of(made(plugin_of, router))
+async def test_a_guard_alone_lets_in_platform_roles_alone(app_of: AppOf) -> None:
+    api = client_of(app_of(things=route(plain, platform_only)))
     for role, status in (("viewer", 403), ("super", 200)):
         answer = await api.get("/things/all", headers=credentials(f"a;{role};"))
         assert answer.status_code == status
 
 
-def test_a_route_on_the_platform_says_that_it_needs_credentials_and_no_tenant(plugin_of: PluginOf) -> None:
-    router = APIRouter(prefix="/things")
-
-    @router.get("/all")
-    async def every(db: Platform) -> str:
-        return "all"
-
-    app = made(plugin_of, router)
+def test_a_route_on_the_platform_says_that_it_needs_credentials_and_no_tenant(app_of: AppOf) -> None:
+    app = app_of(things=route(count_all))
 
     assert b'"security":[{"token":[]}]' in app.openapi()
 
 
+@pytest.mark.parametrize("declare", [platform_session, public])
 @pytest.mark.parametrize("reason", ["", "  ", None, 3])
-def test_it_needs_its_reason(reason: Any) -> None:
+def test_it_needs_its_reason_and_so_does_what_is_public(declare: Callable[[Any], object], reason: Any) -> None:
     with pytest.raises(TypeError, match="reason"):
-        platform_session(reason)
+        declare(reason)

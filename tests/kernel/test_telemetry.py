@@ -5,22 +5,14 @@ from __future__ import annotations
 import io
 import json
 import logging
-from collections.abc import Iterator
 
 import pytest
 
 from vinc_kernel.settings import LogSettings
 from vinc_kernel.telemetry import configure, escaped, request_log
 
+pytestmark = pytest.mark.usefixtures("root_logger")
 FORGED = "a\r\nlevel=error forged\x1b[31m\u2028\u2029\x85\x00"
-
-
-@pytest.fixture(autouse=True)
-def root_as_before() -> Iterator[None]:
-    root, handlers, level = logging.root, list(logging.root.handlers), logging.root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
 
 
 def written(form: str, *, debug: bool = False) -> io.StringIO:

@@ -31,18 +31,14 @@ def table(columns: Mapping[str, tuple[Any, bool]]) -> Table:
 
 
 @given(COLUMNS)
-def test_the_key_begins_with_the_tenant_and_then_the_id(columns: Mapping[str, tuple[Any, bool]]) -> None:
+def test_the_key_begins_with_the_tenant_that_the_database_fills_in_and_our_id(
+    columns: Mapping[str, tuple[Any, bool]],
+) -> None:
     made = table(columns)
 
     keys = [name for name, (_, is_key) in columns.items() if is_key]
     assert [column.name for column in made.primary_key] == ["tenant_id", "id", *keys]
     assert [column.name for column in made.columns] == ["tenant_id", "id", *columns]
-
-
-@given(COLUMNS)
-def test_the_database_fills_in_the_tenant_and_we_the_id(columns: Mapping[str, tuple[Any, bool]]) -> None:
-    made = table(columns)
-
     tenant, own = made.c.tenant_id, made.c.id
     assert (tenant.nullable, tenant.default) == (False, None)
     assert isinstance(tenant.server_default, DefaultClause)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Annotated, Any, Self
 from uuid import UUID
 
-import httpx
 import pytest
 from fastapi import APIRouter
 from pydantic import Field, ValidationError, model_validator
@@ -22,14 +20,9 @@ from vinc_kernel import (
     inject,
     signed_in,
 )
-from vinc_kernel.app import Application, create_app
-from vinc_kernel.plugins.arrange import Plugin
-from vinc_kernel.settings import KernelSettings, ServiceSettings
 
-from ..credentials import JWT, credentials
-
-Client = Callable[[Any], httpx.AsyncClient]
-PluginOf = Callable[[str, Contribution], Plugin]
+from ..credentials import credentials
+from .conftest import AppOf, OneTenant, client_of
 
 
 class Terms(TenantSettings):
@@ -70,23 +63,6 @@ def contribution(kind: type[TenantSettings] | None = Terms, asked: type[TenantSe
     return Contribution(routers=[router], provides=[TenantDirectory], tenant_settings=kind)
 
 
-def made(plugin_of: PluginOf, *contributions: Contribution) -> Application:
-    settings = KernelSettings(service=ServiceSettings(env="test"), jwt=JWT)
-    names = ("things", "others")
-    plugins = [plugin_of(name, one) for name, one in zip(names, contributions, strict=False)]
-    return create_app(settings, plugins=plugins)
-
-
-class One:
-    """A directory of one tenant."""
-
-    def __init__(self, known: Tenant) -> None:
-        self.known = known
-
-    async def find(self, _: UUID | str) -> Tenant | None:
-        return self.known
-
-
 @pytest.mark.parametrize(
     ("stored", "told"),
     [
@@ -98,18 +74,18 @@ class One:
     ],
 )
 async def test_a_route_gets_what_the_active_tenant_has_set(
-    plugin_of: PluginOf, client_of: Client, stored: dict[str, Any], told: dict[str, Any]
+    app_of: AppOf, stored: dict[str, Any], told: dict[str, Any]
 ) -> None:
-    app = made(plugin_of, contribution())
-    app.runtime.registry.services[TenantDirectory] = One(tenant(**stored))
+    app = app_of(things=contribution())
+    app.runtime.registry.services[TenantDirectory] = OneTenant(tenant(**stored))
     answer = await client_of(app).get("/things/terms", headers=credentials("a;viewer;acme"))
 
     assert (answer.status_code, answer.json()) == (200, told)
 
 
-async def test_a_route_that_reads_them_needs_a_tenant(plugin_of: PluginOf, client_of: Client) -> None:
-    app = made(plugin_of, contribution())
-    app.runtime.registry.services[TenantDirectory] = One(tenant())
+async def test_a_route_that_reads_them_needs_a_tenant(app_of: AppOf) -> None:
+    app = app_of(things=contribution())
+    app.runtime.registry.services[TenantDirectory] = OneTenant(tenant())
     answer = await client_of(app).get("/things/terms", headers=credentials("a;viewer;"))
 
     assert answer.status_code == 400
@@ -138,8 +114,8 @@ def test_they_are_frozen_and_take_nothing_unknown() -> None:
         Terms.model_validate({"dayz": 3})
 
 
-def test_hooks_get_them_from_their_context(plugin_of: PluginOf) -> None:
-    app = made(plugin_of, contribution()).runtime.apps["things"]
+def test_hooks_get_them_from_their_context(app_of: AppOf) -> None:
+    app = app_of(things=contribution()).runtime.apps["things"]
 
     assert Context(app=app, tenant=tenant(things={"days": 3})).settings(Terms).days == 3
     with pytest.raises(BadRequest):
@@ -148,22 +124,22 @@ def test_hooks_get_them_from_their_context(plugin_of: PluginOf) -> None:
         Context(app=app, tenant=tenant()).settings(Foreign)
 
 
-def test_asking_for_what_nobody_declares_stops_the_start(plugin_of: PluginOf) -> None:
+def test_asking_for_what_nobody_declares_stops_the_start(app_of: AppOf) -> None:
     with pytest.raises(StartError) as caught:
-        made(plugin_of, contribution(None))
+        app_of(things=contribution(None))
 
     what = "/api/v1/things/terms reads the tenant settings Terms, which nobody declares"
     assert str(caught.value).startswith(f"things: check: {what} ({__file__}:")
     assert str(caught.value).endswith("; add it to Contribution(tenant_settings=...)")
 
 
-def test_those_of_another_plugin_may_be_read(plugin_of: PluginOf) -> None:
-    app = made(plugin_of, contribution(Terms, Foreign), Contribution(tenant_settings=Foreign))
+def test_those_of_another_plugin_may_be_read(app_of: AppOf) -> None:
+    app = app_of(things=contribution(Terms, Foreign), others=Contribution(tenant_settings=Foreign))
 
     assert app.runtime.apps["things"].tenant_settings == {"things": Terms, "others": Foreign}
 
 
-def test_each_needs_a_default(plugin_of: PluginOf) -> None:
+def test_each_needs_a_default(app_of: AppOf) -> None:
     class Needy(TenantSettings):
         days: int
 
@@ -171,12 +147,12 @@ def test_each_needs_a_default(plugin_of: PluginOf) -> None:
         days = 30
 
     with pytest.raises(StartError, match=r"Needy has no valid default for days .*give it one"):
-        made(plugin_of, Contribution(tenant_settings=Needy))
+        app_of(things=Contribution(tenant_settings=Needy))
     with pytest.raises(StartError, match="tenant_settings is no class of TenantSettings"):
-        made(plugin_of, Contribution(tenant_settings=Plain))  # type: ignore[arg-type]  # the point of the test
+        app_of(things=Contribution(tenant_settings=Plain))  # type: ignore[arg-type]  # the point of the test
 
 
-def test_an_app_tells_which_plugins_may_be_turned_off_for_a_tenant(plugin_of: PluginOf) -> None:
-    runtime = made(plugin_of, contribution(), Contribution(optional_for_tenants=True)).runtime
+def test_an_app_tells_which_plugins_may_be_turned_off_for_a_tenant(app_of: AppOf) -> None:
+    runtime = app_of(things=contribution(), others=Contribution(optional_for_tenants=True)).runtime
 
     assert runtime.apps["things"].tenant_plugins == {"things": False, "others": True}

@@ -45,11 +45,6 @@ def cached(registry: CacheRegistry, store: Store) -> Cache[str, str]:
     return registry.create("things.thing", store.load, 2)
 
 
-async def test_what_is_loaded_is_cached(cached: Cache[str, str], store: Store) -> None:
-    assert [await cached.get("a"), await cached.get("a")] == ["1", "1"]
-    assert store.asked == ["a"]
-
-
 async def test_none_is_not_cached(cached: Cache[str, str], store: Store) -> None:
     assert await cached.get("new") is None
     store.rows["new"] = "4"

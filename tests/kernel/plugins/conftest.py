@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import logging
 import os
 import re
 import subprocess
@@ -22,9 +21,13 @@ from vinc_kernel.app import Application, create_app
 from vinc_kernel.database.base import Base
 from vinc_kernel.errors import VincError
 from vinc_kernel.plugins.open import open_plugins
+from vinc_kernel.registry import PluginState
 from vinc_kernel.settings import KernelSettings, Sources, read_settings
 from vinc_testing.servers import TOKEN_SECRET
 
+Judge = Callable[..., None]
+MEND = "mend the plugin, or disable it with: vinc plugins disable bad"
+SLOW = "move the work into a lifespan hook, or raise VINC_PLUGIN_LOAD_TIMEOUT"
 KERNEL = "vinc-kernel>=0.1"
 GOOD = """
 from fastapi import APIRouter
@@ -85,7 +88,7 @@ class Workshop:
         return f"tiny_{name}_{self.unique}"
 
     def list(self, name: str, table: str) -> None:
-        """Write a plugin's table in plugins.toml; None takes it out."""
+        """Write a plugin's table in plugins.toml."""
         self.listed[name] = table
         self.write("\n".join(f"[plugins.{one}]\n{text}" for one, text in self.listed.items()))
 
@@ -127,11 +130,21 @@ class Workshop:
         )
 
     @property
+    def process_environ(self) -> dict[str, str]:
+        """The environment of a process that finds these distributions, and no setting but these."""
+        path = os.pathsep.join(filter(None, [str(self.folder), os.environ.get("PYTHONPATH")]))
+        clean = {key: value for key, value in os.environ.items() if not key.startswith("VINC_")}
+        return {**clean, **self.sources.environ, "PYTHONPATH": path}
+
+    @property
     def settings(self) -> KernelSettings:
         return read_settings(self.sources)[0]
 
     def app(self) -> Application:
         return create_app(self.settings, self.sources)
+
+    def states(self) -> Mapping[str, PluginState]:
+        return self.app().runtime.registry.states
 
     def errors(self) -> Sequence[str]:
         """The lines with which the start is refused."""
@@ -142,11 +155,9 @@ class Workshop:
     def vinc(self, *arguments: str, seconds: float = 30, script: bool = False) -> subprocess.CompletedProcess[str]:
         """Run the real command in a process of its own: by its module, or by the script that was installed."""
         command = [str(Path(sys.executable).with_name("vinc"))] if script else [sys.executable, "-m", "vinc_kernel.cli"]
-        path = os.pathsep.join(filter(None, [str(self.folder), os.environ.get("PYTHONPATH")]))
-        clean = {key: value for key, value in os.environ.items() if not key.startswith("VINC_")}
         return subprocess.run(
             [*command, *arguments],
-            env={**clean, **self.sources.environ, "PYTHONPATH": path},
+            env=self.process_environ,
             cwd=self.folder,
             capture_output=True,
             text=True,
@@ -156,10 +167,9 @@ class Workshop:
 
 
 @pytest.fixture
-def workshop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workshop]:
+def workshop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, root_logger: None) -> Iterator[Workshop]:
     """An empty folder on `sys.path`; what its plugins leave in this process is taken away afterwards."""
     monkeypatch.syspath_prepend(str(tmp_path))
-    level, handlers = logging.root.level, list(logging.root.handlers)
     yield Workshop(tmp_path)
     for manager in [one for one in Base.registry._managers if one.class_.__module__.startswith("tiny_")]:
         Base.registry._managers.pop(manager)
@@ -168,8 +178,6 @@ def workshop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Worksh
         Base.metadata.remove(Base.metadata.tables[name])
     for name in [name for name in sys.modules if name.startswith("tiny_")]:
         del sys.modules[name]
-    logging.root.setLevel(level)
-    logging.root.handlers[:] = handlers
     importlib.invalidate_caches()
 
 
@@ -188,13 +196,13 @@ def serving() -> Callable[..., Any]:
 
 
 @pytest.fixture
-def judge(workshop: Workshop) -> Callable[..., Any]:
+def judge(workshop: Workshop) -> Judge:
     """Install a bad plugin `bad` beside a good one: it stops the start. What becomes of optional ones: test_trials.
 
     `line` is the whole line about it, where {here} stands for the marked line of its code and {toml} for its table.
     """
 
-    async def judged(line: str, code: str = GOOD, **more: Any) -> None:
+    def judged(line: str, code: str = GOOD, **more: Any) -> None:
         workshop.environ |= more.pop("environ", {})
         workshop.plugin("good")
         workshop.plugin("bad", code, **more)

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
-
 import pytest
 
-if TYPE_CHECKING:
-    from tests.kernel.plugins.conftest import Workshop
+from .conftest import Judge, Workshop
 
-Judge = Callable[..., Awaitable[None]]
 HEAD = """
 from fastapi import APIRouter
 from sqlalchemy import Column, Integer, Table
@@ -32,40 +27,44 @@ async def thing(): ...  # where
 
 
 @pytest.mark.parametrize(
+    ("part", "value", "kind"),
+    [
+        ("routers", "[1]", "int"),
+        ("models", "[int]", "class int"),
+        ("models", "[Base]", "class Base"),
+        ("capabilities", "['bad.read']", "str"),
+        ("roles", "['boss']", "str"),
+        ("provides", "[3]", "int"),
+        ("commands", "['run']", "str"),
+    ],
+)
+def test_a_part_of_a_wrong_type_is_refused(judge: Judge, part: str, value: str, kind: str) -> None:
+    line = f"bad: contribute: {kind} is no part of {part} ({{here}}); see Contribution.{part}"
+    judge(line, f"{HEAD}{CONTRIBUTE}Contribution({part}={value})  # here")
+
+
+@pytest.mark.parametrize(
     ("made", "line"),
     [
         ("None", "contribute() returns NoneType ({# def}); return a Contribution"),
-        ("Contribution(routers=[1])  # here", "int is no part of routers ({here}); see Contribution.routers"),
         ("Contribution(routers=APIRouter())  # here", "routers is no list but APIRouter ({here}); write a list"),
-        ("Contribution(models=[int])  # here", "class int is no part of models ({here}); see Contribution.models"),
-        ("Contribution(models=[Base])  # here", "class Base is no part of models ({here}); see Contribution.models"),
-        (
-            "Contribution(capabilities=['bad.read'])  # here",
-            "str is no part of capabilities ({here}); see Contribution.capabilities",
-        ),
-        (
-            "Contribution(capabilities='bad.read')  # here",
-            "capabilities is no list but str ({here}); write a list",
-        ),
-        ("Contribution(roles=['boss'])  # here", "str is no part of roles ({here}); see Contribution.roles"),
-        ("Contribution(provides=[3])  # here", "int is no part of provides ({here}); see Contribution.provides"),
-        ("Contribution(commands=['run'])  # here", "str is no part of commands ({here}); see Contribution.commands"),
+        ("Contribution(capabilities='bad.read')  # here", "capabilities is no list but str ({here}); write a list"),
         (
             "Contribution(settings=dict)  # here",
             "settings is no class of Settings ({here}); subclass vinc_kernel.Settings",
         ),
     ],
 )
-async def test_a_part_of_a_wrong_type_is_refused(judge: Judge, made: str, line: str) -> None:
+def test_what_is_no_contribution_is_refused(judge: Judge, made: str, line: str) -> None:
     code = HEAD + CONTRIBUTE.replace("@hooks.contribute", "@hooks.contribute  # def") + made
-    await judge(f"bad: contribute: {line}", code)
+    judge(f"bad: contribute: {line}", code)
 
 
-async def test_contributing_twice_is_refused(judge: Judge) -> None:
+def test_contributing_twice_is_refused(judge: Judge) -> None:
     code = "from vinc_kernel import Contribution, hooks\n"
     code += "@hooks.contribute\ndef one():\n    return Contribution()\n"
     code += "@hooks.contribute  # here\ndef two():\n    return Contribution()\n"
-    await judge("bad: contribute: it contributes twice ({here}); keep one contribute()", code)
+    judge("bad: contribute: it contributes twice ({here}); keep one contribute()", code)
 
 
 @pytest.mark.parametrize(
@@ -145,40 +144,38 @@ async def test_contributing_twice_is_refused(judge: Judge) -> None:
         ),
     ],
 )
-async def test_names_that_are_not_its_own_or_nobodys_are_refused(
-    judge: Judge, before: str, made: str, line: str
-) -> None:
+def test_names_that_are_not_its_own_or_nobodys_are_refused(judge: Judge, before: str, made: str, line: str) -> None:
     code = HEAD + before.replace('@router.get("")', '@router.get("")  # here') + CONTRIBUTE + made
-    await judge(f"bad: check: {line}", code)
+    judge(f"bad: check: {line}", code)
 
 
 @pytest.mark.parametrize("table", ["good_thing", "badthing", "bad_", "other.bad_thing"])
-async def test_a_foreign_table_is_refused(judge: Judge, table: str) -> None:
+def test_a_foreign_table_is_refused(judge: Judge, table: str) -> None:
     code = HEAD + MODEL.replace("MARK", "  # here").replace("bad_thing", table.rpartition(".")[2])
     code += "    __table_args__ = {'schema': 'other'}\n" if "." in table else ""
-    await judge(
+    judge(
         f"bad: check: the table {table!r} is not this plugin's ({{here}}); call it bad_...",
         code + CONTRIBUTE + "Contribution(models=[Thing])",
     )
 
 
-async def test_a_table_without_a_key_leaves_nothing(judge: Judge) -> None:
+def test_a_table_without_a_key_leaves_nothing(judge: Judge) -> None:
     code = HEAD + 'class Thing(Base):  # here\n    __tablename__ = "bad_thing"\n    name: Mapped[str]\n'
     what = (
         "ArgumentError: Mapper Mapper[Thing(bad_thing)] could not assemble any primary key columns for mapped table "
         "'bad_thing'"
     )
-    await judge(f"bad: import: {what} ({{here}}); mend the plugin, or disable it with: vinc plugins disable bad", code)
+    judge(f"bad: import: {what} ({{here}}); mend the plugin, or disable it with: vinc plugins disable bad", code)
 
 
-async def test_tables_of_a_plugin_that_contributes_nothing_are_told_with_their_line(judge: Judge) -> None:
+def test_tables_of_a_plugin_that_contributes_nothing_are_told_with_their_line(judge: Judge) -> None:
     line = "the table 'bad_thing' is declared and not contributed ({here}); add its model to Contribution(models=...)"
-    await judge(f"bad: check: {line}", HEAD + MODEL.replace("MARK", "  # here"))
+    judge(f"bad: check: {line}", HEAD + MODEL.replace("MARK", "  # here"))
 
 
-async def test_a_table_declared_twice_is_refused(judge: Judge) -> None:
+def test_a_table_declared_twice_is_refused(judge: Judge) -> None:
     code = HEAD + MODEL.replace("MARK", "") + MODEL.replace("MARK", "  # here").replace("Thing", "Again")
-    await judge("bad: import: the table 'bad_thing' is already its own ({here}); rename one of them", code)
+    judge("bad: import: the table 'bad_thing' is already its own ({here}); rename one of them", code)
 
 
 @pytest.mark.parametrize("directory", ["PrincipalDirectory", "MembershipDirectory"])

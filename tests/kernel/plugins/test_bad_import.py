@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
-
 import pytest
 
-if TYPE_CHECKING:
-    from tests.kernel.plugins.conftest import Workshop
+from .conftest import MEND, SLOW, Judge, Workshop
 
-Judge = Callable[..., Awaitable[None]]
-MEND = "mend the plugin, or disable it with: vinc plugins disable bad"
-SLOW = "move the work into a lifespan hook, or raise VINC_PLUGIN_LOAD_TIMEOUT"
 QUICK = {"VINC_PLUGIN_LOAD_TIMEOUT": "0.5"}
 CONTRIBUTE = "from vinc_kernel import Contribution, hooks\n@hooks.contribute\ndef contribute():\n    "
+BAD_TEXT = "class Bad(Exception):\n    def __str__(self):\n        BODY\nraise Bad  # here"
 SETTINGS = """
 from pydantic import field_validator
 from vinc_kernel import Contribution, Settings, hooks
@@ -40,35 +34,53 @@ def contribute():
         ("raise KeyboardInterrupt  # here", "KeyboardInterrupt"),
         ("raise BaseException  # here", "BaseException"),
         ("x = = 1  # here", "SyntaxError: invalid syntax (plugin.py, line 1)"),
+        (
+            "from . import deep",
+            "JSONDecodeError: Expecting property name enclosed in double quotes: line 1 column 2 (char 1)",
+        ),
+        (
+            "from vinc_kernel import hooks\n@hooks.lifespam  # here\ndef f(app): ...",
+            "AttributeError: module 'vinc_kernel.hookspecs' has no attribute 'lifespam'",
+        ),
+        (BAD_TEXT.replace("BODY", "raise SystemExit(5)"), "Bad: its text cannot be had, for SystemExit"),
+        (BAD_TEXT.replace("BODY", "return 'x' * 10**6"), f"Bad: {'x' * 497}..."),
+        (BAD_TEXT.replace("BODY", r"return 'a\x1b[31m\x00\nb \udcff\u2028c'"), r"Bad: a\x1b[31m\x00 b \xdcff c"),
     ],
 )
-async def test_an_import_that_raises_is_one_line(judge: Judge, code: str, what: str) -> None:
-    await judge(f"bad: import: {what} ({{here}}); {MEND}", code)
+def test_an_import_that_raises_is_one_line_with_the_innermost_place_in_the_plugin(
+    judge: Judge, code: str, what: str
+) -> None:
+    files = {"deep.py": "import json\njson.loads('{')  # here"} if "deep" in code else {}
+    judge(f"bad: import: {what} ({{here}}); {MEND}", code, files=files)
+
+
+@pytest.mark.parametrize(
+    ("body", "what"),
+    [
+        ("raise ValueError('no')  # here", "ValueError: no"),
+        ("import sys; sys.exit()  # here", "SystemExit"),
+        ("import PACKAGE.absent  # here", "ModuleNotFoundError: No module named '{package}.absent'"),
+    ],
+)
+def test_a_contribution_that_raises_is_one_line(judge: Judge, body: str, what: str) -> None:
+    judge(f"bad: contribute: {what} ({{here}}); {MEND}", CONTRIBUTE + body)
 
 
 LOOP = "import time; end = time.monotonic() + 3\nwhile time.monotonic() < end: pass  # here"
 
 
-@pytest.mark.parametrize("wait", ["import time; time.sleep(3)  # here", LOOP])
-async def test_an_import_that_hangs_is_given_up(judge: Judge, wait: str) -> None:
-    await judge(f"bad: import: it takes longer than 0.5 s ({{here}}); {SLOW}", wait, environ=QUICK)
+NAMES = "def __dir__():\n    import time; time.sleep(3)  # here\n    return []"
+TEXT = "import time\nclass Bad(Exception):\n    def __str__(self):\n        time.sleep(3)  # here\nraise Bad"
 
 
-async def test_the_innermost_line_of_the_plugin_is_told(judge: Judge) -> None:
-    files = {"deep.py": "import json\njson.loads('{')  # here"}
-    what = "JSONDecodeError: Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"
-    await judge(f"bad: import: {what} ({{here}}); {MEND}", "from . import deep", files=files)
+@pytest.mark.parametrize("wait", ["import time; time.sleep(3)  # here", LOOP, NAMES, TEXT])
+def test_an_import_that_hangs_is_given_up(judge: Judge, wait: str) -> None:
+    judge(f"bad: import: it takes longer than 0.5 s ({{here}}); {SLOW}", wait, environ=QUICK)
 
 
-async def test_a_module_that_is_not_there_is_told_with_its_table(judge: Judge) -> None:
+def test_a_module_that_is_not_there_is_told_with_its_table(judge: Judge) -> None:
     line = "bad: import: ModuleNotFoundError: No module named '{package}.absent' ({toml}); " + MEND
-    await judge(line, files={"plugin.py": ""}, points="{package}.absent")
-
-
-async def test_a_misspelt_hook_by_the_typed_decorator_fails_at_import(judge: Judge) -> None:
-    code = "from vinc_kernel import hooks\n@hooks.lifespam  # here\ndef f(app): ..."
-    what = "AttributeError: module 'vinc_kernel.hookspecs' has no attribute 'lifespam'"
-    await judge(f"bad: import: {what} ({{here}}); {MEND}", code)
+    judge(line, files={"plugin.py": ""}, points="{package}.absent")
 
 
 @pytest.mark.parametrize(
@@ -92,25 +104,13 @@ async def test_a_misspelt_hook_by_the_typed_decorator_fails_at_import(judge: Jud
         ),
     ],
 )
-async def test_a_hook_that_is_no_hook_is_refused(judge: Judge, code: str, line: str) -> None:
-    await judge(f"bad: import: {line}", code)
+def test_a_hook_that_is_no_hook_is_refused(judge: Judge, code: str, line: str) -> None:
+    judge(f"bad: import: {line}", code)
 
 
-@pytest.mark.parametrize(
-    ("body", "what"),
-    [
-        ("raise ValueError('no')  # here", "ValueError: no"),
-        ("import sys; sys.exit()  # here", "SystemExit"),
-        ("import PACKAGE.absent  # here", "ModuleNotFoundError: No module named '{package}.absent'"),
-    ],
-)
-async def test_a_contribution_that_raises_is_one_line(judge: Judge, body: str, what: str) -> None:
-    await judge(f"bad: contribute: {what} ({{here}}); {MEND}", CONTRIBUTE + body)
-
-
-async def test_a_contribution_that_hangs_is_given_up(judge: Judge) -> None:
+def test_a_contribution_that_hangs_is_given_up(judge: Judge) -> None:
     line = f"bad: contribute: it takes longer than 0.5 s ({{here}}); {SLOW}"
-    await judge(line, CONTRIBUTE + "import time; time.sleep(3)  # here", environ=QUICK)
+    judge(line, CONTRIBUTE + "import time; time.sleep(3)  # here", environ=QUICK)
 
 
 @pytest.mark.parametrize(
@@ -120,9 +120,9 @@ async def test_a_contribution_that_hangs_is_given_up(judge: Judge) -> None:
         ("raise SystemExit(value)  # here", "SystemExit"),
     ],
 )
-async def test_settings_that_raise_are_one_line_without_the_value(judge: Judge, body: str, what: str) -> None:
+def test_settings_that_raise_are_one_line_without_the_value(judge: Judge, body: str, what: str) -> None:
     code = SETTINGS.replace("BODY", body)
-    await judge(f"bad: settings: {what} ({{here}}); {MEND}", code, toml="days = 4711")
+    judge(f"bad: settings: {what} ({{here}}); {MEND}", code, toml="days = 4711")
 
 
 @pytest.mark.parametrize(
@@ -135,14 +135,9 @@ async def test_settings_that_raise_are_one_line_without_the_value(judge: Judge, 
         ),
     ],
 )
-async def test_a_wrong_setting_is_told_without_its_value(judge: Judge, toml: str, what: str) -> None:
+def test_a_wrong_setting_is_told_without_its_value(judge: Judge, toml: str, what: str) -> None:
     code = SETTINGS.replace("BODY", "pass")
-    await judge(f"bad: settings: {what} ({{toml}}); mend the setting", code, toml=toml)
-
-
-async def test_settings_for_a_plugin_that_has_none_are_refused(judge: Judge) -> None:
-    line = "bad: settings: it has no settings, and {toml} sets key ({toml}); take them out"
-    await judge(line, "", toml="key = 1")
+    judge(f"bad: settings: {what} ({{toml}}); mend the setting", code, toml=toml)
 
 
 def test_a_wrong_secret_from_the_environment_is_never_told(workshop: Workshop) -> None:
@@ -155,12 +150,3 @@ def test_a_wrong_secret_from_the_environment_is_never_told(workshop: Workshop) -
 
     assert "hunter2" not in line
     assert "VINC_BAD__DAYS (environment)" in line
-
-
-def test_all_errors_are_told_at_once(workshop: Workshop) -> None:
-    workshop.plugin("one", "raise ValueError  # here")
-    workshop.plugin("two", "raise KeyError  # here")
-    first, second = workshop.errors()
-
-    assert first.startswith(f"one: import: ValueError ({workshop.here('one')})")
-    assert second.startswith(f"two: import: KeyError ({workshop.here('two')})")

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
-
 import pytest
 
-if TYPE_CHECKING:
-    from tests.kernel.plugins.conftest import Workshop
+from .conftest import Judge, Workshop
 
-Judge = Callable[..., Awaitable[None]]
 HEAD = """
 from fastapi import APIRouter, Depends, WebSocket
 from starlette.applications import Starlette
@@ -27,6 +22,7 @@ class Endpoint(HTTPEndpoint):  # class
     async def get(self, request): ...
 """
 CONTRIBUTE = "\n@hooks.contribute\ndef contribute():\n    return Contribution(routers=[ROUTER])  # made\n"
+INNER = 'inner = APIRouter(prefix="/inner")\nCODE\nrouter.include_router(inner)'
 CURE = "add a guard: require_capabilities(), require_roles(), signed_in, or public(why)"
 
 
@@ -41,42 +37,32 @@ CURE = "add a guard: require_capabilities(), require_roles(), signed_in, or publ
         ('router.routes.append(WebSocketRoute("/bad/ws", socket))', "/bad/ws", "# socket"),
         ('router.routes.append(Mount("/bad/app", Starlette()))', "/bad/app", "# made"),
         ('router.routes.append(Mount("/bad/static", StaticFiles(directory="/")))', "/bad/static", "# made"),
+        (INNER.replace("CODE", '@inner.get("")  # here\nasync def f(): ...'), "/bad/inner", "# here"),
         (
-            (
-                'inner = APIRouter(prefix="/inner")\n@inner.get("")  # here\nasync def f(): ...\n'
-                "router.include_router(inner)"
-            ),
-            "/bad/inner",
-            "# here",
-        ),
-        (
-            (
-                'inner = APIRouter(prefix="/inner")\n'
-                '@inner.websocket("")  # here\nasync def f(websocket: WebSocket): ...\n'
-                "router.include_router(inner)"
-            ),
+            INNER.replace("CODE", '@inner.websocket("")  # here\nasync def f(websocket: WebSocket): ...'),
             "/bad/inner",
             "# here",
         ),
     ],
 )
-async def test_a_route_without_a_guard_is_refused(judge: Judge, code: str, path: str, mark: str) -> None:
+def test_a_route_without_a_guard_is_refused(judge: Judge, code: str, path: str, mark: str) -> None:
     line = f"bad: check: the route {path} does not declare what it needs ({{{mark}}}); {CURE}"
-    await judge(line, HEAD + code + CONTRIBUTE.replace("ROUTER", "router"))
+    judge(line, HEAD + code + CONTRIBUTE.replace("ROUTER", "router"))
 
 
 @pytest.mark.parametrize(
-    "guards",
+    ("router", "guards"),
     [
-        "signed_in, public('why')",
-        "public('why'), require_roles('x')",
-        "require_capabilities('bad.read'), public('why')",
+        ("router", "signed_in, public('why')"),
+        ("router", "public('why'), require_roles('x')"),
+        ("router", "require_capabilities('bad.read'), public('why')"),
+        ("open_router", "signed_in"),
     ],
 )
-async def test_public_beside_a_guard_is_refused(judge: Judge, guards: str) -> None:
-    code = f'@router.get("", dependencies=[{guards}])  # here\nasync def f(): ...'
+def test_public_beside_a_guard_is_refused(judge: Judge, router: str, guards: str) -> None:
+    code = f'@{router}.get("", dependencies=[{guards}])  # here\nasync def f(): ...'
     line = "bad: check: the route /bad is public and guarded ({here}); keep one of the two"
-    await judge(line, HEAD + code + CONTRIBUTE.replace("ROUTER", "router"))
+    judge(line, HEAD + code + CONTRIBUTE.replace("ROUTER", router))
 
 
 FORGED = """
@@ -121,13 +107,11 @@ async def deeper(caller: Annotated[Principal, Depends()]) -> str: ...
         ("caller: Renamed", "Principal", "caller"),
     ],
 )
-async def test_a_principal_that_callers_would_write_is_refused(
-    judge: Judge, parameters: str, kind: str, name: str
-) -> None:
+def test_a_principal_that_callers_would_write_is_refused(judge: Judge, parameters: str, kind: str, name: str) -> None:
     code = f'{FORGED}@router.post("", dependencies=[signed_in])  # here\nasync def f({parameters}): ...'
     what = f"the route /bad would believe the {kind} that a caller writes, as {name!r}"
     cure = "write Annotated[Principal, Depends(current_principal)], or take the tenant of the Context"
-    await judge(f"bad: check: {what} ({{here}}); {cure}", HEAD + code + CONTRIBUTE.replace("ROUTER", "router"))
+    judge(f"bad: check: {what} ({{here}}); {cure}", HEAD + code + CONTRIBUTE.replace("ROUTER", "router"))
 
 
 def test_a_principal_that_the_kernel_hands_over_is_taken(workshop: Workshop) -> None:
@@ -144,12 +128,6 @@ async def f(asked: Annotated[ListQuery, Depends()], caller: Annotated[Principal,
     assert [one.path for one in workshop.app().routes if one.plugin == "bad"] == ["/api/v1/bad"]
 
 
-async def test_a_guard_inside_a_public_router_is_refused(judge: Judge) -> None:
-    code = '@open_router.get("", dependencies=[signed_in])  # here\nasync def f(): ...'
-    line = "bad: check: the route /bad is public and guarded ({here}); keep one of the two"
-    await judge(line, HEAD + code + CONTRIBUTE.replace("ROUTER", "open_router"))
-
-
 @pytest.mark.parametrize(
     ("route", "path", "mark"),
     [
@@ -158,21 +136,21 @@ async def test_a_guard_inside_a_public_router_is_refused(judge: Judge) -> None:
         ('WebSocketRoute("/ws", socket)', "/bad/ws", "# socket"),
     ],
 )
-async def test_a_plain_route_of_an_inner_router_is_refused(judge: Judge, route: str, path: str, mark: str) -> None:
+def test_a_plain_route_of_an_inner_router_is_refused(judge: Judge, route: str, path: str, mark: str) -> None:
     """FastAPI runs no dependency of its router, and the guards between it and the outer one are nowhere to be seen."""
     code = (
         f"inner = APIRouter(dependencies=[signed_in])\ninner.routes.append({route})\nopen_router.include_router(inner)"
     )
     what = f"the route {path} is a plain one inside an included router"
     line = f"bad: check: {what} ({{{mark}}}); add it to the router that is contributed"
-    await judge(line, HEAD + code + CONTRIBUTE.replace("ROUTER", "open_router"))
+    judge(line, HEAD + code + CONTRIBUTE.replace("ROUTER", "open_router"))
 
 
 @pytest.mark.parametrize("path", ["/good/mine", "/other", "/badly", "/"])
-async def test_a_route_outside_its_prefix_is_refused(judge: Judge, path: str) -> None:
+def test_a_route_outside_its_prefix_is_refused(judge: Judge, path: str) -> None:
     code = f'router = APIRouter(dependencies=[public("why")])\n@router.get("{path}")  # here\nasync def f(): ...'
     line = f"bad: check: the route {path} lies outside /bad ({{here}}); move it, or grant `prefixes`"
-    await judge(line, HEAD + code + CONTRIBUTE.replace("ROUTER", "router"))
+    judge(line, HEAD + code + CONTRIBUTE.replace("ROUTER", "router"))
 
 
 @pytest.mark.parametrize(
@@ -184,40 +162,30 @@ async def test_a_route_outside_its_prefix_is_refused(judge: Judge, path: str) ->
         ("/{a:int}/x", "/{b:int}/x", "/api/v1/bad/{:int}/x"),
     ],
 )
-async def test_two_routes_of_one_shape_are_refused(judge: Judge, one: str, two: str, shape: str) -> None:
+def test_two_routes_of_one_shape_are_refused(judge: Judge, one: str, two: str, shape: str) -> None:
     code = (
         f'@open_router.get("{one}")  # here\nasync def f(): ...\n@open_router.get("{two}")  # there\nasync def g(): ...'
     )
     what = f"the route GET {shape} is twice its own, at {{# there}}"
-    await judge(
+    judge(
         f"bad: check: {what} ({{here}}); rename one of them", HEAD + code + CONTRIBUTE.replace("ROUTER", "open_router")
     )
 
 
-async def test_a_kind_of_route_that_is_not_known_is_refused(judge: Judge) -> None:
-    code = 'router.routes.append(Host("bad.example", Starlette()))'
-    line = "bad: check: Host is a kind of route that is not known here ({# made}); use an APIRouter's own decorators"
-    await judge(line, HEAD + code + CONTRIBUTE.replace("ROUTER", "router"))
-
-
-async def test_a_frontend_is_refused(judge: Judge) -> None:
-    code = 'open_router.frontend("/", directory="/")'
-    line = "bad: check: a frontend is a kind of route that is not known here ({# made}); mount StaticFiles"
-    await judge(line, HEAD + code + CONTRIBUTE.replace("ROUTER", "open_router"))
+@pytest.mark.parametrize(
+    ("code", "kind", "cure"),
+    [
+        ('routes.append(Host("bad.example", Starlette()))', "Host", "use an APIRouter's own decorators"),
+        ('frontend("/", directory="/")', "a frontend", "mount StaticFiles"),
+    ],
+)
+def test_a_kind_of_route_that_is_not_known_is_refused(judge: Judge, code: str, kind: str, cure: str) -> None:
+    line = f"bad: check: {kind} is a kind of route that is not known here ({{# made}}); {cure}"
+    judge(line, f"{HEAD}open_router.{code}" + CONTRIBUTE.replace("ROUTER", "open_router"))
 
 
 @pytest.mark.parametrize("guard", ["require_capabilities()", "require_roles()"])
-async def test_a_guard_that_asks_for_nothing_is_refused(judge: Judge, guard: str) -> None:
+def test_a_guard_that_asks_for_nothing_is_refused(judge: Judge, guard: str) -> None:
     what = f"TypeError: {guard} needs at least one name; use signed_in for everybody who is signed in"
     line = f"bad: import: {what} ({{here}}); mend the plugin, or disable it with: vinc plugins disable bad"
-    await judge(line, HEAD + f"GUARD = {guard}  # here")
-
-
-def test_two_plugins_with_one_route_are_both_refused(workshop: Workshop) -> None:
-    code = HEAD + '@open_router.get("/x")  # here\nasync def f(): ...' + CONTRIBUTE.replace("ROUTER", "open_router")
-    workshop.plugin("bad", code, required=False)
-    workshop.plugin("other", code.replace('"/bad"', '"/bad"'), required=False, toml="prefixes = ['/bad']")
-    states = workshop.app().runtime.registry.states
-
-    assert states["other"].why.startswith("other: order: the prefix '/bad' overlaps with what belongs to 'bad'")
-    assert states["bad"].state == "ready"
+    judge(line, HEAD + f"GUARD = {guard}  # here")

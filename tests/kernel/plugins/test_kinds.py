@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
-from starlette.types import ASGIApp, Message, Scope
 
 from ...credentials import credentials
-
-if TYPE_CHECKING:
-    from tests.kernel.plugins.conftest import Workshop
+from ..conftest import talk
+from .conftest import Workshop
 
 KINDS = """
 from fastapi import APIRouter, FastAPI, WebSocket
@@ -107,32 +105,3 @@ async def test_a_socket_where_there_is_none_is_refused(workshop: Workshop, path:
     workshop.plugin("kinds", KINDS)
 
     assert [one["type"] for one in await talk(workshop.app(), path, ADA)] == ["websocket.close"]
-
-
-async def talk(app: ASGIApp, path: str, headers: dict[str, str] | None = None) -> list[Message]:
-    """What an application sends to a WebSocket that connects."""
-    sent: list[Message] = []
-    scope: Scope = {
-        "type": "websocket",
-        "path": f"/api/v1{path}",
-        "query_string": b"",
-        "headers": [(name.lower().encode(), value.encode()) for name, value in (headers or {}).items()],
-        "subprotocols": [],
-    }
-
-    async def receive() -> Message:
-        return {"type": "websocket.connect"}
-
-    async def send(message: Message) -> None:
-        sent.append(message)
-
-    await app(scope, receive, send)
-    return sent
-
-
-def test_every_route_says_what_it_needs(workshop: Workshop) -> None:
-    workshop.plugin("kinds", KINDS)
-    app = workshop.app()
-
-    assert all(one.requirement.public == (one.plugin == "kernel") for one in app.routes)
-    assert all(one.requirement.why for one in app.routes if one.requirement.public)

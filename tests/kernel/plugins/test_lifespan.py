@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from vinc_kernel.errors import StartError
 from vinc_kernel.plugins.open import open_plugins
 
-if TYPE_CHECKING:
-    from tests.kernel.plugins.conftest import Workshop
+from .conftest import MEND, Workshop
 
 HEAD = """
 import asyncio, sys
@@ -28,17 +27,13 @@ PROVIDES = []
 def contribute() -> Contribution:
     return Contribution(routers=[router], provides=PROVIDES)  # made
 """
-LIFESPAN = (
-    HEAD
-    + """
+LIFESPAN = f"""{HEAD}
 @hooks.lifespan  # def
 @asynccontextmanager
 async def life(app):
     BODY
     yield
 """
-)
-MEND = "mend the plugin, or disable it with: vinc plugins disable bad"
 SLOW = "mend the plugin, or raise VINC_PLUGIN_LOAD_TIMEOUT"
 
 
@@ -69,9 +64,7 @@ async def test_a_lifespan_that_fails(workshop: Workshop, serving: Any, code: str
     workshop.plugin("bad", code, required=required)
     workshop.plugin("later")
     workshop.environ["VINC_PLUGIN_LOAD_TIMEOUT"] = "0.3"
-    expected = "bad: lifespan: " + line
-    for mark in ("# here", "# def", "# made"):
-        expected = expected.replace(f"{{{mark}}}", workshop.here("bad", mark)) if mark in expected else expected
+    expected = workshop.line("bad", "bad: lifespan: " + line)
     app = workshop.app()
     if required:
         with pytest.raises(StartError) as caught:

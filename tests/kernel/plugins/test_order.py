@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -13,8 +13,7 @@ from vinc_kernel.plugins.assemble import LoadOptions, load_plugins
 from vinc_kernel.plugins.find import find
 from vinc_kernel.registry import PluginState
 
-if TYPE_CHECKING:
-    from tests.kernel.plugins.conftest import Workshop
+from .conftest import Workshop
 
 SHUFFLED = settings(
     max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]

@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 import pytest
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    import httpx
-
-    from tests.kernel.plugins.conftest import Workshop
+from ..conftest import client_of
+from .conftest import Workshop
 
 HEAD = """
 from sqlalchemy.orm import Mapped, mapped_column
@@ -24,12 +18,8 @@ class Thing(Base):  # here
     id: Mapped[int] = mapped_column(primary_key=True)
 """
 DIRECTORY = HEAD + CONTRIBUTE + "provides=[TenantDirectory])  # here"
-ROLE = (
-    HEAD
-    + "ROLE = Role(name='NAMEboss', title='Boss', rank=1, aliases=['boss'])  # here\n"
-    + CONTRIBUTE
-    + "roles=[ROLE])"
-)
+BOSS = "ROLE = Role(name='NAMEboss', title='Boss', rank=1, aliases=['boss'])  # here\n"
+ROLE = HEAD + BOSS + CONTRIBUTE + "roles=[ROLE])"
 
 
 @pytest.mark.parametrize("thief", ["aaa", "zzz"])
@@ -43,9 +33,9 @@ def test_a_table_of_anothers_name_is_refused_whoever_is_loaded_first(
     if required:
         line = next(one for one in workshop.errors() if one.startswith(f"{thief}: "))
     else:
-        app = workshop.app()
-        line = app.runtime.registry.states[thief].why
-        assert app.runtime.registry.states["mine"].state == "ready"
+        states = workshop.states()
+        line = states[thief].why
+        assert states["mine"].is_ready
     what = (
         "the table 'mine_thing' is already mine's" if thief == "zzz" else "the table 'mine_thing' is not this plugin's"
     )
@@ -73,7 +63,7 @@ def test_of_two_that_want_one_name_the_required_one_gets_it(
     if one and two:
         assert workshop.errors() == expected
         return
-    states = workshop.app().runtime.registry.states
+    states = workshop.states()
 
     assert [state.why for state in states.values() if state.state == "quarantined"] == expected
 
@@ -97,9 +87,7 @@ def users_and_notes(workshop: Workshop, users: str, notes: str) -> None:
 
 
 @pytest.mark.parametrize("notes", ["/users/{user_id}/notes", "/users/{user_id:str}/notes/last"])
-async def test_a_granted_prefix_may_lie_below_the_root_of_another_plugin(
-    workshop: Workshop, client_of: Callable[[Any], httpx.AsyncClient], notes: str
-) -> None:
+async def test_a_granted_prefix_may_lie_below_the_root_of_another_plugin(workshop: Workshop, notes: str) -> None:
     users_and_notes(workshop, "/users/{user_id}", notes)
     client = client_of(workshop.app())
 

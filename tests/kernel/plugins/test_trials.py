@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy.orm import configure_mappers
 
@@ -17,8 +17,7 @@ from vinc_kernel.database.base import Base
 from vinc_kernel.plugins.arrange import enabled
 from vinc_kernel.plugins.trials import dump_failures, load_failures, select_plugins
 
-if TYPE_CHECKING:
-    from tests.kernel.plugins.conftest import Workshop
+from .conftest import Workshop
 
 MEND = "mend the plugin, or disable it with: vinc plugins disable "
 GUARD = "add a guard: require_capabilities(), require_roles(), signed_in, or public(why)"
@@ -165,7 +164,7 @@ def test_a_plugin_that_raises_an_error_of_ours_in_anothers_name_is_quarantined_i
     error = "StartError('no', plugin='good', phase='import', where='here', cure=3)"
     workshop.plugin("bad", f"from vinc_kernel import StartError\nraise {error}", required=False)
     workshop.plugin("good")
-    states = workshop.app().runtime.registry.states
+    states = workshop.states()
 
     assert (states["good"].is_ready, states["bad"].why) == (True, "good: import: no (here); 3")
 
@@ -214,10 +213,9 @@ def test_what_one_process_has_found_another_takes_over(workshop: Workshop) -> No
 
 def test_the_ctrl_c_of_the_user_ends_the_start_and_the_trial(workshop: Workshop) -> None:
     workshop.plugin("slow", f"{NOTES_PROCESS}import time; time.sleep(99)", required=False)
-    clean = {key: value for key, value in os.environ.items() if not key.startswith("VINC_")}
     with subprocess.Popen(
         [sys.executable, "-m", "vinc_kernel.cli", "check"],
-        env={**clean, **workshop.sources.environ, "PYTHONPATH": str(workshop.folder)},
+        env=workshop.process_environ,
         stderr=subprocess.PIPE,
         start_new_session=True,
     ) as command:

@@ -10,7 +10,6 @@ from uuid import UUID
 
 import pytest
 import pytest_asyncio
-from httpx import AsyncClient
 from psycopg import sql
 
 from vinc_kernel import TenantDirectory
@@ -18,7 +17,7 @@ from vinc_kernel.app import Application, create_app
 from vinc_kernel.database.scope import Scope
 from vinc_kernel.settings import Sources, read_settings
 from vinc_testing import Database, Servers, tenants
-from vinc_testing.clients import client_of
+from vinc_testing.clients import Client, client_of
 from vinc_testing.running import TENANTS, plugin_of, pointing_at, started
 from vinc_testing.tenants import RememberedTenants
 
@@ -37,7 +36,7 @@ class Shop:
     def id(self, tenant: str) -> UUID:
         return self.tenants.add(tenant).id
 
-    def client(self, tenant: str = "acme", *, subject: str = "alice", role: str = "viewer") -> AsyncClient:
+    def client(self, tenant: str = "acme", *, subject: str = "alice", role: str = "viewer") -> Client:
         """Somebody of both tenants, who works in one of them."""
         self.id(tenant)
         headers = credentials(f"{subject};{role};acme,other") | {"X-Tenant-ID": tenant}
@@ -98,3 +97,10 @@ def shop(shared_shop: Shop, vinc_database: Database) -> Shop:
     """The application, and nothing in its tables."""
     vinc_database.admin.execute("truncate shelf_item")
     return shared_shop
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def client(shop: Shop) -> AsyncGenerator[Client]:
+    """Alice, who works in acme."""
+    async with shop.client() as opened:
+        yield opened

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import pytest
 
 from vinc_kernel import Contribution, Role
-from vinc_kernel.app import create_app
-from vinc_kernel.plugins.arrange import Plugin
-from vinc_kernel.settings import Sources, read_settings
+from vinc_kernel.app import Application
 
-from .issuing import Caller, Sso, routes
+from ..conftest import AppOf
+from .issuing import Caller, CallerOf, Sso, routes
 
-PluginOf = Callable[[str, Contribution], Plugin]
 ROLES = [
     Role(name="root", title="Root", rank=9, platform=True),
     Role(name="manager", title="Manager", rank=5, aliases=["boss"]),
@@ -29,19 +27,23 @@ def sso() -> Sso:
 
 
 @pytest.fixture
-def caller_of(plugin_of: PluginOf) -> Callable[..., Caller]:
+async def caller_of(app_of: AppOf) -> AsyncGenerator[CallerOf]:
     """Make an application that trusts these issuers."""
+    apps: list[Application] = []
 
     def make(*issuers: Any, **environ: str) -> Caller:
-        settings, _ = read_settings(Sources({"VINC_ENV": "test", "VINC_LOG_LEVEL": "error", **environ}))
-        made = create_app(settings, plugins=[plugin_of("things", Contribution(routers=[routes()], roles=ROLES))])
+        things = Contribution(routers=[routes()], roles=ROLES)
+        made = app_of({"VINC_JWT_TEST_SECRET": "", **environ}, things=things)
         for issuer in issuers:
             made.runtime.trusted.add(issuer, "things")
+        apps.append(made)
         return Caller(made)
 
-    return make
+    yield make
+    for app in apps:
+        await app.runtime.trusted.fetcher.close()
 
 
 @pytest.fixture
-def caller(caller_of: Callable[..., Caller], sso: Sso) -> Caller:
+def caller(caller_of: CallerOf, sso: Sso) -> Caller:
     return caller_of(sso.issuer())

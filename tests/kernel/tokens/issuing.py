@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 from base64 import urlsafe_b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from time import time
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
-from httpx import ASGITransport, AsyncClient, Response
+from httpx import Response
 from joserfc import jws
 from joserfc.jwk import RSAKey
 
 from vinc_kernel import Issuer, Principal, current_principal, public, signed_in
 from vinc_kernel.app import Application
 from vinc_kernel.tokens.keys import Keys
+
+from ..conftest import client_of
 
 URL, AUDIENCE = "https://sso.example/realms/vinc", "vinc-api"
 Json = dict[str, Any]
@@ -49,13 +51,13 @@ class Sso:
     url: str = URL
     fetched: int = 0
     more: list[Json] = field(default_factory=list)
-    answer: Any = None
+    answer: Any = ...  # what it says instead of its keys, or raises
 
     async def jwks(self) -> Any:
         self.fetched += 1
-        if isinstance(self.answer, Exception):
+        if isinstance(self.answer, BaseException):
             raise self.answer
-        if self.answer is not None:
+        if self.answer is not ...:
             return self.answer
         return {"keys": [*(published(key) for key in self.keys), *self.more]}
 
@@ -86,9 +88,7 @@ class Sso:
         key = key or self.keys[0]
         said = {"alg": "RS256", "typ": "JWT", "kid": key.kid, **header}
         given = segment(json.dumps({name: value for name, value in said.items() if value is not None}).encode())
-        return self.sealed(f"{given}.{segment(payload)}", key)
-
-    def sealed(self, text: str, key: RSAKey) -> str:
+        text = f"{given}.{segment(payload)}"
         signature = jws.JWSRegistry.algorithms["RS256"].sign(text.encode(), key)
         return f"{text}.{segment(signature)}"
 
@@ -131,8 +131,10 @@ class Caller:
 
     async def ask(self, token: str | bytes, path: str = "/things/who") -> Response:
         said = token.encode() if isinstance(token, str) else token
-        async with AsyncClient(transport=ASGITransport(self.app), base_url="http://test/api/v1") as client:
-            return await client.get(path, headers=[(b"Authorization", b"Bearer " + said)])
+        return await client_of(self.app).get(path, headers=[(b"Authorization", b"Bearer " + said)])
 
     async def statuses(self, tokens: Sequence[str]) -> list[int]:
         return [(await self.ask(token)).status_code for token in tokens]
+
+
+CallerOf = Callable[..., Caller]

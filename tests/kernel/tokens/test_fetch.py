@@ -5,15 +5,16 @@ from __future__ import annotations
 import gzip
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 
-from .issuing import AUDIENCE, Caller, Sso, published
+from ..conftest import client_of
+from .issuing import AUDIENCE, CallerOf, Sso, published
 
-CallerOf = Callable[..., Caller]
+DISCOVERY, KEYS = "/.well-known/openid-configuration", "/keys"
 Answer = tuple[int, dict[str, str], bytes]
 
 
@@ -64,58 +65,50 @@ def here(web: Web) -> Sso:
     return Sso(url=web.url)
 
 
+def listed_at_certs(web: Web, sso: Sso, **more: Any) -> str:
+    """The setting of an issuer whose keys lie at /certs of that server."""
+    web.says("/certs", {"keys": [published(sso.keys[0])]})
+    return json.dumps([{"issuer": sso.url, "jwks_url": f"{web.url}/certs", **more}])
+
+
 async def test_the_keys_are_where_the_discovery_document_says(caller_of: CallerOf, web: Web, here: Sso) -> None:
-    web.says("/.well-known/openid-configuration", {"issuer": here.url, "jwks_uri": f"{here.url}/keys"})
+    web.says(DISCOVERY, {"issuer": here.url, "jwks_uri": f"{here.url}/keys"})
     web.says("/keys", {"keys": [published(here.keys[0])]})
     caller = caller_of(VINC_JWT_ISSUERS=here.url)
 
     assert await caller.statuses([here.token(), here.token(sub="another")]) == [200, 200]
-    assert web.asked == ["/.well-known/openid-configuration", "/keys"]
-    await caller.app.runtime.trusted.fetcher.close()
+    assert web.asked == [DISCOVERY, "/keys"]
 
 
 async def test_or_where_the_settings_say(caller_of: CallerOf, web: Web) -> None:
     sso = Sso(url="https://sso.example/realms/vinc")
-    web.says("/certs", {"keys": [published(sso.keys[0])]})
-    listed = {"issuer": sso.url, "jwks_url": f"{web.url}/certs", "audience": "ours", "clients": ["vinc-web"]}
-    caller = caller_of(VINC_JWT_ISSUERS=json.dumps([listed]))
+    caller = caller_of(VINC_JWT_ISSUERS=listed_at_certs(web, sso, audience="ours", clients=["vinc-web"]))
+    tokens = [sso.token(aud="ours"), sso.token(), sso.token(aud="ours", azp="x")]
 
-    assert await caller.statuses([sso.token(aud="ours"), sso.token(), sso.token(aud="ours", azp="x")]) == [
-        200,
-        401,
-        401,
-    ]
+    assert await caller.statuses(tokens) == [200, 401, 401]
     assert web.asked == ["/certs"]
-    await caller.app.runtime.trusted.fetcher.close()
 
 
-async def test_nothing_of_the_request_is_passed_on_to_the_issuer(
-    caller_of: CallerOf, client_of: Any, web: Web, here: Sso
-) -> None:
-    web.says("/certs", {"keys": [published(here.keys[0])]})
-    listed = json.dumps([{"issuer": here.url, "jwks_url": f"{web.url}/certs"}])
+async def test_nothing_of_the_request_is_passed_on_to_the_issuer(caller_of: CallerOf, web: Web, here: Sso) -> None:
+    listed = listed_at_certs(web, here)
     caller = caller_of(VINC_JWT_ISSUERS=listed)
     sent = {"baggage": "tenant.id=acme", "traceparent": f"00-{'a' * 32}-{'b' * 16}-01", "X-Request-ID": "r1"}
     answer = await client_of(caller.app).get("/things/who", headers=sent | {"Authorization": f"Bearer {here.token()}"})
 
     assert answer.status_code == 200
     assert web.headers == [{"host", "accept", "accept-encoding", "connection", "user-agent"}]
-    await caller.app.runtime.trusted.fetcher.close()
-
-
-KEYS = "/keys"
 
 
 @pytest.mark.parametrize(
     ("path", "value", "more"),
     [
-        ("/.well-known/openid-configuration", {"issuer": "http://evil.example", "jwks_uri": "{url}/keys"}, {}),
-        ("/.well-known/openid-configuration", {"issuer": "{url}/", "jwks_uri": "{url}/keys"}, {}),
-        ("/.well-known/openid-configuration", {"issuer": "{url}"}, {}),
+        (DISCOVERY, {"issuer": "http://evil.example", "jwks_uri": "{url}/keys"}, {}),
+        (DISCOVERY, {"issuer": "{url}/", "jwks_uri": "{url}/keys"}, {}),
+        (DISCOVERY, {"issuer": "{url}"}, {}),
         # 127.1 is this machine's address as well, to whoever connects, but not by its letters.
-        ("/.well-known/openid-configuration", {"issuer": "{url}", "jwks_uri": "http://127.1:{port}/keys"}, {}),
-        ("/.well-known/openid-configuration", [], {}),
-        ("/.well-known/openid-configuration", b'{"issuer": "x", "issuer": "{url}", "jwks_uri": "{url}/keys"}', {}),
+        (DISCOVERY, {"issuer": "{url}", "jwks_uri": "http://127.1:{port}/keys"}, {}),
+        (DISCOVERY, [], {}),
+        (DISCOVERY, b'{"issuer": "x", "issuer": "{url}", "jwks_uri": "{url}/keys"}', {}),
         (KEYS, b"a" * 300_000, {}),
         (KEYS, b"{", {}),
         (KEYS, b"[]", {}),
@@ -128,7 +121,7 @@ async def test_another_document_is_no_document(
     caller_of: CallerOf, web: Web, here: Sso, path: str, value: Any, more: dict[str, Any]
 ) -> None:
     keys = {"keys": [published(here.keys[0])]}
-    web.says("/.well-known/openid-configuration", {"issuer": here.url, "jwks_uri": f"{here.url}/keys"})
+    web.says(DISCOVERY, {"issuer": here.url, "jwks_uri": f"{here.url}/keys"})
     web.says(KEYS, keys)
     web.says("/moved", keys)
     content = value if isinstance(value, bytes) else json.dumps(value).encode()
@@ -138,13 +131,10 @@ async def test_another_document_is_no_document(
 
     assert (await caller.ask(here.token())).status_code == 503
     assert "/moved" not in web.asked
-    await caller.app.runtime.trusted.fetcher.close()
 
 
 async def test_the_audience_of_the_settings_is_for_all_without_one(caller_of: CallerOf, web: Web, here: Sso) -> None:
-    web.says("/certs", {"keys": [published(here.keys[0])]})
-    listed = json.dumps([{"issuer": here.url, "jwks_url": f"{web.url}/certs"}])
+    listed = listed_at_certs(web, here)
     caller = caller_of(VINC_JWT_ISSUERS=listed, VINC_JWT_AUDIENCE="elsewhere")
 
     assert await caller.statuses([here.token(aud=AUDIENCE), here.token(aud="elsewhere")]) == [401, 200]
-    await caller.app.runtime.trusted.fetcher.close()

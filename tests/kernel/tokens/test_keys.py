@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
 from vinc_kernel import Issuer, SignIn
 
-from .issuing import AUDIENCE, URL, Caller, Sso, published, rsa
-
-CallerOf = Callable[..., Caller]
+from ..conftest import client_of
+from .issuing import AUDIENCE, URL, Caller, CallerOf, Sso, published, rsa
 
 
 async def test_a_known_key_is_not_asked_for_again(caller: Caller, sso: Sso) -> None:
@@ -74,7 +73,7 @@ async def test_an_issuer_that_is_away_does_not_matter_for_known_keys(caller: Cal
     assert (await caller.ask(sso.token(sub="another"))).status_code == 200
     refused = await caller.ask(unknown)  # it may be a new key: nobody can say
     assert (refused.status_code, "retry-after" in refused.headers) == (503, True)
-    sso.answer = None
+    sso.answer = ...
     await caller.keys.refresh()
     assert (await caller.ask(unknown)).status_code == 401
 
@@ -189,8 +188,7 @@ async def test_an_issuer_that_answers_nonsense_keeps_nobody_from_being_asked_aga
     odd, good = Sso(url="https://odd.example"), Sso()
     caller = caller_of(odd.issuer(), good.issuer(), VINC_JWT_REFRESH_INTERVAL="0.02")
     fresh = asyncio.create_task(caller.app.runtime.trusted.keep_fresh())
-    for answer in (7, "text", [], {"error": "down"}, {"keys": None}, {"keys": "x"}, {"keys": {"a": 1}}):
-        odd.answer = answer
+    for odd.answer in (None, 7, "text", [], {"error": "down"}, {"keys": None}, {"keys": "x"}, {"keys": {"a": 1}}):
         before = good.fetched
         await asyncio.sleep(0.1)
         assert good.fetched > before
@@ -231,7 +229,7 @@ async def test_an_answer_that_was_overtaken_takes_nothing_back(caller_of: Caller
     assert (await caller.ask(sso.token(sub="another"))).status_code == 200
 
 
-async def test_one_token_is_remembered_once_however_it_is_brought(caller: Caller, sso: Sso, client_of: Any) -> None:
+async def test_one_token_is_remembered_once_however_it_is_brought(caller: Caller, sso: Sso) -> None:
     token = sso.token()
     for scheme in ("Bearer ", "bEaReR ", "Bearer  ", "BEARER     "):
         answer = await client_of(caller.app).get("/things/who", headers={"Authorization": scheme + token})

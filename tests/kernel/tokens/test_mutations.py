@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 from base64 import urlsafe_b64decode
-from collections.abc import Callable
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from .issuing import Caller, Sso, segment
+from .issuing import CallerOf, Sso, segment
 
 EXAMPLES = 3_000  # others in each run
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_=.~+/ \0\xe9"
@@ -86,7 +85,7 @@ async def status(app: Any, token: bytes) -> int:
     return found[0]
 
 
-def test_no_mutation_is_believed(caller_of: Callable[..., Caller]) -> None:
+def test_no_mutation_is_believed(caller_of: CallerOf) -> None:
     sso = Sso()
     app, token = caller_of(sso.issuer()).app, sso.token(exp=2**40)
     with asyncio.Runner() as runner:

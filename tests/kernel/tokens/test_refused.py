@@ -14,7 +14,8 @@ import pytest
 from joserfc import jwe, jwt
 from joserfc.jwk import OctKey, RSAKey
 
-from .issuing import Caller, Sso, published, rsa, segment
+from ..conftest import client_of
+from .issuing import Caller, CallerOf, Sso, published, rsa, segment
 
 
 def short() -> RSAKey:
@@ -31,21 +32,9 @@ async def refused(caller: Caller, token: str | bytes) -> None:
     assert (await caller.ask(token, "/things/open")).status_code == 401
 
 
-async def test_a_good_one_is_believed(caller: Caller, sso: Sso) -> None:
-    answer = await caller.ask(sso.token())
-
-    assert answer.status_code == 200, answer.text
-    assert answer.json()["subject"] == "b7f7c7e2-8b43-4d4e-9c1f-9be0c3f3b1aa"
-
-
 @pytest.mark.parametrize("typ", ["JWT", "jwt", "at+jwt", "application/at+jwt", None])
 async def test_these_types_in_the_header_are_taken(caller: Caller, sso: Sso, typ: str | None) -> None:
     assert (await caller.ask(sso.token(header={"typ": typ}))).status_code == 200
-
-
-def changed(token: str, header: dict[str, Any]) -> str:
-    """Another header under the old signature."""
-    return ".".join([segment(json.dumps(header).encode()), *token.split(".")[1:]])
 
 
 @pytest.mark.parametrize("spelling", ["none", "None", "NONE", "nOnE"])
@@ -167,14 +156,12 @@ async def test_claims_of_another_kind_or_form_are_not_believed(
     await refused(caller, sso.token(**claims))
 
 
-@pytest.mark.parametrize(("claim", "seconds"), [("exp", -20), ("iat", 20), ("nbf", 20)])
-async def test_clocks_may_differ_by_30_seconds(caller: Caller, sso: Sso, claim: str, seconds: int) -> None:
-    assert (await caller.ask(sso.token(**{claim: int(time()) + seconds}))).status_code == 200
-
-
-@pytest.mark.parametrize(("claim", "seconds"), [("exp", -31), ("iat", 300), ("nbf", 300)])
-async def test_and_no_more_than_that(caller: Caller, sso: Sso, claim: str, seconds: int) -> None:
-    await refused(caller, sso.token(**{claim: int(time()) + seconds}))
+@pytest.mark.parametrize(("claim", "fits", "differs"), [("exp", -20, -31), ("iat", 20, 300), ("nbf", 20, 300)])
+async def test_clocks_may_differ_by_30_seconds_and_no_more(
+    caller: Caller, sso: Sso, claim: str, fits: int, differs: int
+) -> None:
+    assert (await caller.ask(sso.token(**{claim: int(time()) + fits}))).status_code == 200
+    await refused(caller, sso.token(**{claim: int(time()) + differs}))
 
 
 @pytest.mark.parametrize(
@@ -226,7 +213,7 @@ async def test_keys_that_may_not_sign_are_passed_over(caller: Caller, sso: Sso) 
     assert (await caller.ask(sso.token())).status_code == 200
 
 
-async def test_two_issuers_do_not_sign_for_each_other(caller_of: Any) -> None:
+async def test_two_issuers_do_not_sign_for_each_other(caller_of: CallerOf) -> None:
     one, two = Sso(), Sso(url="https://other.example", keys=[rsa("a")])
     caller = caller_of(one.issuer(), two.issuer(audience="elsewhere"))
 
@@ -238,7 +225,7 @@ async def test_two_issuers_do_not_sign_for_each_other(caller_of: Any) -> None:
     assert (mine.json()["issuer"], theirs.json()["issuer"]) == (one.url, two.url)
 
 
-async def test_clients_may_be_named(caller_of: Any, sso: Sso) -> None:
+async def test_clients_may_be_named(caller_of: CallerOf, sso: Sso) -> None:
     caller = caller_of(sso.issuer(clients=frozenset({"vinc-web"})))
 
     assert (await caller.ask(sso.token())).status_code == 200
@@ -276,27 +263,21 @@ async def test_why_is_in_the_log_and_nothing_of_the_token(
 
 
 @pytest.mark.parametrize("given", ["Bearer", "bearer", "Bearer  ", "Bearer a,b", "Bearer a b", "Bearer \xe9"])
-async def test_what_is_not_written_as_a_token_is_401(caller: Caller, client_of: Any, given: str) -> None:
+async def test_what_is_not_written_as_a_token_is_401(caller: Caller, given: str) -> None:
     answer = await client_of(caller.app).get("/things/open", headers={"Authorization": given.encode("latin-1")})
 
     assert answer.status_code == 401
 
 
 @pytest.mark.parametrize("given", ["Basic YTpi", "Token x", "Bearers x", "", "DPoP x"])
-async def test_by_another_scheme_nobody_is_signed_in(caller: Caller, client_of: Any, given: str) -> None:
+async def test_by_another_scheme_nobody_is_signed_in(caller: Caller, given: str) -> None:
     api, headers = client_of(caller.app), {"Authorization": given}
     guarded, public = await api.get("/things/who", headers=headers), await api.get("/things/open", headers=headers)
 
     assert (guarded.status_code, guarded.headers["www-authenticate"], public.status_code) == (401, "Bearer", 200)
 
 
-async def test_the_scheme_is_written_in_any_case(caller: Caller, sso: Sso, client_of: Any) -> None:
-    answer = await client_of(caller.app).get("/things/who", headers={"Authorization": f"bEaReR {sso.token()}"})
-
-    assert answer.status_code == 200
-
-
-async def test_no_credentials_are_asked_for_in_one_word(caller: Caller, client_of: Any) -> None:
+async def test_no_credentials_are_asked_for_in_one_word(caller: Caller) -> None:
     answer = await client_of(caller.app).get("/things/who")
 
     assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
