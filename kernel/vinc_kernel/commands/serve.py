@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 from argparse import Namespace
+from contextlib import ExitStack
 from signal import SIG_IGN, SIGTERM, signal
+from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING
 
 from ..settings import KernelSettings, Sources
@@ -48,11 +50,16 @@ def run(args: Namespace, settings: KernelSettings, given: Sources) -> int:
         timeout_graceful_shutdown=SECONDS_TO_FINISH,
     )
     configure(settings.log)  # the workers do it for themselves, and the supervisor speaks as well
-    if config.workers > 1 and not config.should_reload:  # one that starts again after a change tries anew
-        os.environ[FAILURES] = dump_failures(select_plugins(settings, given))
+    os.environ.pop(FAILURES, None)
     try:
         if config.should_reload or config.workers > 1:
-            return supervise(config)
+            with ExitStack() as stack:
+                if not config.should_reload:  # one that starts again after a change tries anew
+                    file = stack.enter_context(NamedTemporaryFile("w", prefix="vinc-", suffix=".json"))
+                    file.write(dump_failures(select_plugins(settings, given)))
+                    file.flush()
+                    os.environ[FAILURES] = file.name
+                return supervise(config)
         server = uvicorn.Server(config)
         signal(SIGTERM, SIG_IGN)  # uvicorn takes it over while it runs, and sends it again when it has stopped cleanly
         server.run()

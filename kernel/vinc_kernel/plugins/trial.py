@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import signal
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -18,7 +19,7 @@ from ..settings import Sources, read_settings
 from .arrange import enabled
 from .assemble import AssembledPlugin, Assembly, LoadOptions, load_plugins
 from .check import commands_of
-from .trials import to_failure
+from .trials import GRACE_SECONDS, START_SECONDS, Outcome, to_failure
 
 
 def contributed(assembly: Assembly, one: AssembledPlugin) -> dict[str, Any]:
@@ -43,34 +44,43 @@ def event_kinds(assembly: Assembly, plugin: str) -> list[str]:
     return [f"{kind.__module__}.{kind.__qualname__}" for kind in kinds]
 
 
-def run_trial(request: dict[str, Any], report: Callable[[str, str], None]) -> dict[str, Any]:
+def run_trial(request: dict[str, Any], report: Callable[[str, str], None]) -> Outcome:
     """Load these of the enabled plugins; return the failures, and what each of the others contributes."""
     sys.path[:] = request["path"]
     sources = Sources(request["environ"], request["dotenv"])
     settings, _ = read_settings(sources)
     plugins = [one for one in enabled(settings) if one.name in request["plugins"]]
-    options = LoadOptions(settings=settings, sources=sources, is_trial=True, report=report)
+    limit = settings.plugins.load_timeout + 2 * GRACE_SECONDS
+
+    def begin(plugin: str, phase: str) -> None:
+        signal.setitimer(signal.ITIMER_REAL, limit)  # it ends even where whoever started it is killed
+        report(plugin, phase)
+
+    options = LoadOptions(settings=settings, sources=sources, is_trial=True, report=begin)
     assembly = load_plugins(plugins, options)
-    return {
-        "failures": [
+    return Outcome(
+        failures=[
             to_failure(one.plugin, one.error, event_kinds(assembly, one.plugin.name))
             for one in assembly.failed
             if one.error
         ],
-        "contributions": {one.plugin.name: contributed(assembly, one) for one in assembly.ready},
-    }
+        contributions={one.plugin.name: contributed(assembly, one) for one in assembly.ready},
+    )
 
 
 def main() -> None:
     reports = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.register_at_fork(after_in_child=reports.close)  # the end of this process is the end of its reports
+    signal.setitimer(signal.ITIMER_REAL, START_SECONDS)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     logging.disable()  # whoever started this tells of what fails
 
-    def write(message: object) -> None:
-        print(json.dumps(message), file=reports, flush=True)
+    def write(report: str) -> None:
+        print(report, file=reports, flush=True)
 
     try:
-        write(run_trial(json.load(sys.stdin), lambda plugin, phase: write([plugin, phase])))
+        outcome = run_trial(json.load(sys.stdin), lambda plugin, phase: write(json.dumps([plugin, phase])))
+        write(outcome.model_dump_json())
     except (KeyboardInterrupt, BrokenPipeError):  # whoever started this is gone, or going
         os._exit(1)
     os._exit(0)  # a plugin may have left threads that would not let this process end

@@ -11,8 +11,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
 from sqlalchemy.orm import configure_mappers
 
+from vinc_kernel import VincError
 from vinc_kernel.database.base import Base
 from vinc_kernel.plugins.arrange import enabled
 from vinc_kernel.plugins.trials import dump_failures, load_failures, select_plugins
@@ -22,6 +24,21 @@ from .conftest import Workshop
 MEND = "mend the plugin, or disable it with: vinc plugins disable "
 GUARD = "add a guard: require_capabilities(), require_roles(), signed_in, or public(why)"
 HOOKED = "from vinc_kernel import Contribution, Event, hooks\n@hooks.contribute\ndef contribute():\n    "
+FORKS = """
+import os, time
+if os.fork() == 0:
+    time.sleep(99)
+os._exit(3)
+"""
+WRITES = """
+import os, time
+for number in range(3, 10):
+    try:
+        os.write(number, b"not JSON\\n")
+    except OSError:
+        pass
+time.sleep(99)
+"""
 LOOP = "import time\nwhile True: time.time()  # here"
 MODELS = """
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -117,6 +134,8 @@ def test_a_plugin_that_ends_its_process_or_hangs_is_quarantined(workshop: Worksh
     workshop.plugin("good", required=False)
     workshop.plugin("exits", "import os; os._exit(7)", required=False)
     workshop.plugin("killed", "import os; os.kill(os.getpid(), 9)", required=False)
+    workshop.plugin("forks", FORKS, required=False)
+    workshop.plugin("writes", WRITES, required=False)
     workshop.plugin("holds", "import re; re.match('(a+)+$', 'a' * 64 + 'b')", required=False)
     workshop.plugin("loops", LOOP, required=False)
     workshop.plugin("sleeps", "import time; time.sleep(99)  # here", required=False)
@@ -131,13 +150,15 @@ def test_a_plugin_that_ends_its_process_or_hangs_is_quarantined(workshop: Worksh
         f"quarantined: {name}: import: {workshop.line(name, line)}"
         for name, line in {
             "exits": f"{died}with exit code 7 ({{toml}}); {MEND}exits",
+            "forks": f"{died}with exit code 3 ({{toml}}); {MEND}forks",
             "holds": slow.replace("{here}", "{toml}"),  # not even its own process can tell where it is
             "killed": f"{died}by SIGKILL ({{toml}}); {MEND}killed",
             "loops": slow,
             "sleeps": slow,
+            "writes": f"{died}by SIGKILL ({{toml}}); {MEND}writes",
         }.items()
     ]
-    assert last.startswith("1 of 6 plugins are ready")
+    assert last.startswith("1 of 8 plugins are ready")
 
 
 def test_a_required_plugin_that_ends_its_process_in_a_trial_stops_the_start(workshop: Workshop) -> None:
@@ -198,17 +219,29 @@ def test_no_process_is_started_where_all_plugins_are_required(workshop: Workshop
     assert processes(workshop, "good") == [str(os.getpid())]
 
 
-def test_what_one_process_has_found_another_takes_over(workshop: Workshop) -> None:
+def test_what_one_process_has_found_another_takes_over(workshop: Workshop, tmp_path: Path) -> None:
     workshop.plugin("bad", HOOKED + "raise KeyError" + LISTENS, required=False)
     workshop.plugin("top", required=False, requires=["vinc-kernel", "tiny-bad"])
     workshop.plugin("old", required=False, requires=["vinc-kernel>=9"])
     tried = select_plugins(workshop.settings, workshop.sources)
-    taken = load_failures(dump_failures(tried), workshop.settings)
+    file = tmp_path / "failures.json"
+    file.write_text(dump_failures(tried))
+    taken = load_failures(str(file), workshop.settings)
 
     assert [(one.name, str(one.fault), one.listens) for one in taken] == [
         (one.name, str(one.fault), one.listens) for one in tried
     ]
     assert [one.name for one in enabled(workshop.settings) if one.fault] == ["old"]
+
+
+@pytest.mark.parametrize("text", [None, "", "not JSON", "{}", '[{"plugin": "bad"}]'])
+def test_a_file_that_holds_no_failures_is_refused(workshop: Workshop, tmp_path: Path, text: str | None) -> None:
+    file = tmp_path / "failures.json"
+    if text is not None:
+        file.write_text(text)
+
+    with pytest.raises(VincError, match=r"FAILED_VINC_PLUGINS: .* unset it"):
+        load_failures(str(file), workshop.settings)
 
 
 def test_the_ctrl_c_of_the_user_ends_the_start_and_the_trial(workshop: Workshop) -> None:
