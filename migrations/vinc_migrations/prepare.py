@@ -58,10 +58,9 @@ def prepare(admin_url: str, database: str, roles: Roles, passwords: Mapping[str,
 @contextmanager
 def connect(url: URL) -> Iterator[Connection[Any]]:
     """Open a connection in autocommit that prepares nothing, so that it works behind a pooler too."""
-    parameters = {**url.query, **url.translate_connect_args(username="user", database="dbname")}
-    with psycopg.connect(
-        **parameters, connect_timeout=SECONDS_TO_CONNECT, autocommit=True, prepare_threshold=None
-    ) as connection:
+    given = {**url.query, **url.translate_connect_args(username="user", database="dbname")}
+    parameters = {"connect_timeout": SECONDS_TO_CONNECT, **given, "autocommit": True, "prepare_threshold": None}
+    with psycopg.connect(**parameters) as connection:
         if connection.info.server_version < OLDEST:
             have = connection.info.parameter_status("server_version")
             raise DatabaseError(f"{describe_server(url)}: PostgreSQL {have} is too old; Vinc needs 16 or newer")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import alembic.config
 import pytest
+from sqlalchemy.engine import make_url
 
 from vinc_kernel.cli import main
 from vinc_kernel.database.versions import KERNEL_REVISIONS, History, revisions
@@ -98,6 +99,12 @@ def test_init_prints_what_it_may_not_run_and_exits_with_one(
     assert first == f"-- {ground.roles.app} may not do the following; run it in psql as one who may:"
     assert rest[0] == f'create role "{ground.roles.prefix}_other_owner";'
     assert all(line.endswith(";") for line in rest)
+
+
+def test_the_address_of_init_may_have_parameters_of_its_own(vinc: Run, ground: Ground) -> None:
+    address = make_url(ground.url()).update_query_dict({"connect_timeout": "10", "application_name": "x"})
+
+    assert vinc("init", "--admin-url", address.render_as_string(hide_password=False))[0] == 0
 
 
 def test_check_says_how_many_findings_there_are_and_exits_with_three(vinc: Run, ground: Ground) -> None:
