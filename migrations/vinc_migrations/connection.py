@@ -31,6 +31,10 @@ select set_config('lock_timeout', {lock}, true), set_config('row_security', 'off
 """
 
 
+def report_nothing(line: str) -> None:
+    """Ignore a line."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MigrationOptions:
     """The roles to migrate as, how long to wait in seconds, and who gets a line about each revision.
@@ -44,7 +48,7 @@ class MigrationOptions:
     lock_attempts: int = 5
     retry_delay: float = 1
     turn_timeout: float = 600
-    report: Callable[[str], None] = lambda _: None
+    report: Callable[[str], None] = report_nothing
 
 
 @dataclass(frozen=True, slots=True)

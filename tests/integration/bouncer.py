@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,12 +32,18 @@ def bouncer(address: str, *, connections: int) -> Iterator[str]:
         as_ordinary_user = ["-u", "postgres"] if os.geteuid() == 0 else []
         process = subprocess.Popen([program, "-q", *as_ordinary_user, config])
         try:
-            socket, log = config.with_name(f".s.PGSQL.{PORT}"), config.with_name("log")
-            assert wait_until(socket.exists, SECONDS_TO_START), log.read_text() if log.exists() else "no word"
+            listener, log = config.with_name(f".s.PGSQL.{PORT}"), config.with_name("log")
+            listens = wait_until(lambda: accepts(listener), SECONDS_TO_START)
+            assert listens, log.read_text() if log.exists() else "no word"
             yield url.set(port=PORT, query={"host": name}).render_as_string(hide_password=False)
         finally:
             process.terminate()
             process.wait()
+
+
+def accepts(address: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as client:
+        return client.connect_ex(str(address)) == 0
 
 
 def configuration(directory: Path, url: URL, connections: int) -> Path:

@@ -246,6 +246,7 @@ def test_a_file_that_holds_no_failures_is_refused(workshop: Workshop, tmp_path: 
 
 def test_the_ctrl_c_of_the_user_ends_the_start_and_the_trial(workshop: Workshop) -> None:
     workshop.plugin("slow", f"{NOTES_PROCESS}import time; time.sleep(99)", required=False)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a run in the background of a shell ignores it
     with subprocess.Popen(
         [sys.executable, "-m", "vinc_kernel.cli", "check"],
         env=workshop.process_environ,
