@@ -57,13 +57,16 @@ class CacheRegistry:
             self.apply(change)
 
     def apply(self, change: Change) -> None:
-        """Drop the keys of a change; the whole topic where a change before it was missed."""
-        known, cache = self.versions.get(change.topic, 0), self.caches.get(change.topic)
-        if cache is not None and change.key_hashes is not None:
+        """Drop the keys of a change, or the whole topic where a change before it was missed; ignore unknown topics."""
+        cache = self.caches.get(change.topic)
+        if cache is None:
+            return
+        known = self.versions.get(change.topic, 0)
+        if change.key_hashes is not None:
             cache.drop_hashes(change.key_hashes)
         if change.version <= known:
             return
-        if cache is not None and (change.key_hashes is None or change.version > known + 1):
+        if change.key_hashes is None or change.version > known + 1:
             cache.clear()
         self.versions[change.topic] = change.version
 

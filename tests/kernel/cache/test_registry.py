@@ -103,9 +103,10 @@ async def test_versions_that_no_message_told_or_of_a_restored_database_clear_the
 
 @pytest.mark.parametrize("data", [b"", b"who knows", message.dump_json([Change("others.thing", 7, None)])])
 async def test_a_message_that_means_nothing_here_is_no_error(worker: Worker, data: bytes) -> None:
+    before = dict(worker.registry.versions)
     worker.registry.on_message(data)
 
-    assert worker.keys == set(KEYS)
+    assert (worker.keys, worker.registry.versions) == (set(KEYS), before)
 
 
 # What may happen, in any order: a key changes; a message arrives, is lost, or arrives twice; the worker loads
