@@ -103,7 +103,7 @@ def make(place: Path) -> None:
     if find_spec("ensurepip") is None:
         message = f"{sys.executable} has no venv: install it (apt-get install python3-venv), or name another PYTHON"
         raise EnvironmentRefused(message)
-    say(f"making {place} with Python {sys.version.partition(' ')[0]} (once; about half a minute)")
+    say(f"making {place} with Python {sys.version.partition(' ')[0]} (once; a minute or more)")
     (place / STAMP).write_text("")
     for entry in place.iterdir():
         if entry.name != STAMP:
