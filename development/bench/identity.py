@@ -71,9 +71,9 @@ async def in_process(app: Application, rounds: int) -> tuple[float, float, float
         runtime.trusted.add(issuer(), "identity")
         step = app.pipeline.identity
         header = signed_in()["Authorization"].encode()
-        await asked(runtime, step, [header])
+        await time_identity_step(runtime, step, [header])
         tokens = [[f"Bearer {token(f'{one}-{number}')}".encode() for number in range(NEW)] for one in range(rounds)]
-        known = [await asked(runtime, step, [header] * TIMES) for _ in range(rounds)]
+        known = [await time_identity_step(runtime, step, [header] * TIMES) for _ in range(rounds)]
         found = [(await verified(step, some), decoded(some)) for some in tokens]
     return median(known), median(ours for ours, _ in found), median(theirs for _, theirs in found)
 
@@ -86,7 +86,7 @@ def issuer() -> Issuer:
     return Issuer(url=URL, audience=AUDIENCE, keys=keys)
 
 
-async def asked(runtime: Runtime, step: Identity, headers: Sequence[bytes]) -> float:
+async def time_identity_step(runtime: Runtime, step: Identity, headers: Sequence[bytes]) -> float:
     """The whole step, as the pipeline calls it."""
     directory, app = runtime.registry.find(PrincipalDirectory), runtime.apps[KERNEL]
     contexts = [Context(app=app, request_headers={b"authorization": header}) for header in headers]

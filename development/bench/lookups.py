@@ -46,14 +46,15 @@ async def microseconds(environ: Mapping[str, str], ids: Sequence[UUID], rounds: 
     made = create_app(settings, given)
     async with made.lifespan() as runtime:
         directory: TenantDirectory = runtime.registry.find(TenantDirectory)
-        await asked(directory, ids, KNOWN)  # which loads them
+        await time_lookup(directory, ids, KNOWN)  # which loads them
         figures = [
-            (await asked(directory, ids[:FEW], LOOKUPS), await asked(directory, ids, LOOKUPS)) for _ in range(rounds)
+            (await time_lookup(directory, ids[:FEW], LOOKUPS), await time_lookup(directory, ids, LOOKUPS))
+            for _ in range(rounds)
         ]
     return median(few for few, _ in figures), median(many for _, many in figures)
 
 
-async def asked(directory: TenantDirectory, ids: Sequence[UUID], count: int) -> float:
+async def time_lookup(directory: TenantDirectory, ids: Sequence[UUID], count: int) -> float:
     """Microseconds of CPU that one look-up takes."""
     # Copies, as each request makes its id anew from a header.
     keys = [UUID(int=one.int) for one in islice(cycle(ids), count)]

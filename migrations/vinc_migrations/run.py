@@ -171,7 +171,7 @@ def run_revision(db: MigrationConnection, plan: MigrationPlan, revision: str) ->
     options = {"fn": lambda _heads, _context: steps, "vinc": db, "version_table": plan.history.table}
     context = MigrationContext.configure(db.connection, opts={**options, "version_table_schema": "public"})
     try:
-        with checked(db, plan), refusing_grants(db.connection), Operations.context(context):
+        with record_and_check(db, plan), refusing_grants(db.connection), Operations.context(context):
             context.run_migrations()
     except Exception as error:
         raise RevisionFailed(db.plugin, f"{revision} ({Path(script.path).name})", error) from error
@@ -191,7 +191,7 @@ def get_script(plan: MigrationPlan, revision: str) -> Script:
 
 
 @contextmanager
-def checked(db: MigrationConnection, plan: MigrationPlan) -> Iterator[None]:
+def record_and_check(db: MigrationConnection, plan: MigrationPlan) -> Iterator[None]:
     """Record and check what a plugin's revision does; the kernel's first ones make the record."""
     if db.plugin == KERNEL:
         yield

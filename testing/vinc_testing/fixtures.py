@@ -92,13 +92,13 @@ def vinc_make_app(  # noqa: PLR0913, PLR0917  fixtures are what pytest hands it
     monkeypatch: pytest.MonkeyPatch,
 ) -> Callable[[], VincApp]:
     """Make an application of every enabled plugin, in VINC_ENV=test, not started."""
-    from .running import made, pointing_at
+    from .running import make_application, pointing_at
     from .vinc_app import VincApp
 
     for module in vinc_plugins.values():
         monkeypatch.setitem(sys.modules, module.__name__, module)  # where a plugin is imported from
     environ = {**pointing_at(vinc_servers, vinc_database.name, vinc_worker), **vinc_environment}
-    return lambda: VincApp(made(environ, vinc_plugins, vinc_clock), vinc_clock)
+    return lambda: VincApp(make_application(environ, vinc_plugins, vinc_clock), vinc_clock)
 
 
 @pytest_asyncio.fixture
@@ -121,10 +121,10 @@ async def vinc_second_app(
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """One test for each route, where a test asks for `two_tenants`."""
     if "two_tenants" in metafunc.fixturenames:
-        from .running import made
+        from .running import make_application
         from .walk import route_names
 
-        metafunc.parametrize("two_tenants", route_names(made({}, {})), indirect=True)
+        metafunc.parametrize("two_tenants", route_names(make_application({}, {})), indirect=True)
 
 
 @pytest.fixture(scope="module")
@@ -146,11 +146,13 @@ def two_tenants(
     vinc_worker: str,
 ) -> TwoTenants:
     """Two tenants and one route, each in its turn: `await two_tenants.assert_isolated()`."""
-    from .running import made, pointing_at
+    from .running import make_application, pointing_at
     from .walk import TwoTenants
 
     environ = {**pointing_at(vinc_servers, vinc_worker_database.name, vinc_worker), **vinc_environment}
-    harness = _vinc_shared_harness.start(lambda more: made({**environ, **more}, {}), vinc_worker_database, environ)
+    harness = _vinc_shared_harness.start(
+        lambda more: make_application({**environ, **more}, {}), vinc_worker_database, environ
+    )
     return TwoTenants(harness=harness, route=request.param)
 
 

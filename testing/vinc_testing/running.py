@@ -22,7 +22,7 @@ TENANTS, IDENTITY, RECORDER = "tenants", "identity", "recorder"
 REDIS_DATABASES = 16  # Valkey's and Redis' default
 
 
-def made(
+def make_application(
     environ: Mapping[str, str], beside: Mapping[str, ModuleType], clock: Callable[[], float] = time
 ) -> Application:
     """The application that these settings describe, not started, with these plugins `beside` the installed ones.

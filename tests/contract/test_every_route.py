@@ -14,7 +14,7 @@ from httpx import AsyncClient
 from vinc_kernel.app import Application
 from vinc_kernel.endpoints import WEBSOCKET
 from vinc_testing import ClientAs, Database, Servers, VincApp
-from vinc_testing.running import made, pointing_at
+from vinc_testing.running import make_application, pointing_at
 from vinc_testing.walk.checks import IsolationCheck
 from vinc_testing.walk.harness import Harness
 from vinc_testing.walk.responses import Response
@@ -106,7 +106,9 @@ async def test_no_poisoned_parameter_is_a_5xx(vinc_app: VincApp, client_as: Clie
 def harness(vinc_servers: Servers, vinc_worker_database: Database, vinc_worker: str) -> Iterator[Harness]:
     """The application as the walk calls it: as whoever is allowed to, with ids of rows that exist."""
     environ = pointing_at(vinc_servers, vinc_worker_database.name, vinc_worker)
-    with running(lambda urls: made({**environ, **urls}, {}), vinc_worker_database, environ["VINC_DATABASE_URL"]) as one:
+    with running(
+        lambda urls: make_application({**environ, **urls}, {}), vinc_worker_database, environ["VINC_DATABASE_URL"]
+    ) as one:
         yield one
 
 

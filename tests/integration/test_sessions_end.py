@@ -27,7 +27,7 @@ from vinc_identity.contracts import IdentityProvider, Profile
 from vinc_kernel.app import Application
 from vinc_testing import Database, Servers
 from vinc_testing.clients import client_of
-from vinc_testing.running import made, pointing_at, started
+from vinc_testing.running import make_application, pointing_at, started
 
 from ..pages import ROOT
 from .proxy import Proxy, proxy_to_socket
@@ -124,7 +124,7 @@ class Two:
 async def two(settings: Mapping[str, str], bus: Bus) -> AsyncGenerator[Two]:
     environ = {**settings, "VINC_REDIS_URL": bus.url, "VINC_REDIS_SOCKET_TIMEOUT": "0.4"}
     async with AsyncExitStack() as stack:
-        apps = [await stack.enter_async_context(started(made(environ, {}))) for _ in range(2)]
+        apps = [await stack.enter_async_context(started(make_application(environ, {}))) for _ in range(2)]
         await add_people(apps[0])
         first, second = [await stack.enter_async_context(client_of(one, "/api/v1", {})) for one in apps]
         yield Two(first, second)

@@ -124,13 +124,13 @@ class Filter(BaseModel):
 Word = Annotated[str, Query(alias="w")]
 
 
-def asked(word: Word, page: Annotated[Filter | None, Query()] = None) -> str:
+def read_word(word: Word, page: Annotated[Filter | None, Query()] = None) -> str:
     return f"{word}{page and page.sizes}"
 
 
 def read(
     number: int,
-    found: Annotated[str, Depends(asked)],
+    found: Annotated[str, Depends(read_word)],
     agent: Annotated[str, Header(alias="user-agent")],
     crumb: Annotated[str, Cookie()],
     body: Filter,
@@ -148,7 +148,7 @@ def test_the_tree_of_dependencies_tells_calls_and_parameters(kind: str) -> None:
     with look_at("fastapi.dependencies.models.Dependant", "APIRoute.dependant", "APIWebSocketRoute.dependant"):
         declared = only(router)
 
-        assert declared.dependencies == (Dependency(asked, "found"),)
+        assert declared.dependencies == (Dependency(read_word, "found"),)
         assert [(one.place, one.name, one.info.annotation) for one in declared.parameters] == [
             *(("path", "number", int), ("header", "agent", str), ("cookie", "crumb", str), ("body", "body", Filter)),
             *(("query", "word", str), ("query", "page", Filter | None)),

@@ -71,15 +71,15 @@ class UnitOfWork:
 
     async def run(self, statements: Sequence[BoundStatement]) -> list[Result]:
         """Run these in one round trip; raises a Problem or DatabaseError."""
-        checked = [self.checked(statement) for statement in statements]
+        allowed = [self.allowed_statement(statement) for statement in statements]
         async with self.exchange() as connection:
             if self.began:
-                return await connection.send(checked)
+                return await connection.send(allowed)
             if self.scope.read_only and not self.leaves_session_state:
-                return (await send_first(connection, [self.scope_statement(), *checked]))[1:]
-            return (await self.begin(connection, checked))[2:]
+                return (await send_first(connection, [self.scope_statement(), *allowed]))[1:]
+            return (await self.begin(connection, allowed))[2:]
 
-    def checked(self, statement: BoundStatement) -> Statement:
+    def allowed_statement(self, statement: BoundStatement) -> Statement:
         """The statement to send; raises DatabaseError for one that a session refuses."""
         compiled = statement.compiled
         if compiled.refusal:
@@ -226,7 +226,7 @@ class UnitOfWork:
 
     async def send_commit(self) -> list[Callable[[], None]]:
         """Send COMMIT after the statements of `with_commit`; returns the calls that are due after it."""
-        before = [self.checked(make()) for make, _ in self.at_commit]
+        before = [self.allowed_statement(make()) for make, _ in self.at_commit]
         async with self.exchange() as connection:
             if not self.began:
                 await self.begin(connection)
