@@ -168,17 +168,13 @@ def overlap(path: str, other: str) -> bool:
     for one, two in zip(ones, others, strict=False):
         if ":path}" in one + two:
             return True
-        if not (fits(one, two) if "{" in one else fits(two, one)):
+        if one != two and not ("{" in one and "{" in two) and not fits(one, two) and not fits(two, one):
             return False
     return len(ones) == len(others)
 
 
-def fits(pattern: str, segment: str) -> bool:
-    return (
-        pattern == segment
-        if "{" not in pattern
-        else "{" in segment or bool(compile_pattern(f"/{pattern}")[0].fullmatch(f"/{segment}"))
-    )
+def fits(segment: str, pattern: str) -> bool:
+    return "{" in pattern and bool(compile_pattern(f"/{pattern}")[0].fullmatch(f"/{segment}"))
 
 
 def build_requirement(location: RouteLocation, declared: DeclaredRoute) -> Requirement:
