@@ -122,10 +122,10 @@ class Pipeline:
             await self.select_tenant(context, needed=requirement.tenant or requirement.tenant_or_platform)
         if endpoint.plugin in context.disabled_plugins:
             raise NotFound(NOTHING)
+        await runtime.authorize(requirement, context)
         state = runtime.registry.states.get(endpoint.plugin)
         if state is not None and not state.is_ready:
             raise PluginUnavailable(f"The plugin {endpoint.plugin} is out of service in this worker.")
-        await runtime.authorize(requirement, context)
         request_state = scope.setdefault("state", {})
         request_state["tenant_id"] = request_state["active_wholesaler_id"] = context.tenant_id
         scope["path_params"], scope["route"], scope["endpoint"] = match.params, endpoint.route, endpoint.function
