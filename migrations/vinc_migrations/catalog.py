@@ -10,6 +10,7 @@ from vinc_kernel.database.catalog_checks import ROWS, Finding, catalog_query, to
 from vinc_kernel.errors import DatabaseError
 
 from .connection import MigrationConnection
+from .functions import FUNCTIONS
 from .keys import KEYS
 
 VERSION = "create table if not exists public.{table} (version_num varchar(32) primary key)"
@@ -69,6 +70,8 @@ def record(db: MigrationConnection, before: dict[str, Relation]) -> None:
 
 
 def catalog_findings(db: MigrationConnection) -> list[Finding]:
-    """Return every table that row level security does not guard as it should, and every key that crosses tenants."""
-    checks = (*ROWS, *KEYS)
+    """Return every table that row level security does not guard as it should, every key that crosses tenants, and
+    every function whose effects outlive its transaction.
+    """
+    checks = (*ROWS, *KEYS, *FUNCTIONS)
     return to_findings(db.execute_composed(catalog_query(checks, db.roles)), checks, db.roles)
