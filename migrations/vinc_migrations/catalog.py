@@ -70,8 +70,6 @@ def record(db: MigrationConnection, before: dict[str, Relation]) -> None:
 
 
 def catalog_findings(db: MigrationConnection) -> list[Finding]:
-    """Return every table that row level security does not guard as it should, every key that crosses tenants, and
-    every function whose effects outlive its transaction.
-    """
+    """Return every table that row level security does not guard as it should, and what keys and functions endanger."""
     checks = (*ROWS, *KEYS, *FUNCTIONS)
     return to_findings(db.execute_composed(catalog_query(checks, db.roles)), checks, db.roles)
