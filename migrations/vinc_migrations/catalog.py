@@ -60,7 +60,9 @@ def record(db: MigrationConnection, before: dict[str, Relation]) -> None:
         db.execute(RENAME if new and new not in known else "delete from public.vinc_table where name = {name}", values)
     for name in sorted(after.keys() - before.keys()):
         if not name.startswith(f"{db.plugin}_"):
-            raise DatabaseError(f"it makes {name}, which is not named after the plugin; call it {db.plugin}_...")
+            raise DatabaseError(
+                f"it makes {name}, which is not named after the plugin; begin its name with '{db.plugin}_'"
+            )
         if after[name].owner != db.roles.owner:
             raise DatabaseError(f"it makes {name} as the migrator; make it outside of the `with`, as its owner")
         values = {"name": sql.Literal(name), "plugin": sql.Literal(db.plugin)}

@@ -155,7 +155,8 @@ def command_name(command: object) -> str:
 
 def own(plugin: Plugin, kind: str, name: str, beginning: str, where: str) -> str:
     if not name.startswith(beginning) or name == beginning:
-        raise plugin.error("check", f"the {kind} {name!r} is not this plugin's", f"call it {beginning}...", where)
+        cure = f"begin its name with {beginning!r}"
+        raise plugin.error("check", f"the {kind} {name!r} is not this plugin's", cure, where)
     return name
 
 
