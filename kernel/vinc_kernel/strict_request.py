@@ -1,4 +1,4 @@
-"""Read bodies and query strings strictly: UTF-8, no doubled names, no NaN."""
+"""Read bodies and addresses strictly: UTF-8, no doubled names, no NaN, and no more than is needed."""
 
 from __future__ import annotations
 
@@ -9,14 +9,31 @@ from urllib.parse import parse_qsl, unquote_to_bytes
 from starlette.requests import Request
 from starlette.types import Scope
 
-from .strict_json import parse_json
+from .errors import BadRequest, UriTooLong
+from .strict_json import MOST_VALUES, parse_json
+
+LONGEST_PATH, MOST_SEGMENTS = 2048, 100
+LONGEST_QUERY, MOST_PARAMETERS = 16_384, 500
 
 
 class StrictRequest(Request):
     """A request whose JSON is read strictly."""
 
+    most_values = MOST_VALUES
+
     async def json(self) -> Any:
-        return parse_json(await self.body())
+        return parse_json(await self.body(), most=self.most_values)
+
+
+def refuse_long_address(scope: Scope) -> None:
+    """Raise UriTooLong or BadRequest: strangers decide how much is looked at before a guard."""
+    path, query = scope["path"], scope["query_string"]
+    if len(path) > LONGEST_PATH or path.count("/") > MOST_SEGMENTS:
+        raise UriTooLong(f"The path may have {LONGEST_PATH} characters and {MOST_SEGMENTS} segments at most.")
+    if len(query) > LONGEST_QUERY:
+        raise UriTooLong(f"The query may have {LONGEST_QUERY} bytes at most.")
+    if query.count(b"&") >= MOST_PARAMETERS:
+        raise BadRequest(f"The query may have {MOST_PARAMETERS} parameters at most.")
 
 
 def find_address_errors(scope: Scope, repeatable: frozenset[str]) -> list[dict[str, Any]]:
