@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Collection, Iterable, Iterator, MutableSequence, MutableSet, Sequence
-from collections.abc import Set as AbstractSet
+from collections import abc, deque
+from collections.abc import Iterable, Iterator
 from dataclasses import is_dataclass
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 from pydantic import JsonValue
+from pydantic.fields import FieldInfo
 
-LISTS = frozenset(
-    {list, tuple, set, frozenset, deque, Collection, Iterable, MutableSequence, MutableSet, Sequence, AbstractSet}
-)
+LISTS = (list, tuple, set, frozenset, deque, Iterable, abc.Sequence, abc.MutableSequence, abc.Set, abc.MutableSet)
 
 
 def classes_of(annotation: Any, seen: set[Any] | None = None) -> Iterator[type]:
     """Yield those of its arguments, and of the fields of models, dataclasses and typed dictionaries, at any depth."""
     seen = set() if seen is None else seen
-    # A NewType keeps what it stands for under the one name, and `type X = ...` under the other.
-    named = getattr(annotation, "__supertype__", None) or getattr(annotation, "__value__", None)
-    parts = [named, get_origin(annotation), *get_args(annotation)]
+    parts = [named_type(annotation), get_origin(annotation), *get_args(annotation)]
     if isinstance(annotation, type) and annotation not in seen:
         seen.add(annotation)
         yield annotation
@@ -41,7 +37,7 @@ def fields_of(cls: type) -> Iterator[tuple[str, Any, Iterable[Any]]]:
 
 
 def unbounded_lists(
-    annotation: Any, name: str, metadata: Iterable[Any] = (), seen: set[Any] | None = None
+    annotation: Any, name: str, constraints: Iterable[Any] = (), seen: set[Any] | None = None
 ) -> Iterator[str]:
     """Yield the name of each list without `max_length` in the values of an annotation, as `order.lines`.
 
@@ -49,31 +45,27 @@ def unbounded_lists(
     """
     seen = set() if seen is None else seen
     kind, parts = get_origin(annotation) or annotation, get_args(annotation)
-    named = getattr(annotation, "__supertype__", None) or getattr(annotation, "__value__", None)
     if annotation is JsonValue:
         return
     if kind is Annotated:
-        yield from unbounded_lists(parts[0], name, [*metadata, *parts[1:]], seen)
-    elif named is not None:
-        yield from unbounded_lists(named, name, metadata, seen)
-    elif kind in (Union, UnionType):
-        for part in parts:
-            yield from unbounded_lists(part, name, metadata, seen)
-    else:
-        if is_list(kind, parts) and not any(map(has_max_length, metadata)):
+        info = FieldInfo.from_annotation(annotation)
+        parts, constraints = (info.annotation,), [*constraints, *info.metadata]
+    elif named := named_type(annotation):
+        parts = (named,)
+    elif kind not in (Union, UnionType):
+        is_fixed = kind is tuple and parts and parts[-1] is not ...
+        has_length = any(getattr(one, "max_length", None) is not None for one in constraints)
+        if kind in LISTS and not is_fixed and not has_length:
             yield name
-        for part in parts:
-            yield from unbounded_lists(part, name, (), seen)
+        constraints = ()
         if isinstance(kind, type) and kind not in seen:
             seen.add(kind)
-            for field, inner, more in fields_of(kind):
-                yield from unbounded_lists(inner, f"{name}.{field}", more, seen)
+            for field, inner, own in fields_of(kind):
+                yield from unbounded_lists(inner, f"{name}.{field}", own, seen)
+    for part in parts:
+        yield from unbounded_lists(part, name, constraints, seen)
 
 
-def is_list(kind: Any, parts: tuple[Any, ...]) -> bool:
-    return isinstance(kind, type) and kind in LISTS and not (kind is tuple and parts and parts[-1] is not ...)
-
-
-def has_max_length(constraint: Any) -> bool:
-    within = getattr(constraint, "metadata", None) or [constraint]
-    return any(getattr(one, "max_length", None) is not None for one in within)
+def named_type(annotation: Any) -> Any:
+    """Return what a NewType, or `type X = ...`, stands for."""
+    return getattr(annotation, "__supertype__", None) or getattr(annotation, "__value__", None)

@@ -84,10 +84,7 @@ class Settings(BaseSettings):
 
 
 class ServiceSettings(Settings):
-    """What this installation is, and how it looks from outside.
-
-    `max_body_size` is in bytes; `body_timeout` is how long a request waits for them, in seconds.
-    """
+    """What this installation is, and how it looks from outside. `max_body_size` is in bytes."""
 
     env: Literal["dev", "test", "prod"] = Field("prod", validation_alias="VINC_ENV")
     debug: bool = Field(default=False, validation_alias="VINC_DEBUG")

@@ -16,9 +16,8 @@ from ..context import Context, PrincipalDirectory, TenantDirectory, current
 from ..errors import MethodNotAllowed, NotFound, PluginUnavailable, Problem
 from ..routing import Index, Match, method_of, path_of
 from ..runtime import KERNEL, Runtime
-from ..strict_request import refuse_long_address
+from ..strict_request import bound_body, refuse_long_address
 from ..telemetry import request_log
-from .bodies import bound_body
 from .cors import ProblemCors
 from .identity import Identity
 from .problems import send_problem, to_problem

@@ -64,12 +64,8 @@ def to_faults(errors: Sequence[Mapping[str, Any]]) -> Iterator[Fault]:
         place, *path = error["loc"] or ("body",)
         pointer = "".join(f"/{token(part)}" for part in path)
         pointer = "" if error["type"] == "json_invalid" else pointer  # its location is an offset
-        yield Fault(
-            place=PLACES.get(str(place), "body"),
-            pointer=pointer,
-            code=str(error["type"]),
-            message=message_of(error, repeating),
-        )
+        message = message_of(error, repeating)
+        yield Fault(place=PLACES.get(str(place), "body"), pointer=pointer, code=str(error["type"]), message=message)
 
 
 def message_of(error: Mapping[str, Any], repeating: Container[str]) -> str:

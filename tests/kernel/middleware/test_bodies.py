@@ -17,9 +17,9 @@ from starlette.routing import Mount, Route
 from starlette.types import Message, Receive, Scope, Send
 
 from vinc_kernel import Contribution, public
-from vinc_kernel.middleware.bodies import bound_body
 from vinc_kernel.rest import RequestModel
 from vinc_kernel.settings import ServiceSettings
+from vinc_kernel.strict_request import bound_body
 
 from ..conftest import AppOf, client_of
 

@@ -18,6 +18,7 @@ from pydantic import Field
 from starlette.types import Message, Scope
 
 from vinc_kernel import Contribution, public, signed_in
+from vinc_kernel.middleware.problems import to_faults
 from vinc_kernel.rest import RequestModel
 from vinc_kernel.routing import Index
 
@@ -179,6 +180,18 @@ def test_the_counter_sees_what_one_line_copies() -> None:
     small, large = (counter.of(lambda n=n: list(prefixes(CountedText("/" * n, counter)))) for n in (500, 1000))  # type: ignore[misc]
 
     assert large > 3 * small
+
+
+def test_an_input_is_searched_once_however_many_errors_have_it() -> None:
+    counter = Counter()
+
+    def errors(size: int) -> list[dict[str, Any]]:
+        body = {"words": ["word"] * size}
+        return [{"type": "missing", "loc": ("body", n), "msg": "Field required", "input": body} for n in range(size)]
+
+    small, large = (counter.of(lambda n=n: list(to_faults(errors(n)))) for n in (25, 50))  # type: ignore[misc]
+
+    assert large <= 2 * small * ALLOWANCE
 
 
 def test_no_more_of_a_path_is_looked_up_than_the_longest_literal_has() -> None:
