@@ -14,6 +14,7 @@ VincError
     │   └── TenantSuspended       403
     ├── NotFound              404
     ├── MethodNotAllowed      405
+    ├── RequestTimeout        408
     ├── Conflict              409
     ├── PreconditionFailed    412
     ├── ContentTooLarge       413
@@ -154,6 +155,10 @@ class NotFound(Problem, status=404):
 
 class MethodNotAllowed(Problem, status=405):
     """The address does not take that method."""
+
+
+class RequestTimeout(Problem, status=408):
+    """The body did not arrive in time."""
 
 
 class Conflict(Problem, status=409):

@@ -59,7 +59,7 @@ def bound_body(receive: Receive, settings: ServiceSettings, route_limit: int | N
             async with timeout(left):
                 message = await receive()
         except TimeoutError:
-            raise HTTPException(408, "The body did not arrive in time.", CLOSE) from None
+            raise HTTPException(408, "Send it faster, or in parts.", CLOSE) from None
         left -= monotonic() - started
         received += len(message.get("body", b""))
         if received > limit:
