@@ -14,7 +14,7 @@ from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.types import ASGIApp
 
-from .annotations import classes_of
+from .annotations import classes_of, unbounded_lists
 from .context import Context, Principal, Tenant
 from .dependencies import Injected
 from .errors import StartError
@@ -41,6 +41,7 @@ class Endpoint:
     function: Any
     requirement: Requirement
     app: ASGIApp
+    max_body_size: int | None = None
 
     @property
     def where(self) -> str:
@@ -111,6 +112,7 @@ def make_endpoint(location: RouteLocation, declared: DeclaredRoute) -> Endpoint:
         what = f"the route {declared.path} is a plain one inside an included router"
         raise check_error(location, what, function, "add it to the router that is contributed")
     requirement = build_requirement(location, declared)
+    refuse_unbounded_lists(location, declared)
     path = final_path(location, declared.path, function)
     methods = frozenset(getattr(route, "methods", None) or METHODS)
     if isinstance(route, APIRoute):
@@ -139,6 +141,7 @@ def make_endpoint(location: RouteLocation, declared: DeclaredRoute) -> Endpoint:
         function=function,
         requirement=requirement,
         app=app,
+        max_body_size=declared.max_body_size,
     )
 
 
@@ -225,6 +228,17 @@ def refuse_identity_from_request(location: RouteLocation, declared: DeclaredRout
             what = f"the route {declared.path} would believe the {kind.__name__} that a caller writes, as {name!r}"
             cure = "write Annotated[Principal, Depends(current_principal)], or take the tenant of the Context"
             raise check_error(location, what, declared.endpoint, cure)
+
+
+def refuse_unbounded_lists(location: RouteLocation, declared: DeclaredRoute) -> None:
+    """Raise StartError for a list without a length in a body: each of its values can be several errors."""
+    for parameter in declared.parameters:
+        if parameter.place == "body":
+            for name in unbounded_lists(parameter.info.annotation, parameter.name, parameter.info.metadata):
+                function = getattr(declared.endpoint, "__name__", "the endpoint")
+                what = f"{function} of the route {declared.path} takes a list of any length, {name}"
+                cure = "write Annotated[list[...], Field(max_length=...)]"
+                raise check_error(location, what, declared.endpoint, cure)
 
 
 def check_error(

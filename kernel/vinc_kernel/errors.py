@@ -14,9 +14,11 @@ VincError
     │   └── TenantSuspended       403
     ├── NotFound              404
     ├── MethodNotAllowed      405
+    ├── RequestTimeout        408
     ├── Conflict              409
     ├── PreconditionFailed    412
     ├── ContentTooLarge       413
+    ├── UriTooLong            414
     ├── UnsupportedMediaType  415
     ├── Unprocessable         422
     ├── PreconditionRequired  428
@@ -155,6 +157,10 @@ class MethodNotAllowed(Problem, status=405):
     """The address does not take that method."""
 
 
+class RequestTimeout(Problem, status=408):
+    """The body did not arrive in time."""
+
+
 class Conflict(Problem, status=409):
     """Contradiction to what is stored."""
 
@@ -165,6 +171,10 @@ class PreconditionFailed(Problem, status=412):
 
 class ContentTooLarge(Problem, status=413):
     """The body is too large."""
+
+
+class UriTooLong(Problem, status=414):
+    """The address is too long."""
 
 
 class UnsupportedMediaType(Problem, status=415):

@@ -8,7 +8,6 @@ from http import HTTPStatus
 
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
-from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -16,9 +15,11 @@ from .conditional import apply_if_none_match
 from .context import Context
 from .errors import UnsupportedMediaType
 from .fastapi_adapter import Handler, query_parameters, request_handler, set_exit_stacks, takes_json
+from .strict_json import MOST_VALUES
 from .strict_request import StrictRequest, find_address_errors
 
 JSON_TYPE = re.compile(rb"application/(?:[\w.-]+\+)?json[ \t]*(?:;.*)?", re.IGNORECASE).fullmatch  # RFC 6839, 3.1
+BYTES_OF_A_VALUE = 100  # a route that takes more bytes takes more values
 
 
 def handle_http(route: APIRoute) -> ASGIApp:
@@ -28,7 +29,8 @@ def handle_http(route: APIRoute) -> ASGIApp:
     """
     handler = request_handler(route)
     repeatable = frozenset(name for name, may_repeat in query_parameters(route) if may_repeat)
-    needs_json, limit = takes_json(route), route.max_body_size
+    needs_json = takes_json(route)
+    most_values = max(MOST_VALUES, (route.max_body_size or 0) // BYTES_OF_A_VALUE)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         context: Context = scope["vinc"]
@@ -36,11 +38,10 @@ def handle_http(route: APIRoute) -> ASGIApp:
             raise UnsupportedMediaType("Send JSON, and say so: Content-Type: application/json.")
         if errors := find_address_errors(scope, repeatable):
             raise RequestValidationError(errors)
-        if limit is not None:
-            receive = limit_body(receive, limit)
         if context.method == "HEAD":
             send = without_body(send)
         request = StrictRequest(scope, receive, send)
+        request.most_values = most_values
         async with AsyncExitStack() as stack:
             response = await run_handler(handler, request, context, stack)
             await apply_if_none_match(request, response)(scope, receive, send)
@@ -72,21 +73,6 @@ async def end_transaction(context: Context, status: int) -> None:
 def has_body(context: Context) -> bool:
     """Return whether the request has content, of whatever length (RFC 9112, 6)."""
     return context.header(b"content-length") not in {None, b"0"} or context.header(b"transfer-encoding") is not None
-
-
-def limit_body(receive: Receive, limit: int) -> Receive:
-    """Refuse a body of more bytes with 413; FastAPI lets an HTTPException pass while it reads a body."""
-    received = 0
-
-    async def receiver() -> Message:
-        nonlocal received
-        message = await receive()
-        received += len(message.get("body", b""))
-        if received > limit:
-            raise HTTPException(413, f"The body may have {limit} bytes at most.")
-        return message
-
-    return receiver
 
 
 def handle_other(inner: ASGIApp) -> ASGIApp:

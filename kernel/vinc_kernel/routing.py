@@ -44,6 +44,7 @@ class Index:
     def __init__(self, endpoints: Iterable[Endpoint]) -> None:
         self.exact: dict[tuple[str, str], Match] = {}
         self.buckets: dict[tuple[str, int], list[Endpoint]] = {}
+        self.longest = 0  # of the literals
         for endpoint in endpoints:
             path = endpoint.path
             if "{" not in path:
@@ -52,6 +53,7 @@ class Index:
             literal = path[: path.index("{")].rpartition("/")[0] if "{" in path else path
             segments = ANY_NUMBER if ":path}" in path else path.count("/")
             self.buckets.setdefault((literal, segments), []).append(endpoint)
+            self.longest = max(self.longest, len(literal))
         for bucket in self.buckets.values():
             if len(bucket) > 1:
                 bucket.sort(key=specificity)
@@ -63,6 +65,8 @@ class Index:
             return found
         others: list[Endpoint] = []
         segments, end = path.count("/"), len(path)
+        if end > self.longest:
+            end = path.rfind("/", 0, self.longest + 1)
         while end >= 0:
             literal = path[:end]
             for key in ((literal, segments), (literal, ANY_NUMBER)):

@@ -84,7 +84,7 @@ class Settings(BaseSettings):
 
 
 class ServiceSettings(Settings):
-    """What this installation is, and how it looks from outside."""
+    """What this installation is, and how it looks from outside. `max_body_size` is in bytes."""
 
     env: Literal["dev", "test", "prod"] = Field("prod", validation_alias="VINC_ENV")
     debug: bool = Field(default=False, validation_alias="VINC_DEBUG")
@@ -95,6 +95,8 @@ class ServiceSettings(Settings):
     docs: bool = Field(default=True, validation_alias="VINC_DOCS")
     secret_keys: list[SecretStr] = Field([], validation_alias="VINC_SECRET_KEY")
     trusted_proxies: list[ProxyAddress] = Field([], validation_alias="VINC_TRUSTED_PROXIES")
+    max_body_size: Annotated[int, Field(ge=1024, le=2**40)] = Field(1_048_576, validation_alias="VINC_MAX_BODY_SIZE")
+    body_timeout: Seconds = Field(30, validation_alias="VINC_BODY_TIMEOUT")
 
     def not_for_production(self) -> Iterable[str]:
         if self.debug:

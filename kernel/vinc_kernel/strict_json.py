@@ -1,4 +1,4 @@
-"""Read JSON strictly: UTF-8, no doubled names, no NaN, no lone surrogates, bounded depth.
+"""Read JSON strictly: UTF-8, no doubled names, no NaN, no lone surrogates, bounded depth and number of values.
 
 The standard parser is lenient: of a doubled name the last one wins, NaN passes, UTF-16 is guessed (RFC 8259, 4 and 8.1
 leave the first open and forbid the last).
@@ -8,14 +8,21 @@ from __future__ import annotations
 
 import json
 import math
+import re
+from functools import partial
 from typing import Any
 
 DEEPEST = 64
+MOST_VALUES = 10_000
 CONTAINERS = (dict, list)
+# The last quote may be missing: what is no text would be searched again from each escaped quote.
+leave_out_texts = partial(re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL).sub, b"")
 
 
-def parse_json(body: bytes, deepest: int = DEEPEST) -> Any:
-    """Return the value of a JSON text; raises json.JSONDecodeError for lenient JSON (RFC 8259), and for a deep one."""
+def parse_json(body: bytes, deepest: int = DEEPEST, most: int = MOST_VALUES) -> Any:
+    """Return the value of a JSON text; raises json.JSONDecodeError for a lenient (RFC 8259), deep or large one."""
+    if count_values(body) > most and count_values(leave_out_texts(body)) > most:  # most bodies are small anyway
+        raise json.JSONDecodeError(f"it has more than {most} values", "", 0)
     try:
         value = decoder.decode(body.decode())
         if b"\\u" in body:
@@ -34,6 +41,11 @@ def parse_json(body: bytes, deepest: int = DEEPEST) -> Any:
     if brackets > deepest and is_deeper(value, deepest):
         raise json.JSONDecodeError(f"it is nested more than {deepest} levels deep", "", 0)
     return value
+
+
+def count_values(body: bytes) -> int:
+    """Return how many values a JSON text has at most: each follows a comma or an opening bracket."""
+    return 1 + body.count(b",") + body.count(b"[") + body.count(b"{")
 
 
 def is_deeper(value: Any, levels: int) -> bool:

@@ -1,22 +1,73 @@
-"""Read bodies and query strings strictly: UTF-8, no doubled names, no NaN."""
+"""Read bodies and addresses strictly: UTF-8, no doubled names, no NaN, and no more than is needed."""
 
 from __future__ import annotations
 
+from asyncio import timeout
 from collections import Counter
+from time import monotonic
 from typing import Any
 from urllib.parse import parse_qsl, unquote_to_bytes
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.types import Scope
+from starlette.types import Message, Receive, Scope
 
-from .strict_json import parse_json
+from .errors import BadRequest, UriTooLong
+from .settings import ServiceSettings
+from .strict_json import MOST_VALUES, parse_json
+
+LONGEST_PATH, MOST_SEGMENTS = 2048, 100
+LONGEST_QUERY, MOST_PARAMETERS = 16_384, 500
+CLOSE = {"Connection": "close"}  # RFC 9110, 15.5.9 and 15.5.14: the rest of the body is not waited for
 
 
 class StrictRequest(Request):
     """A request whose JSON is read strictly."""
 
+    most_values = MOST_VALUES
+
     async def json(self) -> Any:
-        return parse_json(await self.body())
+        return parse_json(await self.body(), most=self.most_values)
+
+
+def refuse_long_address(scope: Scope) -> None:
+    """Raise UriTooLong or BadRequest: strangers decide how much is looked at before a guard."""
+    path, query = scope["path"], scope["query_string"]
+    if len(path) > LONGEST_PATH or path.count("/") > MOST_SEGMENTS or len(query) > LONGEST_QUERY:
+        path_limit = f"{LONGEST_PATH} characters and {MOST_SEGMENTS} segments"
+        raise UriTooLong(f"The path may have {path_limit} at most, the query {LONGEST_QUERY} bytes.")
+    if query.count(b"&") >= MOST_PARAMETERS:
+        raise BadRequest(f"The query may have {MOST_PARAMETERS} parameters at most.")
+
+
+def bound_body(receive: Receive, settings: ServiceSettings, route_limit: int | None) -> Receive:
+    """Refuse a body of more bytes with 413, and one that is waited for too long with 408.
+
+    A route that takes more bytes than usual waits longer in proportion; the time that its handler needs in between does
+    not count. Raises HTTPException: FastAPI makes a 400 of every other error while it reads a body.
+    """
+    limit = settings.max_body_size if route_limit is None else route_limit
+    left = settings.body_timeout * max(1.0, limit / settings.max_body_size)
+    received, is_complete = 0, False
+
+    async def receiver() -> Message:
+        nonlocal left, received, is_complete
+        if is_complete:  # the next message is that the client is gone, for which a stream may wait long
+            return await receive()
+        started = monotonic()
+        try:
+            async with timeout(left):
+                message = await receive()
+        except TimeoutError:
+            raise HTTPException(408, "Send it faster, or in parts.", CLOSE) from None
+        left -= monotonic() - started
+        received += len(message.get("body", b""))
+        if received > limit:
+            raise HTTPException(413, f"The body may have {limit} bytes at most.", CLOSE)
+        is_complete = not message.get("more_body", False)
+        return message
+
+    return receiver
 
 
 def find_address_errors(scope: Scope, repeatable: frozenset[str]) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import pytest
 from fastapi import APIRouter, Cookie, Depends, Header, Query, WebSocket
+from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from fastapi.params import Form
 from fastapi.routing import APIRoute, APIWebSocketRoute
@@ -14,8 +15,10 @@ from pydantic import AliasChoices, BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route, WebSocketRoute
+from starlette.types import Message
 
 from vinc_kernel.fastapi_adapter import (
+    MOST_ERRORS,
     DeclaredRoute,
     Dependency,
     compile_pattern,
@@ -50,19 +53,23 @@ def whole(request: Request) -> str:
     return request.url.path
 
 
-async def run(route: APIRoute, *, query: bytes = b"", stack: AsyncExitStack | None = None) -> bytes:
+async def run(route: APIRoute, *, query: bytes = b"", body: bytes = b"", stack: AsyncExitStack | None = None) -> bytes:
     """Return the body with which a route answers."""
     scope: dict[str, Any] = {
         "type": "http",
         "method": "GET",
         "path": "/a",
         "path_params": {},
-        "headers": [],
+        "headers": [(b"content-type", b"application/json")],
         "query_string": query,
     }
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": body}
+
     async with AsyncExitStack() as own, AsyncExitStack() as functions:
         set_exit_stacks(scope, stack or own, functions)
-        return bytes((await request_handler(route)(Request(scope))).body)
+        return bytes((await request_handler(route)(Request(scope, receive))).body)
 
 
 def only(router: APIRouter) -> DeclaredRoute:
@@ -78,6 +85,7 @@ def api_route(router: APIRouter) -> APIRoute:
 
 def test_routes_of_included_routers_are_found_with_what_is_added_to_them() -> None:
     middle, router = APIRouter(prefix="/m", dependencies=[Depends(inner)]), APIRouter(dependencies=[Depends(outer)])
+    middle.max_body_size, router.max_body_size = 7, 9
     middle.add_api_route("/a", whole, methods=["POST"], tags=["own"])
     middle.add_api_websocket_route("/w", whole)
     middle.routes.append(Route("/plain", whole))
@@ -90,6 +98,7 @@ def test_routes_of_included_routers_are_found_with_what_is_added_to_them() -> No
         assert kinds == [APIRoute, APIWebSocketRoute, Route, Mount]
         assert [one.path for one in (http, socket, plain, mount)] == ["/r/m/a", "/r/m/w", "/r/plain", "/mount"]
         assert [one.is_hidden for one in (http, socket, plain, mount)] == [False, False, True, False]
+        assert [one.max_body_size for one in (http, socket, plain, mount)] == [7, 9, 9, 9]
         assert http.dependencies == socket.dependencies == (Dependency(outer), Dependency(inner))
         assert mount.dependencies == (Dependency(outer),)
         assert isinstance(http.route, APIRoute)
@@ -182,6 +191,24 @@ def test_a_route_takes_json_unless_its_body_is_a_form() -> None:
         router = APIRouter()
         router.add_api_route("/{number}", read, methods=["POST"])
         assert takes_json(api_route(router))
+
+
+async def test_of_very_many_errors_in_a_body_none_is_built() -> None:
+    async def take(rows: list[Filter]) -> None: ...
+
+    router = APIRouter()
+    router.add_api_route("/", take, methods=["POST"])
+
+    async def errors_of(body: bytes) -> list[Any]:
+        with pytest.raises(RequestValidationError) as refused:
+            await run(api_route(router), body=body)
+        return list(refused.value.errors())
+
+    with look_at("fastapi._compat.ModelField._type_adapter", "fastapi._compat.ModelField.validate"):
+        few, many = await errors_of(b"[1,2]"), await errors_of(b"[%s1]" % (b"1," * MOST_ERRORS))
+
+        assert [one["loc"] for one in few] == [("body", 0), ("body", 1)]
+        assert [(one["loc"], one["type"]) for one in many] == [(("body",), "too_many_errors")]
 
 
 async def test_a_moved_route_is_described_and_overridden_where_it_goes() -> None:

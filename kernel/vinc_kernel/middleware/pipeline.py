@@ -17,6 +17,7 @@ from ..errors import MethodNotAllowed, NotFound, PluginUnavailable, Problem
 from ..routing import Index, Match, method_of, path_of
 from ..runtime import KERNEL, Runtime
 from ..static_content import accepts_gzip
+from ..strict_request import bound_body, refuse_long_address
 from ..telemetry import request_log
 from .cors import ProblemCors
 from .identity import Identity
@@ -109,6 +110,7 @@ class Pipeline:
     async def dispatch(self, scope: Scope, receive: Receive, send: Send) -> None:
         context: Context = scope["vinc"]
         runtime = self.runtime
+        refuse_long_address(scope)
         match = self.index.find(path_of(scope), context.method)
         endpoint = match.endpoint
         if endpoint is not None:
@@ -129,6 +131,8 @@ class Pipeline:
         request_state = scope.setdefault("state", {})
         request_state["tenant_id"] = request_state["active_wholesaler_id"] = context.tenant_id
         scope["path_params"], scope["route"], scope["endpoint"] = match.params, endpoint.route, endpoint.function
+        if scope["type"] == "http":
+            receive = bound_body(receive, runtime.settings.service, endpoint.max_body_size)
         await endpoint.app(scope, receive, send)
 
     async def select_tenant(self, context: Context, *, needed: bool) -> None:

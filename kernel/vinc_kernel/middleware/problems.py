@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Literal
 
@@ -27,7 +27,7 @@ KINDS: Mapping[int, type[Problem]] = {
 Place = Literal["body", "query", "path", "header"]
 STATUSES = frozenset(HTTPStatus)
 LONGEST_MESSAGE, SHORTEST_SCALAR = 300, 4
-MOST_FAULTS, LONGEST_TOKEN, LONGEST_PATH = 50, 100, 1000  # an answer is not for sending a large request back
+MOST_FAULTS, LONGEST_TOKEN, LONGEST_PATH = 100, 100, 1000  # an answer is not for sending a large request back
 PLACES: Mapping[str, Place] = {"body": "body", "query": "query", "path": "path", "header": "header", "cookie": "header"}
 
 
@@ -58,30 +58,42 @@ def from_http_exception(error: HTTPException) -> Problem:
 
 def to_faults(errors: Sequence[Mapping[str, Any]]) -> Iterator[Fault]:
     """Yield path, code and message of each; never `input` and `ctx`, which hold what the caller sent."""
-    for error in errors[:MOST_FAULTS]:
+    errors = errors[:MOST_FAULTS]
+    repeating = repeating_messages(errors)
+    for error in errors:
         place, *path = error["loc"] or ("body",)
         pointer = "".join(f"/{token(part)}" for part in path)
         pointer = "" if error["type"] == "json_invalid" else pointer  # its location is an offset
-        yield Fault(
-            place=PLACES.get(str(place), "body"), pointer=pointer, code=str(error["type"]), message=message_of(error)
-        )
+        message = message_of(error, repeating)
+        yield Fault(place=PLACES.get(str(place), "body"), pointer=pointer, code=str(error["type"]), message=message)
 
 
-def message_of(error: Mapping[str, Any]) -> str:
+def message_of(error: Mapping[str, Any], repeating: Container[str]) -> str:
     """Return the message of an error, unless it repeats something of the input."""
     text = str(error["msg"]).removeprefix("Value error, ")
     if error["type"] == "json_invalid":
         return f"is no strict JSON: {escaped(str(error['ctx']['error']))[:LONGEST_MESSAGE]}"  # the parser's own words
-    if len(text) > LONGEST_MESSAGE or any(scalar in text for scalar in scalars(error.get("input"))):
+    if len(text) > LONGEST_MESSAGE or error["msg"] in repeating:
         return "is not valid"
     return escaped(text)
 
 
-def scalars(value: Any) -> Iterator[str]:
-    """Yield the texts and numbers in an input that are long enough to be told from the message's own words."""
-    waiting = [value]
+def repeating_messages(errors: Sequence[Mapping[str, Any]]) -> set[str]:
+    """Return the messages that repeat something of an input; several errors may have the whole body as theirs."""
+    messages = {str(error["msg"]) for error in errors}
+    together = "\n".join(messages)
+    found = [text for text in scalars(error.get("input") for error in errors) if text in together]
+    return {message for message in messages if any(text in message for text in found)}
+
+
+def scalars(inputs: Iterable[Any]) -> Iterator[str]:
+    """Yield the texts and numbers that are long enough to be told from a message's own words, each part once."""
+    waiting, seen = list(inputs), set[int]()
     while waiting:
         part = waiting.pop()
+        if id(part) in seen:
+            continue
+        seen.add(id(part))
         if isinstance(part, dict):
             waiting += [inner for pair in part.items() for inner in pair]
         elif isinstance(part, list | tuple):

@@ -191,7 +191,7 @@ def petshop(app_of: AppOf) -> AsyncClient:
     return client_of(app_of(things=pets()))
 
 
-@pytest.mark.parametrize("tag", ["hunter2-canary", "canary" * 500_000])
+@pytest.mark.parametrize("tag", ["hunter2-canary", "canary" * 100_000])
 async def test_a_message_with_something_of_the_input_in_it_is_left_out(petshop: AsyncClient, tag: str) -> None:
     answers = [
         await petshop.post("/things/pets", json={"pet": {"kind": tag}}),
@@ -226,7 +226,7 @@ async def test_gzip_is_for_who_takes_it(api: AsyncClient, accepted: str, *, pack
 async def test_a_problem_never_carries_the_input_back(api: AsyncClient) -> None:
     secret = "hunter2-canary"
     answer = await api.post(
-        "/things", headers=VIEWER, json={"name": ["x" * 3_000_000], "password": {"a": secret}, "level": secret}
+        "/things", headers=VIEWER, json={"name": ["x" * 1_000_000], "password": {"a": secret}, "level": secret}
     )
 
     assert answer.status_code == 422
@@ -255,7 +255,8 @@ DOUBLED = "an object has two members of one name"
         (b'{"name": "\xff"}', "it is not UTF-8"),
         ('{"name": "a"}'.encode("utf-16"), "it is not UTF-8"),
         (b'{"name": ' + b"[" * 70 + b"]" * 70 + b"}", "it is nested more than 64 levels deep"),
-        (b"[" * 100_000, "it is nested too deep"),
+        (b"[" * 9000, "it is nested too deep"),
+        (b"[" * 10_000, "it has more than 10000 values"),
     ],
 )
 @pytest.mark.parametrize("path", ["/things", "/things/echo"], ids=["a model", "a plain dict"])

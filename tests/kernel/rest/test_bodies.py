@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from typing import Any
+from typing import Annotated, Any
 
 import httpx
 import pytest
 from fastapi import APIRouter
 from httpx import AsyncClient
+from pydantic import Field
 
 from vinc_kernel import Contribution, public
 
@@ -46,7 +47,7 @@ def sums(app_of: AppOf) -> Any:
     router = APIRouter(prefix="/sums", dependencies=[public("a test")])
 
     @router.post("", max_body_size=10)
-    async def add_all(numbers: list[int]) -> int:
+    async def add_all(numbers: Annotated[list[int], Field(max_length=9)]) -> int:
         return sum(numbers)
 
     return client_of(app_of(sums=Contribution(routers=[router])))
