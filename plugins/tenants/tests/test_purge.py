@@ -362,6 +362,21 @@ async def test_a_plugin_that_is_not_enabled_is_left_out_on_purpose_and_named_in_
     assert skipped == ["retired"]
 
 
+async def test_rows_that_come_after_a_purge_can_be_purged_with_a_receipt_of_their_own(
+    app: App, tables: Database
+) -> None:
+    ours = closed(tables, "acme")
+    await commands.purge(app, "acme", yes=True)
+    with pytest.raises(Refused, match="acme was purged already"):
+        await commands.purge(app, "acme", yes=True)
+    plant(tables, ours)
+    await commands.purge(app, "acme", yes=True)
+    receipts = tables.admin.execute("select rows_before -> 'retired_note' from tenants_receipt order by purged_at")
+
+    assert receipts.fetchall() == [(0,), (1,)]
+    assert (status_of(tables), set(rows_of(tables, ours).values())) == ("purged", {0})
+
+
 async def test_closing_twice_keeps_purge_after(app: App, tables: Database) -> None:
     ours = tables.add_tenant("acme")
     ends = []

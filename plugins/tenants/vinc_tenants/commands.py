@@ -12,6 +12,7 @@ from vinc_kernel import App, print_table
 from . import purge as purging
 from . import repository, service
 from .errors import Refused
+from .models import PURGED
 
 USAGE = 2  # the exit code of a command with wrong arguments
 
@@ -105,7 +106,7 @@ async def purge_one(app: App, tenant: str, *, yes: bool, now: bool, without: Col
         for table, number in rows.kept.items():
             print(f"{number} rows of {table} would stay: it is append-only")
         raise Refused(f"{closing.slug}: all these rows would be deleted for good: add --yes")
-    purged = await purging.purge(app, closing, at_once=now, without=without)
+    purged = await purging.purge(app, closing, at_once=now, again=closing.status == PURGED, without=without)
     if purged is None:
         raise Refused(f"{closing.slug} was reactivated or purged meanwhile")
     print_purged(purged)

@@ -51,7 +51,7 @@ class Tenant(AuditColumns, Base):
 
 
 class Receipt(Base):
-    """What a purge deleted; `rows_after` is not 0 for append-only tables, whose rows stay.
+    """What a purge deleted; `rows_after` is not 0 for append-only tables, whose rows stay. Each purge leaves one.
 
     `skipped_plugins` were not enabled: their hooks did not run, and what they keep elsewhere stays.
     The column is not called `tenant_id` because the row belongs to the platform, and stays.
@@ -61,7 +61,7 @@ class Receipt(Base):
 
     tenant: Mapped[UUID] = mapped_column(primary_key=True)
     slug: Mapped[str] = mapped_column(Text)
-    purged_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    purged_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now(), primary_key=True)
     purged_by: Mapped[UUID | None] = mapped_column(server_default=text(ACTOR))
     rows_before: Mapped[dict[str, int]] = mapped_column(JSONB)
     rows_after: Mapped[dict[str, int]] = mapped_column(JSONB)

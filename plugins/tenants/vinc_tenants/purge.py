@@ -44,7 +44,9 @@ async def get_closing_tenant(app: App, text: str, *, at_once: bool) -> TenantOut
     """Return the tenant with this id or slug, if it can be purged; raises Refused."""
     tenant = await service.get_tenant(app, text)
     if tenant.status == PURGED:
-        raise Refused(f"{tenant.slug} was purged already")
+        if not any((await count_rows(app, tenant.id)).deletable.values()):
+            raise Refused(f"{tenant.slug} was purged already")
+        return tenant
     if tenant.status not in (CLOSING, PURGING):
         raise Refused(f"{tenant.slug} is {tenant.status}: only a tenant that was deleted is purged")
     if not at_once and tenant.purge_after is not None and tenant.purge_after > app.now():
@@ -77,15 +79,17 @@ async def require_all_plugins(app: App, without: Collection[str]) -> tuple[str, 
     return skipped
 
 
-async def purge(app: App, tenant: TenantKeys, *, at_once: bool = False, without: Collection[str] = ()) -> Purged | None:
+async def purge(
+    app: App, tenant: TenantKeys, *, at_once: bool = False, again: bool = False, without: Collection[str] = ()
+) -> Purged | None:
     """Purge a closing tenant whose grace period is over, or `at_once`; None where it is not in this state any more.
 
-    Goes on with one that is `purging`. `without`: plugins that are not enabled, and are left out. Raises PurgeFailed,
-    and then nothing was deleted; it can be run again.
+    Goes on with one that is `purging`; `again`: also takes one that was purged, and has got rows since. `without`:
+    plugins that are not enabled, and are left out. Raises PurgeFailed, and then nothing was deleted; run it again.
     """
     try:
         skipped = await require_all_plugins(app, without)
-        if not await begin(app, tenant.id, at_once=at_once):
+        if not await begin(app, tenant.id, at_once=at_once, again=again):
             return None
         await wait_until_refused()
         await wait_for_old_transactions(app)
@@ -97,10 +101,10 @@ async def purge(app: App, tenant: TenantKeys, *, at_once: bool = False, without:
         raise PurgeFailed(f"{tenant.slug}: {error}") from error
 
 
-async def begin(app: App, tenant_id: UUID, *, at_once: bool) -> bool:
+async def begin(app: App, tenant_id: UUID, *, at_once: bool, again: bool) -> bool:
     """Commit the status `purging`; returns False where the tenant is not to be purged."""
     async with app.platform_session("begin to purge a tenant") as db:
-        tenant = await repository.begin_purge(db, tenant_id, app.now(), at_once=at_once)
+        tenant = await repository.begin_purge(db, tenant_id, app.now(), at_once=at_once, again=again)
         if tenant is not None:
             app.get(StoredTenants).invalidate(db, tenant)
     return tenant is not None

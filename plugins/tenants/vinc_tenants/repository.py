@@ -41,7 +41,13 @@ ADD = upsert(Row).on_conflict_do_nothing(index_elements=[Row.slug]).returning(*C
 UPDATE = update(Row).where(HAS_ID).returning(*COLUMNS)
 BEGIN_PURGE = (
     update(Row)
-    .where(Row.id == bindparam("by_id"), IS_PURGING | IS_DUE | ((Row.status == CLOSING) & bindparam("at_once")))
+    .where(
+        Row.id == bindparam("by_id"),
+        IS_PURGING
+        | IS_DUE
+        | ((Row.status == CLOSING) & bindparam("at_once"))
+        | ((Row.status == PURGED) & bindparam("again")),
+    )
     .values(status=PURGING, purge_after=None)
     .returning(*DIRECTORY_COLUMNS)
 )
@@ -149,9 +155,10 @@ async def list_due(db: Session, now: datetime) -> list[Tenant]:
     return await db.all(DUE, to_tenant, {"now": now})
 
 
-async def begin_purge(db: Session, tenant_id: UUID, now: datetime, *, at_once: bool) -> Tenant | None:
+async def begin_purge(db: Session, tenant_id: UUID, now: datetime, *, at_once: bool, again: bool) -> Tenant | None:
     """Set the status `purging` and return the tenant, if it is to be purged or is being purged."""
-    return await db.one_or_none(BEGIN_PURGE, to_tenant, {"by_id": tenant_id, "now": now, "at_once": at_once})
+    values = {"by_id": tenant_id, "now": now, "at_once": at_once, "again": again}
+    return await db.one_or_none(BEGIN_PURGE, to_tenant, values)
 
 
 async def lock_purging(db: Session, tenant_id: UUID) -> Tenant | None:
