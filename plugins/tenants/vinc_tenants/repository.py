@@ -24,6 +24,7 @@ DIRECTORY_COLUMNS = (Row.id, Row.slug, Row.name, Row.status, Row.settings, Row.d
 NOT_PURGED = Row.status != PURGED
 HAS_ID = (Row.id == bindparam("by_id")) & NOT_PURGED
 
+# To the kernel, and so to everybody who works in it, a tenant is gone as soon as its purge has begun.
 IS_FOUND = Row.status.not_in((PURGING, PURGED))
 
 BY_ID = select(*DIRECTORY_COLUMNS).where(Row.id == bindparam("by_id"), IS_FOUND)
