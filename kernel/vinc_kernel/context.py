@@ -53,7 +53,7 @@ class Tenant:
     id: UUID
     slug: str
     name: str
-    status: Literal["active", "suspended", "closing"] = "active"
+    status: Literal["active", "suspended", "closing", "purging"] = "active"
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, hash=False)
     disabled_plugins: frozenset[str] = frozenset()
     typed: dict[type, TenantSettings] = field(default_factory=dict, init=False, compare=False, repr=False)
@@ -78,7 +78,7 @@ class TenantDirectory(Protocol):
     """The tenants of the installation. Exactly one plugin provides it."""
 
     async def find(self, key: UUID | str) -> Tenant | None:
-        """Return the tenant with this id or slug, or None."""
+        """Return the tenant with this id or slug; None also for one that is purged, from the beginning of its purge."""
 
 
 class PrincipalDirectory(Protocol):

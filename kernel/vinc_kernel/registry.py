@@ -25,7 +25,8 @@ class HealthCheck:
 class PluginState:
     """A plugin in this worker: `ready`, or `quarantined` with phase and reason.
 
-    `listens` names the kinds of events that a quarantined plugin listens to, where they are known.
+    Of a plugin that was never loaded: `listens` names the kinds of events that it listens to, where they are known,
+    and `hooks` its hooks; None: not known.
     """
 
     name: str
@@ -34,6 +35,7 @@ class PluginState:
     phase: str = ""
     why: str = ""
     listens: tuple[str, ...] = ()
+    hooks: tuple[str, ...] | None = None
 
     @property
     def is_ready(self) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable, Mappi
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 from uuid import UUID
 
@@ -21,7 +21,7 @@ from .clock import Clock
 from .context import Context, MembershipDirectory, Principal, Tenant, TenantDirectory, current
 from .contracts import Contribution
 from .database.scope import Scope
-from .errors import BadRequest, ConnectionAbsent, HookFailed, StartError
+from .errors import BadRequest, ConnectionAbsent, HookFailed, NotFound, StartError, Unavailable
 from .events import Event
 from .hook_calls import run_hook
 from .permissions import Requirement, RolePermissions
@@ -102,6 +102,22 @@ class Runtime:
         if tenant is None:
             raise BadRequest(f"This needs a tenant: send {self.settings.service.tenant_header}.")
         return tenant
+
+    async def require_existing(self, tenant: UUID) -> None:
+        """Raise NotFound for a tenant that does not exist or is purged, and Unavailable without a directory."""
+        directory: TenantDirectory | None = self.registry.find(TenantDirectory)
+        if directory is None:
+            raise Unavailable("Tenants cannot be looked up just now.")
+        if await directory.find(tenant) is None:
+            raise NotFound("There is no such tenant, or it is purged.")
+
+    def quarantined_with(self, hook: str) -> str | None:
+        """Return an enabled plugin that is not ready and has this hook, or may have it; None without one."""
+        for name in {**self.plugins, **self.registry.states}:
+            known = self.plugins.get(name) or self.registry.states[name]
+            if not self.registry.is_ready(name) and (known.hooks is None or hook in known.hooks):
+                return name
+        return None
 
     def ready_plugins(self) -> list[LoadedPlugin]:
         return [one for name, one in self.plugins.items() if self.registry.is_ready(name)]
@@ -187,8 +203,13 @@ class App:
         return self._runtime.permissions.is_platform(principal)
 
     def session(self, tenant: UUID | None = None) -> AbstractAsyncContextManager[DatabaseSession]:
-        """Open a session of its own in this tenant, committed at the end and rolled back on an error."""
-        return self._runtime.database.session(Scope(tenant))
+        """Open a session of its own in this tenant, committed at the end and rolled back on an error.
+
+        The first statement raises NotFound for a tenant that does not exist, or is purged: also when that has happened
+        since the session was opened.
+        """
+        admit = partial(self._runtime.require_existing, tenant) if tenant is not None else None
+        return self._runtime.database.session(Scope(tenant), admit)
 
     @asynccontextmanager
     async def platform_session(
@@ -196,7 +217,8 @@ class App:
     ) -> AsyncGenerator[DatabaseSession]:
         """Open a session of its own above all tenants, logged with its reason, committed at the end.
 
-        With `tenant`, new rows belong to that one. `principal` is recorded in `created_by` and `updated_by`.
+        With `tenant`, new rows belong to that one; whether it exists is not asked. `principal` is recorded in
+        `created_by` and `updated_by`.
         """
         log_platform_session(reason, principal, current.get())
         scope = Scope(tenant, actor=principal.id if principal else None, platform=True)
@@ -227,7 +249,12 @@ class App:
         return Context(app=self, request_id=request_id, principal=principal, tenant=tenant, unit=db.unit)
 
     async def call(self, hook: Any, context: Context) -> None:
-        """Run a hook of every ready plugin, in order; raises HookFailed, or a plugin's own Problem."""
+        """Run a hook of every plugin, in order; raises HookFailed, or a plugin's own Problem.
+
+        An enabled plugin that is quarantined and has the hook fails it, before any other runs.
+        """
+        if absent := self._runtime.quarantined_with(hook.name):
+            raise HookFailed(absent, hook.name, "it is quarantined, so that this would be left out")
         seconds = hook.seconds or self._runtime.settings.plugins.load_timeout
         for plugin in self._runtime.ready_plugins():
             mine = context.for_app(self._runtime.apps[plugin.name])

@@ -5,8 +5,11 @@ A caller's connection belongs to one worker for as long as it is kept; whose pro
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
+import signal
+import subprocess
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +25,7 @@ import psutil
 import psycopg
 import pytest
 
+from vinc_testing.embedded.valkey import ValkeyServer, start_valkey
 from vinc_testing.servers import TOKEN_SECRET, Servers, conninfo
 
 from ..contract.test_wiring import pretend_installed
@@ -38,6 +42,7 @@ BACKENDS = 3  # fewer than the two workers have connections to the pooler, so th
 CALLERS, MOST_CALLERS = 16, 200
 REQUESTS = 20  # of each caller
 SECONDS_TO_FORGET = 2.0  # twice what is promised: the machine that runs this may be busy
+INVOICES_OF = "select count(*) from invoices_invoice where tenant_id in (select id from tenants_tenant where slug = %s)"
 PREPARED = "select pg_backend_pid(), (select count(*) from pg_prepared_statements)"
 
 
@@ -48,6 +53,7 @@ class Installation:
     path: Path
     settings: Mapping[str, str]
     direct: str
+    admin: str
     ids: Mapping[str, str]
 
 
@@ -81,7 +87,7 @@ def installation(vinc_servers: Servers, vinc_worker: str) -> Iterator[Installati
         direct = vinc_servers.database(prefix, f"{prefix}_app", "secret")
         settings = {
             **kept,
-            "PYTHONPATH": os.pathsep.join([folder, str(EXAMPLE)]),
+            "PYTHONPATH": os.pathsep.join([folder, str(EXAMPLE), *filter(None, [kept.get("PYTHONPATH")])]),
             "VINC_ENV": "test",
             "VINC_JWT_TEST_SECRET": TOKEN_SECRET,
             "VINC_DATABASE_ROLE_PREFIX": prefix,
@@ -95,7 +101,9 @@ def installation(vinc_servers: Servers, vinc_worker: str) -> Iterator[Installati
                 done = vinc.run(words, path, environ)
                 assert done.returncode == 0, done.stdout + done.stderr
             listed = json.loads(vinc.run(["tenants", "list", "--json"], path, environ).stdout)
-        yield Installation(path, settings, direct, {one["slug"]: one["id"] for one in listed})
+        yield Installation(
+            path, settings, direct, vinc_servers.database(prefix), {one["slug"]: one["id"] for one in listed}
+        )
 
 
 class Connection:
@@ -196,6 +204,63 @@ def test_a_suspended_tenant_is_refused_by_both_workers_soon(running: Running, in
     assert refused == {"urn:vinc:problem:tenant-suspended"}
     assert others == {200}
     assert max(suspended, active) < SECONDS_TO_FORGET
+
+
+@pytest.fixture
+def valkey() -> Iterator[ValkeyServer]:
+    """One of this test's own, which it may freeze."""
+    with TemporaryDirectory(prefix="vinc-test-", ignore_cleanup_errors=True) as made:
+        Path(made).chmod(0o711)  # as in test_embedded
+        server = start_valkey(Path(made) / "valkey", die_with_parent=True)
+        try:
+            yield server
+        finally:
+            os.kill(server.pid, signal.SIGCONT)
+            server.stop()
+
+
+def test_no_row_is_written_behind_a_purge_while_redis_is_frozen(
+    installation: Installation, valkey: ValkeyServer
+) -> None:
+    port = free_port()
+    environ = {**installation.settings, "VINC_DATABASE_URL": installation.direct, "VINC_REDIS_URL": valkey.url}
+
+    def vinc(*words: str) -> str:
+        command = [VINC, "tenants", *words]
+        done = subprocess.run(command, cwd=installation.path, env=environ, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    vinc("create", "initech")
+    with (
+        serving([VINC, "serve", "--workers", "2", "--port", str(port)], port, cwd=installation.path, environ=environ),
+        callers_of_both(port, 4, Caller) as callers,
+        ThreadPoolExecutor(len(callers)) as threads,
+    ):
+        writers = [threads.submit(write_until_refused, one, number) for number, one in enumerate(callers)]
+        os.kill(valkey.pid, signal.SIGSTOP)
+        vinc("close", "initech")
+        purged = vinc("purge", "initech", "--now", "--yes")
+        written = [one.result() for one in writers]
+    with psycopg.connect(conninfo(installation.admin)) as connection:
+        left = connection.execute(INVOICES_OF, ["initech"]).fetchall()
+
+    assert min(written) > 0
+    assert left == [(0,)]
+    assert purged.startswith(f"purged initech: {sum(written)} rows of ")
+
+
+def write_until_refused(caller: Caller, number: int) -> int:
+    """Write as one who runs the platform, and may do so in a closing tenant; return the number of rows."""
+    deadline = monotonic() + 60
+    for count in itertools.count():
+        assert monotonic() < deadline, "nobody refuses the tenant"
+        body = {"number": f"{number}-{count}", "amount": "1.50"}
+        status, answer = caller.ask("POST", "/invoices", "initech", body, role="super_admin")
+        if status != 201:
+            assert (status, answer["type"]) == (403, "urn:vinc:problem:forbidden")
+            return count
+    raise AssertionError
 
 
 def until_all(members: Collection[Caller], status: int) -> float:

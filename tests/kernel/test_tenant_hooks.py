@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -88,11 +89,37 @@ async def test_one_that_hangs_has_failed(plugin_of: PluginOf) -> None:
         await welcome(app_of(plugin_of, first=hang))
 
 
-async def test_a_plugin_that_is_out_of_service_is_left_out(plugin_of: PluginOf) -> None:
+@pytest.mark.parametrize(
+    ("hooks_of_it", "refuses"), [(("lifespan", "tenant_created"), True), (None, True), (("lifespan",), False)]
+)
+async def test_a_quarantined_plugin_that_has_the_hook_or_may_have_it_fails_all_before_any_is_called(
+    plugin_of: PluginOf, hooks_of_it: tuple[str, ...] | None, refuses: bool
+) -> None:
+    called: list[str] = []
+
+    async def first(context: Context) -> None:
+        called.append("first")
+
+    app = app_of(plugin_of, first=first)
+    states = app._runtime.registry.states
+    states["second"] = replace(states["first"], name="second", state="quarantined", hooks=hooks_of_it)
+    if refuses:
+        with pytest.raises(HookFailed, match="second: tenant_created: it is quarantined"):
+            await welcome(app)
+    else:
+        await welcome(app)
+
+    assert called == ([] if refuses else ["first"])
+
+
+async def test_a_plugin_that_was_loaded_and_quarantined_fails_what_its_hook_is_for(plugin_of: PluginOf) -> None:
     async def fail(context: Context) -> None:
         raise ZeroDivisionError
 
     app = app_of(plugin_of, first=fail)
-    app._runtime.registry.states.clear()
+    states = app._runtime.registry.states
+    states["first"] = replace(states["first"], state="quarantined")
 
-    await welcome(app)
+    with pytest.raises(HookFailed, match="first: tenant_created: it is quarantined"):
+        await welcome(app)
+    await app.call(hooks.tenant_purge, Context(app=app, tenant=ACME))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -33,9 +33,11 @@ class Postgres:
         return UnitOfWork(self, scope)
 
     @asynccontextmanager
-    async def session(self, scope: Scope) -> AsyncGenerator[DatabaseSession]:
-        """A session of its own, committed at the end and rolled back on an error."""
-        unit = self.unit(scope)
+    async def session(
+        self, scope: Scope, admit: Callable[[], Awaitable[object]] | None = None
+    ) -> AsyncGenerator[DatabaseSession]:
+        """A session of its own, committed at the end and rolled back on an error; `admit` may refuse it."""
+        unit = UnitOfWork(self, scope, admit)
         try:
             yield DatabaseSession(unit)
             await unit.commit()

@@ -9,7 +9,7 @@ round trip of COMMIT or ROLLBACK: nothing of a tenant outlives its transaction o
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Generator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -55,6 +55,8 @@ class UnitOfWork:
 
     postgres: Postgres
     scope: Scope
+    admit: Callable[[], Awaitable[object]] | None = None
+    """Awaited before the connection is acquired; raises to refuse. It must need no statement of this unit."""
     connection: PipelineConnection | None = None
     began: bool = False
     failed: bool = False
@@ -136,6 +138,8 @@ class UnitOfWork:
             async with self.mutex:
                 self.require_open()
                 if self.connection is None:
+                    if self.admit is not None:
+                        await self.admit()
                     connection = await self.postgres.connections.acquire()
                     if self.ended:  # meanwhile; nobody would release it
                         self.postgres.connections.release(connection)

@@ -27,7 +27,8 @@ DOCUMENTS = ("/docs", "/openapi.json")  # the kernel's own addresses
 class Plugin:
     """A plugin as metadata and plugins.toml show it: `fault` is why it cannot run, `why` why it is not enabled.
 
-    `listens` is for a plugin that failed in a trial: the kinds of events that its hooks listen to.
+    Of a plugin that failed in a trial: `listens` are the kinds of events that its hooks listen to, and `hooks` their
+    names; None: not known.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Plugin:
     where: str = ""
     fault: StartError | None = None
     listens: tuple[str, ...] = ()
+    hooks: tuple[str, ...] | None = None
 
     def owns(self, module: str) -> bool:
         return f"{module}.".startswith(f"{self.package}.")

@@ -71,7 +71,8 @@ class AssembledPlugin:
 
     @property
     def state(self) -> PluginState:
-        state = PluginState(name=self.plugin.name, version=self.plugin.version, listens=self.plugin.listens)
+        plugin = self.plugin
+        state = PluginState(name=plugin.name, version=plugin.version, listens=plugin.listens, hooks=plugin.hooks)
         return state.quarantined(self.error) if self.error else state
 
 

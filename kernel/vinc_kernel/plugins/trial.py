@@ -12,11 +12,12 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from ..hookspecs import HOOKS, kind_of, on
 from ..settings import Sources, read_settings
-from .arrange import enabled
+from .arrange import Plugin, enabled
 from .assemble import AssembledPlugin, Assembly, LoadOptions, load_plugins
 from .check import commands_of
 from .trials import GRACE_SECONDS, START_SECONDS, Outcome, to_failure
@@ -38,10 +39,13 @@ def contributed(assembly: Assembly, one: AssembledPlugin) -> dict[str, Any]:
     }
 
 
-def event_kinds(assembly: Assembly, plugin: str) -> list[str]:
-    """The names of the event classes that a plugin listens to; none before its hooks are registered."""
-    kinds = map(kind_of, assembly.hooks(on.name, plugin))
-    return [f"{kind.__module__}.{kind.__qualname__}" for kind in kinds]
+def with_hooks(assembly: Assembly, plugin: Plugin) -> Plugin:
+    """Add the names of a plugin's hooks, and of the event classes that it listens to, once they are registered."""
+    if not assembly.manager.has_plugin(plugin.name):
+        return plugin
+    kinds = map(kind_of, assembly.hooks(on.name, plugin.name))
+    listens = tuple(f"{kind.__module__}.{kind.__qualname__}" for kind in kinds)
+    return replace(plugin, listens=listens, hooks=tuple(one for one in HOOKS if assembly.hooks(one, plugin.name)))
 
 
 def run_trial(request: dict[str, Any], report: Callable[[str, str], None]) -> Outcome:
@@ -59,11 +63,7 @@ def run_trial(request: dict[str, Any], report: Callable[[str, str], None]) -> Ou
     options = LoadOptions(settings=settings, sources=sources, is_trial=True, report=begin)
     assembly = load_plugins(plugins, options)
     return Outcome(
-        failures=[
-            to_failure(one.plugin, one.error, event_kinds(assembly, one.plugin.name))
-            for one in assembly.failed
-            if one.error
-        ],
+        failures=[to_failure(with_hooks(assembly, one.plugin), one.error) for one in assembly.failed if one.error],
         contributions={one.plugin.name: contributed(assembly, one) for one in assembly.ready},
     )
 

@@ -34,11 +34,12 @@ GRACE_SECONDS = 2.0  # beyond the child's own deadline, which names the line tha
 
 
 class Failure(BaseModel):
-    """Why a plugin failed; `listens` are the kinds of events that its hooks listen to, by name."""
+    """Why a plugin failed, and the names of its hooks and of the kinds of events that they listen to."""
 
     plugin: str
     required: bool
-    listens: list[str]
+    listens: tuple[str, ...]
+    hooks: tuple[str, ...] | None
     error: dict[str, str]
 
 
@@ -135,10 +136,12 @@ def kill(child: Popen[bytes]) -> None:
         os.killpg(child.pid, SIGKILL)
 
 
-def to_failure(plugin: Plugin, error: StartError, listens: Iterable[str] = ()) -> Failure:
+def to_failure(plugin: Plugin, error: StartError) -> Failure:
     """A plugin's failure as JSON has it."""
     parts = {key: str(getattr(error, key)) for key in ("what", "plugin", "phase", "where", "cure")}
-    return Failure(plugin=plugin.name, required=plugin.required, listens=list(listens), error=parts)
+    return Failure(
+        plugin=plugin.name, required=plugin.required, listens=plugin.listens, hooks=plugin.hooks, error=parts
+    )
 
 
 def with_failures(plugins: Iterable[Plugin], failures: Iterable[Failure]) -> list[Plugin]:
@@ -150,12 +153,12 @@ def with_failures(plugins: Iterable[Plugin], failures: Iterable[Failure]) -> lis
 def with_failure(one: Plugin, failure: Failure | None) -> Plugin:
     if failure is None:
         return one
-    fault, listens = StartError(**failure.error), tuple(failure.listens)
-    return replace(one, fault=fault, required=failure.required, listens=listens)
+    fault = StartError(**failure.error)
+    return replace(one, fault=fault, required=failure.required, listens=failure.listens, hooks=failure.hooks)
 
 
 def dump_failures(plugins: Iterable[Plugin]) -> str:
-    return FAILED.dump_json([to_failure(one, one.fault, one.listens) for one in plugins if one.fault]).decode()
+    return FAILED.dump_json([to_failure(one, one.fault) for one in plugins if one.fault]).decode()
 
 
 def load_failures(file: str, settings: KernelSettings) -> list[Plugin]:

@@ -17,6 +17,7 @@ from pydantic import Field
 from sqlalchemy import text
 
 from vinc_kernel import Context, Contribution, Session, TenantSettings, VincError, hooks, inject, signed_in
+from vinc_tenants import purge
 from vinc_testing import ClientAs, Database, Servers
 
 TABLES = """
@@ -75,6 +76,12 @@ class Billing:
     purged: list[Context] = field(default_factory=list)
 
 
+@pytest.fixture(autouse=True)
+def only_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No other worker has cached anything, so that a purge need not wait."""
+    monkeypatch.setattr(purge, "SECONDS_UNTIL_REFUSED", 0.0)
+
+
 @pytest.fixture
 def billing() -> Billing:
     return Billing()
@@ -86,6 +93,10 @@ def module_of(billing: Billing) -> ModuleType:
     @router.get("")
     async def count(db: Session, terms: Annotated[Terms, inject(Terms)]) -> dict[str, Any]:
         return {**await db.one(COUNT, dict), **terms.model_dump()}
+
+    @router.post("", status_code=204)
+    async def add(db: Session) -> None:
+        await db.execute(SET_UP)
 
     @hooks.contribute
     def contribute() -> Contribution:
@@ -134,6 +145,14 @@ def log(vinc_servers: Servers, tables: Database) -> Generator[Database]:
         tables.admin.execute(sql.SQL(statement).format(table=sql.Identifier("billing_log"), **roles))
     yield tables
     tables.admin.execute(DROP_LOG)
+
+
+@pytest.fixture
+def retired(tables: Database) -> Generator[Database]:
+    """The plugin that is disabled is on record, as the owner of its table."""
+    tables.admin.execute("insert into vinc_table (name, plugin) values ('retired_note', 'retired')")
+    yield tables
+    tables.admin.execute("delete from vinc_table where plugin = 'retired'")
 
 
 @pytest.fixture

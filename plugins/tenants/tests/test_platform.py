@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -71,6 +72,21 @@ async def test_a_failing_plugin_rolls_the_creation_back(
     made = await platform.post("/tenants", json=NEW)
 
     assert (refused.status_code, left, rows) == (500, [], [(0,)])
+    assert made.status_code == 201
+
+
+async def test_a_quarantined_plugin_that_sets_tenants_up_fails_the_creation(
+    platform: AsyncClient, vinc_app: VincApp, tables: Database
+) -> None:
+    states = vinc_app.application.runtime.registry.states
+    states["billing"] = replace(states["billing"], state="quarantined")
+    refused = await platform.post("/tenants", json=NEW)
+    left = tables.admin.execute("select slug from tenants_tenant where slug = 'acme'").fetchall()
+    states["billing"] = replace(states["billing"], state="ready")
+    states["health"] = replace(states["health"], state="quarantined")  # it sets nothing up
+    made = await platform.post("/tenants", json=NEW)
+
+    assert (refused.status_code, left) == (500, [])
     assert made.status_code == 201
 
 

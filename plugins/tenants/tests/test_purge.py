@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 import pytest
 
-from vinc_kernel import App
+from vinc_kernel import App, NotFound
 from vinc_kernel.rest import uuid7
 from vinc_tenants import commands, service
 from vinc_tenants import purge as purging
+from vinc_tenants.directory import StoredTenants
 from vinc_tenants.errors import PurgeFailed, Refused
-from vinc_testing import Database, VincApp
+from vinc_testing import ClientAs, Database, VincApp, eventually
 
-from .conftest import SET_UP, Billing, Step, fail, plant, rows_of, swallow
+from .conftest import COUNT, SET_UP, Billing, Step, fail, plant, rows_of, swallow
 
 KEEP = """
 create function keep() returns trigger language plpgsql as 'begin return null; end';
@@ -29,6 +30,22 @@ class Key:
 
     id: UUID
     slug: str = "acme"
+
+
+METHODS = ("GET", "POST")
+
+
+class KilledHere(BaseException):
+    """What a purge is killed with."""
+
+
+def status_of(database: Database) -> str:
+    ((status,),) = database.admin.execute("select status from tenants_tenant").fetchall()
+    return str(status)
+
+
+def set_status(database: Database, status: str) -> None:
+    database.admin.execute("update tenants_tenant set status = %s", [status])
 
 
 def closed(database: Database, slug: str, *, days: int = -1) -> UUID:
@@ -150,7 +167,7 @@ async def test_rows_that_cannot_be_deleted_fail_the_purge(app: App, tables: Data
         await asyncio.to_thread(tables.admin.execute, "drop function keep cascade")  # waits for the rollback
 
     assert set(rows_of(tables, ours).values()) == {1}
-    assert tables.admin.execute("select status from tenants_tenant").fetchall() == [("closing",)]
+    assert tables.admin.execute("select status from tenants_tenant").fetchall() == [("purging",)]
     assert tables.admin.execute("select count(*) from tenants_receipt").fetchall() == [(0,)]
 
 
@@ -196,10 +213,168 @@ async def test_a_purge_gives_up_on_a_long_transaction(
     ours = closed(tables, "acme")
     async with app.session(ours) as db:
         await db.execute(SET_UP)
-        with pytest.raises(PurgeFailed, match="a long transaction is still writing"):
+        with pytest.raises(PurgeFailed, match="a long transaction is still running"):
             await purging.purge(app, Key(ours))
 
     assert rows_of(tables, ours)["billing_invoice"] >= 1
+
+
+async def test_a_transaction_that_has_not_written_yet_is_waited_for(app: App, tables: Database) -> None:
+    ours = closed(tables, "acme")
+
+    async def is_purging() -> bool:
+        return status_of(tables) == "purging"
+
+    async with app.session(ours) as db:
+        await db.one(COUNT, dict)
+        purging_it = asyncio.create_task(purging.purge(app, Key(ours)))
+        await eventually(is_purging)
+        await db.execute(SET_UP)
+    done = await purging_it
+
+    assert done is not None
+    assert set(rows_of(tables, ours).values()) == {0}
+
+
+async def test_what_is_written_while_another_worker_knows_the_old_status_is_purged_too(
+    app: App,
+    vinc_app: VincApp,
+    vinc_second_app: VincApp,
+    client_as: ClientAs,
+    tables: Database,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ours, caches = tables.add_tenant("acme"), vinc_second_app.application.runtime.caches
+    vinc_app.application.runtime.caches.publish = lambda _: None  # Redis is frozen
+    member = client_as("wholesale_admin", "acme")
+    async with vinc_second_app.client(member.headers, auth=member.auth) as client:
+        before = (await client.get("/billing")).status_code
+        monkeypatch.setattr(caches, "update", lambda *_, **__: None)  # the second in which it does not ask
+        monkeypatch.setattr(caches, "read_at", float("inf"))
+        statuses = []
+
+        async def write_meanwhile() -> None:
+            assert status_of(tables) == "purging"
+            statuses.append((await client.post("/billing")).status_code)
+            caches.clear()
+
+        monkeypatch.setattr(purging, "wait_until_refused", write_meanwhile)
+        tables.admin.execute("update tenants_tenant set status = 'closing', purge_after = now()")
+        done = await purging.purge(app, Key(ours), at_once=True)
+        after = await client.post("/billing")
+
+    assert (before, statuses) == (200, [204])
+    assert done is not None
+    assert done.rows["billing_invoice"] == 1
+    assert set(rows_of(tables, ours).values()) == {0}
+    assert (after.status_code, after.json()["type"]) == (403, "urn:vinc:problem:forbidden")
+
+
+@pytest.mark.parametrize("step", ["wait_until_refused", "wait_for_old_transactions", "delete_all"])
+async def test_a_purge_that_was_killed_goes_on_when_it_is_run_again(
+    app: App, tables: Database, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    ours = closed(tables, "acme")
+    plant(tables, ours)
+
+    async def be_killed(*_: object) -> None:
+        raise KilledHere
+
+    with monkeypatch.context() as patch:
+        patch.setattr(purging, step, be_killed)
+        with pytest.raises(KilledHere):
+            await purging.purge(app, Key(ours))
+    between = (status_of(tables), set(rows_of(tables, ours).values()))
+    done = [one async for one in purging.purge_due(app)]
+
+    assert between == ("purging", {1})
+    assert [type(one).__name__ for one in done] == ["Purged"]
+    assert (status_of(tables), set(rows_of(tables, ours).values())) == ("purged", {0})
+
+
+@pytest.mark.parametrize("status", ["purging", "purged"])
+async def test_nobody_works_in_a_tenant_from_the_beginning_of_its_purge(
+    app: App, client_as: ClientAs, tables: Database, status: str
+) -> None:
+    ours = tables.add_tenant("acme")
+    member, platform = client_as("wholesale_admin", "acme"), client_as("super_admin", "acme")
+    async with app.session(ours) as db:
+        set_status(tables, status)
+        app.get(StoredTenants).cache.clear()
+        with pytest.raises(NotFound, match="There is no such tenant, or it is purged"):
+            await db.execute(SET_UP)
+    refused = [(await client.request(how, "/billing")).status_code for client in (member, platform) for how in METHODS]
+
+    assert refused == [403] * 4
+    assert set(rows_of(tables, ours).values()) == {0}
+
+
+async def test_a_tenant_that_is_being_purged_is_listed_and_cannot_be_changed(
+    client_as: ClientAs, tables: Database
+) -> None:
+    ours, client = tables.add_tenant("acme"), client_as("super_admin", "")
+    set_status(tables, "purging")
+    listed = (await client.get("/tenants", params={"status": "purging"})).json()["items"]
+    answers = [
+        await client.post(f"/tenants/{ours}/suspend"),
+        await client.post(f"/tenants/{ours}/reactivate"),
+        await client.delete(f"/tenants/{ours}", headers={"If-Match": "*"}),
+    ]
+
+    assert [one["status"] for one in listed] == ["purging"]
+    assert {(one.status_code, one.json()["type"]) for one in answers} == {(409, "urn:vinc:problem:tenant-purging")}
+    assert status_of(tables) == "purging"
+
+
+async def test_a_quarantined_plugin_fails_the_purge_before_it_begins(
+    app: App, vinc_app: VincApp, tables: Database
+) -> None:
+    ours = closed(tables, "acme")
+    plant(tables, ours)
+    states = vinc_app.application.runtime.registry.states
+    states["health"] = replace(states["health"], state="quarantined", why="health: lifespan: KeyError")
+    failures = [str(one) async for one in purging.purge_due(app)]
+    for options in ({"yes": True}, {"yes": True, "without": "health"}, {}):
+        with pytest.raises(PurgeFailed, match="health is quarantined"):
+            await commands.purge(app, "acme", **options)
+
+    assert failures == ["acme: health is quarantined and cannot delete what it keeps: health: lifespan: KeyError"]
+    assert (status_of(tables), set(rows_of(tables, ours).values())) == ("closing", {1})
+
+
+async def test_a_plugin_that_is_not_enabled_is_left_out_on_purpose_and_named_in_the_receipt(
+    app: App, retired: Database, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ours = closed(retired, "acme")
+    plant(retired, ours)
+    for options in ({}, {"yes": True}, {"yes": True, "without": "other"}):
+        with pytest.raises(PurgeFailed, match=r"retired: not enabled, .*: --without retired$"):
+            await commands.purge(app, "acme", **options)
+    with pytest.raises(PurgeFailed, match="billing: --without is for plugins that are not enabled"):
+        await commands.purge(app, "acme", yes=True, without="retired,billing")
+    before = (status_of(retired), await commands.purge(app, due=True), capsys.readouterr().err)
+    await commands.purge(app, due=True, without="retired")
+    ((skipped,),) = retired.admin.execute("select skipped_plugins from tenants_receipt").fetchall()
+
+    assert before[:2] == ("closing", 1)
+    assert before[2].startswith("vinc: acme: retired: not enabled")
+    assert capsys.readouterr().out == "purged acme: 3 rows of 3 tables; without retired\n"
+    assert skipped == ["retired"]
+
+
+async def test_rows_that_come_after_a_purge_can_be_purged_with_a_receipt_of_their_own(
+    app: App, tables: Database
+) -> None:
+    ours = closed(tables, "acme")
+    await commands.purge(app, "acme", yes=True)
+    with pytest.raises(Refused, match="acme was purged already"):
+        await commands.purge(app, "acme", yes=True)
+    plant(tables, ours)
+    await commands.purge(app, "acme", yes=True)
+    receipts = tables.admin.execute("select rows_before -> 'retired_note' from tenants_receipt order by purged_at")
+
+    assert receipts.fetchall() == [(0,), (1,)]
+    assert (status_of(tables), set(rows_of(tables, ours).values())) == ("purged", {0})
 
 
 async def test_closing_twice_keeps_purge_after(app: App, tables: Database) -> None:

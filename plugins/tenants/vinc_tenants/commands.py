@@ -2,12 +2,17 @@
 
 import json as encoder
 import sys
+from collections.abc import Collection
+from typing import Annotated
+
+from annotated_doc import Doc
 
 from vinc_kernel import App, print_table
 
 from . import purge as purging
 from . import repository, service
 from .errors import Refused
+from .models import PURGED
 
 USAGE = 2  # the exit code of a command with wrong arguments
 
@@ -60,20 +65,30 @@ async def close(app: App, tenant: str) -> None:
     print(f"{closed.slug} is closing; it can be purged after {closed.purge_after}")
 
 
-async def purge(app: App, tenant: str = "", /, *, due: bool = False, yes: bool = False, now: bool = False) -> int:
+async def purge(  # noqa: PLR0913  a parameter for each option
+    app: App,
+    tenant: str = "",
+    /,
+    *,
+    due: bool = False,
+    yes: bool = False,
+    now: bool = False,
+    without: Annotated[str | None, Doc("plugins that are not enabled, separated by commas; leave them out")] = None,
+) -> int:
     """Delete all data of a closing tenant whose grace period is over; with --due of all such tenants, from a timer.
 
-    With --now the grace period does not count.
+    With --now the grace period does not count. It can be run again whenever it has failed or was killed.
     """
     if due == bool(tenant) or (due and now):
         print("vinc tenants purge: name one tenant, or write --due", file=sys.stderr)
         return USAGE
-    return await purge_due(app) if due else await purge_one(app, tenant, yes=yes, now=now)
+    names = [name.strip() for name in (without or "").split(",") if name.strip()]
+    return await purge_due(app, names) if due else await purge_one(app, tenant, yes=yes, now=now, without=names)
 
 
-async def purge_due(app: App) -> int:
+async def purge_due(app: App, without: Collection[str]) -> int:
     exit_code = 0
-    async for result in purging.purge_due(app):
+    async for result in purging.purge_due(app, without=without):
         if isinstance(result, purging.Purged):
             print_purged(result)
         else:
@@ -82,15 +97,16 @@ async def purge_due(app: App) -> int:
     return exit_code
 
 
-async def purge_one(app: App, tenant: str, *, yes: bool, now: bool) -> int:
+async def purge_one(app: App, tenant: str, *, yes: bool, now: bool, without: Collection[str]) -> int:
     closing = await purging.get_closing_tenant(app, tenant, at_once=now)
     if not yes:
+        await purging.require_all_plugins(app, without)
         rows = await purging.count_rows(app, closing.id)
         print_table([(table, str(number)) for table, number in rows.deletable.items()])
         for table, number in rows.kept.items():
             print(f"{number} rows of {table} would stay: it is append-only")
         raise Refused(f"{closing.slug}: all these rows would be deleted for good: add --yes")
-    purged = await purging.purge(app, closing, at_once=now)
+    purged = await purging.purge(app, closing, at_once=now, again=closing.status == PURGED, without=without)
     if purged is None:
         raise Refused(f"{closing.slug} was reactivated or purged meanwhile")
     print_purged(purged)
@@ -99,7 +115,8 @@ async def purge_one(app: App, tenant: str, *, yes: bool, now: bool) -> int:
 
 def print_purged(purged: purging.Purged) -> None:
     kept = "".join(f"; {rows} rows of {table} stay" for table, rows in purged.kept.items() if rows)
-    print(f"purged {purged.slug}: {sum(purged.rows.values())} rows of {len(purged.rows)} tables{kept}")
+    skipped = f"; without {', '.join(purged.skipped)}" if purged.skipped else ""
+    print(f"purged {purged.slug}: {sum(purged.rows.values())} rows of {len(purged.rows)} tables{kept}{skipped}")
 
 
 async def demo(app: App) -> None:

@@ -11,6 +11,10 @@ class TenantClosing(Conflict):
     """The tenant is closing: reactivate it first."""
 
 
+class TenantPurging(Conflict):
+    """The tenant is being purged."""
+
+
 class Refused(VincError):
     """A command is refused."""
 

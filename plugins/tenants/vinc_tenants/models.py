@@ -14,7 +14,7 @@ from vinc_kernel.rest import AuditColumns, uuid7
 from .slugs import MAX_LENGTH, SLUG, UUID_LIKE
 
 ACTOR = "(NULLIF(current_setting('vinc.actor_id'::text, true), ''::text))::uuid"
-ACTIVE, SUSPENDED, CLOSING, PURGED = STATUSES = ("active", "suspended", "closing", "purged")
+ACTIVE, SUSPENDED, CLOSING, PURGING, PURGED = STATUSES = ("active", "suspended", "closing", "purging", "purged")
 
 
 class Tenant(AuditColumns, Base):
@@ -28,7 +28,7 @@ class Tenant(AuditColumns, Base):
         CheckConstraint(f"slug ~ '{SLUG}'", name="slug"),
         CheckConstraint(f"slug !~ '{UUID_LIKE}'", name="slug_is_no_id"),
         CheckConstraint(f"length(slug) <= {MAX_LENGTH}", name="slug_length"),
-        CheckConstraint("status in ('active', 'suspended', 'closing', 'purged')", name="status"),
+        CheckConstraint("status in ('active', 'suspended', 'closing', 'purging', 'purged')", name="status"),
         CheckConstraint("(status = 'closing') = (purge_after is not null)", name="purge_after"),
         Index(None, "status", "purge_after"),
         Index(None, "name", "id"),
@@ -51,8 +51,9 @@ class Tenant(AuditColumns, Base):
 
 
 class Receipt(Base):
-    """What a purge deleted; `rows_after` is not 0 for append-only tables, whose rows stay.
+    """What a purge deleted; `rows_after` is not 0 for append-only tables, whose rows stay. Each purge leaves one.
 
+    `skipped_plugins` were not enabled: their hooks did not run, and what they keep elsewhere stays.
     The column is not called `tenant_id` because the row belongs to the platform, and stays.
     """
 
@@ -60,7 +61,8 @@ class Receipt(Base):
 
     tenant: Mapped[UUID] = mapped_column(primary_key=True)
     slug: Mapped[str] = mapped_column(Text)
-    purged_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    purged_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now(), primary_key=True)
     purged_by: Mapped[UUID | None] = mapped_column(server_default=text(ACTOR))
     rows_before: Mapped[dict[str, int]] = mapped_column(JSONB)
     rows_after: Mapped[dict[str, int]] = mapped_column(JSONB)
+    skipped_plugins: Mapped[list[str]] = mapped_column(JSONB, server_default=text("'[]'::jsonb"))

@@ -1,13 +1,13 @@
 """The queries over all rows of one tenant, in the tables of every plugin; for a session above all tenants."""
 
-import asyncio
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from time import monotonic
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
+    DateTime,
     Delete,
     Select,
     TableClause,
@@ -35,8 +35,14 @@ where relnamespace = 'public'::regnamespace and relkind in ('r', 'p') and not re
   and attname = 'tenant_id' and not attisdropped
 order by relname
 """)
-# Whether all transactions that began before this one have ended; the first call gives this one its number.
-IS_OLDEST = text("select pg_current_xact_id() = pg_snapshot_xmin(pg_current_snapshot()) as answer")
+NOW = text("select clock_timestamp() as now")
+# Of the role that the application connects as; a snapshot's oldest number would pass over one that has not written yet.
+# Of a session whose activity is not tracked, nobody knows.
+OLDER_TRANSACTIONS = text("""
+select exists (select from pg_stat_activity
+  where datname = current_database() and usename = session_user and pid <> pg_backend_pid()
+  and (xact_start < :since or state = 'disabled')) as found
+""").bindparams(bindparam("since", type_=DateTime(timezone=True)))
 POLL_SECONDS = 0.05
 
 
@@ -52,14 +58,18 @@ class OwnedRows:
         return {**self.deletable, **self.kept}
 
 
-async def wait_for_writers(db: Session, seconds: float) -> bool:
-    """Wait until all transactions have ended that may have written before; False after so many seconds."""
-    deadline = monotonic() + seconds
-    while not (await db.one(IS_OLDEST, dict[str, Any]))["answer"]:
-        if monotonic() > deadline:
-            return False
-        await asyncio.sleep(POLL_SECONDS)
-    return True
+async def get_time(db: Session) -> datetime:
+    """Return the time on the database's clock."""
+    now: datetime = (await db.one(NOW, dict[str, Any]))["now"]
+    return now
+
+
+async def has_older_transactions(db: Session, since: datetime) -> bool:
+    """Return whether transactions of the application still run that began before this time.
+
+    The session must not be above all tenants: that role does not see when the others' transactions began.
+    """
+    return bool((await db.one(OLDER_TRANSACTIONS, dict[str, Any], {"since": since}))["found"])
 
 
 async def count_rows(db: Session, tenant: UUID) -> OwnedRows:

@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from vinc_kernel import Session, Tenant
 from vinc_kernel.rest import IfMatch, Listing, ListQuery, Page, update_one
 
-from .models import ACTIVE, CLOSING, PURGED, SUSPENDED, Receipt
+from .models import ACTIVE, CLOSING, PURGED, PURGING, SUSPENDED, Receipt
 from .models import Tenant as Row
 from .schemas import Choices, TenantOut
 
@@ -24,13 +24,14 @@ DIRECTORY_COLUMNS = (Row.id, Row.slug, Row.name, Row.status, Row.settings, Row.d
 NOT_PURGED = Row.status != PURGED
 HAS_ID = (Row.id == bindparam("by_id")) & NOT_PURGED
 
-BY_ID = select(*DIRECTORY_COLUMNS).where(HAS_ID)
-BY_SLUG = select(*DIRECTORY_COLUMNS).where(Row.slug == bindparam("by_slug"), NOT_PURGED)
-DUE = (
-    select(*DIRECTORY_COLUMNS)
-    .where(Row.status == CLOSING, Row.purge_after <= bindparam("now"))
-    .order_by(Row.purge_after, Row.id)
-)
+# To the kernel, and so to everybody who works in it, a tenant is gone as soon as its purge has begun.
+IS_FOUND = Row.status.not_in((PURGING, PURGED))
+
+BY_ID = select(*DIRECTORY_COLUMNS).where(Row.id == bindparam("by_id"), IS_FOUND)
+BY_SLUG = select(*DIRECTORY_COLUMNS).where(Row.slug == bindparam("by_slug"), IS_FOUND)
+IS_PURGING = Row.status == PURGING
+IS_DUE = (Row.status == CLOSING) & (Row.purge_after <= bindparam("now"))
+DUE = select(*DIRECTORY_COLUMNS).where(IS_PURGING | IS_DUE).order_by(Row.purge_after, Row.id)
 ONE = select(*COLUMNS).where(HAS_ID)
 LOCK = ONE.with_for_update()
 BY_ID_OR_SLUG = select(*COLUMNS).where((Row.id == bindparam("by_id")) | (Row.slug == bindparam("by_slug")))
@@ -39,15 +40,20 @@ LIST_ALL = ALL.order_by(Row.slug)
 LIST_PURGED = select(*COLUMNS).where(Row.status == PURGED).order_by(Row.slug)
 ADD = upsert(Row).on_conflict_do_nothing(index_elements=[Row.slug]).returning(*COLUMNS)
 UPDATE = update(Row).where(HAS_ID).returning(*COLUMNS)
-LOCK_FOR_PURGE = (
-    select(*DIRECTORY_COLUMNS)
+BEGIN_PURGE = (
+    update(Row)
     .where(
         Row.id == bindparam("by_id"),
-        Row.status == CLOSING,
-        (Row.purge_after <= bindparam("now")) | bindparam("at_once"),
+        IS_PURGING
+        | IS_DUE
+        | ((Row.status == CLOSING) & bindparam("at_once"))
+        | ((Row.status == PURGED) & bindparam("again")),
     )
-    .with_for_update()
+    .values(status=PURGING, purge_after=None)
+    .returning(*DIRECTORY_COLUMNS)
 )
+LOCK_PURGING = select(*DIRECTORY_COLUMNS).where(Row.id == bindparam("by_id"), IS_PURGING).with_for_update()
+PLUGINS_WITH_TABLES = text("select distinct plugin as name from public.vinc_table order by plugin")
 PERSONAL_DATA = ("legal_name", "legal_address", "legal_email", "legal_number", "tax_id", "logo_url")
 MARK_PURGED = (
     update(Row)
@@ -66,7 +72,7 @@ CHOICES = select(*(getattr(Row, name) for name in Choices.model_fields)).where(H
 LISTING = Listing(
     Row,
     filters={"status": Row.status, "slug": Row.slug},
-    choices={"status": (ACTIVE, SUSPENDED, CLOSING)},
+    choices={"status": (ACTIVE, SUSPENDED, CLOSING, PURGING)},
     orders={"slug": Row.slug, "name": Row.name, "created_at": Row.created_at},
     order="slug",
 )
@@ -146,13 +152,24 @@ def without_keys(column: Any, keys: Sequence[str]) -> Any:
 
 
 async def list_due(db: Session, now: datetime) -> list[Tenant]:
-    """Return the closing tenants whose grace period is over, the earliest first."""
+    """Return the closing tenants whose grace period is over, the earliest first, and then those being purged."""
     return await db.all(DUE, to_tenant, {"now": now})
 
 
-async def lock_for_purge(db: Session, tenant_id: UUID, now: datetime, *, at_once: bool) -> Tenant | None:
-    """Return the tenant, locked, if it is still to be purged."""
-    return await db.one_or_none(LOCK_FOR_PURGE, to_tenant, {"by_id": tenant_id, "now": now, "at_once": at_once})
+async def begin_purge(db: Session, tenant_id: UUID, now: datetime, *, at_once: bool, again: bool) -> Tenant | None:
+    """Set the status `purging` and return the tenant, if it is to be purged or is being purged."""
+    values = {"by_id": tenant_id, "now": now, "at_once": at_once, "again": again}
+    return await db.one_or_none(BEGIN_PURGE, to_tenant, values)
+
+
+async def lock_purging(db: Session, tenant_id: UUID) -> Tenant | None:
+    """Return the tenant, locked, if it is still being purged."""
+    return await db.one_or_none(LOCK_PURGING, to_tenant, {"by_id": tenant_id})
+
+
+async def list_plugins_with_tables(db: Session) -> list[str]:
+    """Return the plugins with tables in this database, whether they are enabled and installed or not."""
+    return [one["name"] for one in await db.all(PLUGINS_WITH_TABLES, dict[str, Any])]
 
 
 async def mark_purged(db: Session, tenant_id: UUID) -> None:
@@ -160,7 +177,9 @@ async def mark_purged(db: Session, tenant_id: UUID) -> None:
     await db.execute(MARK_PURGED, {"by_id": tenant_id})
 
 
-async def add_receipt(db: Session, tenant: Tenant, before: Mapping[str, int], after: Mapping[str, int]) -> None:
-    """Store how many rows there were by table, and how many there are."""
+async def add_receipt(
+    db: Session, tenant: Tenant, before: Mapping[str, int], after: Mapping[str, int], skipped: Sequence[str]
+) -> None:
+    """Store how many rows there were by table, how many there are, and the plugins whose hooks did not run."""
     values = {"tenant": tenant.id, "slug": tenant.slug, "rows_before": dict(before), "rows_after": dict(after)}
-    await db.execute(ADD_RECEIPT, values)
+    await db.execute(ADD_RECEIPT, {**values, "skipped_plugins": [*skipped]})

@@ -8,7 +8,7 @@ from vinc_kernel.rest import Json, RequestModel, ResourceModel, Text, UtcDateTim
 
 from .fields import Address, Email, LogoUrl, Name, Number, Slug
 
-Status = Literal["active", "suspended", "closing", "purged"]
+Status = Literal["active", "suspended", "closing", "purging", "purged"]
 DETAILS: dict[str, JsonValue] = {
     "name": "Acme",
     "legal_name": "Acme Ltd",

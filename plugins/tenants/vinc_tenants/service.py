@@ -12,8 +12,8 @@ from vinc_kernel.rest import IfMatch, uuid7
 
 from . import repository
 from .directory import StoredTenants
-from .errors import Refused, SlugTaken, TenantClosing
-from .models import ACTIVE, CLOSING, SUSPENDED
+from .errors import Refused, SlugTaken, TenantClosing, TenantPurging
+from .models import ACTIVE, CLOSING, PURGING, SUSPENDED
 from .schemas import NewTenant, TenantOut
 from .settings import TenantsSettings
 
@@ -84,10 +84,12 @@ async def set_status(app: App, db: Session, tenant_id: UUID, values: Mapping[str
 
 
 async def lock_tenant(db: Session, tenant_id: UUID) -> TenantOut:
-    """Return the tenant, locked until the transaction ends; raises NotFound."""
+    """Return the tenant, locked until the transaction ends; raises NotFound, and TenantPurging."""
     tenant = await repository.lock(db, tenant_id)
     if tenant is None:
         raise NotFound
+    if tenant.status == PURGING:
+        raise TenantPurging("Its data is being deleted: it can neither be changed nor brought back.")
     return tenant
 
 

@@ -118,6 +118,11 @@ async def test_a_plugin_that_fails_in_any_phase_is_quarantined_and_was_never_her
         }.items()
     }
     assert states["contributes"].listens == (f"{workshop.package('contributes')}.plugin.Happened",)
+    assert [states[name].hooks for name in ("imports", "sets", "contributes")] == [
+        None,
+        ("contribute",),
+        ("contribute", "on"),
+    ]
     assert (dict(os.environ), sys.path) == (environ, path)
     assert [name for name in sys.modules if name.startswith("tiny_") or name == "patched"] == [
         workshop.package("good"),
@@ -228,8 +233,8 @@ def test_what_one_process_has_found_another_takes_over(workshop: Workshop, tmp_p
     file.write_text(dump_failures(tried))
     taken = load_failures(str(file), workshop.settings)
 
-    assert [(one.name, str(one.fault), one.listens) for one in taken] == [
-        (one.name, str(one.fault), one.listens) for one in tried
+    assert [(one.name, str(one.fault), one.listens, one.hooks) for one in taken] == [
+        (one.name, str(one.fault), one.listens, one.hooks) for one in tried
     ]
     assert [one.name for one in enabled(workshop.settings) if one.fault] == ["old"]
 
