@@ -9,7 +9,7 @@ import re
 import unicodedata
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, LiteralString
 from uuid import UUID
 
 from pydantic_core import PydanticCustomError
@@ -22,9 +22,32 @@ amount = re.compile(AMOUNT).fullmatch
 MOST_DIGITS = 400  # before and behind the point; `1e-999999` would be a megabyte of zeros
 
 unstorable = re.compile("[\x00\ud800-\udfff]").search  # what PostgreSQL cannot store
-canonical_id = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE).fullmatch  # RFC 9562, 4
+canonical_id = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatch  # as answers have it
 full_date = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}").fullmatch
 timestamp = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9].*").match  # Pydantic checks the rest
+
+# By code. A message has nothing of what was sent.
+RULES: dict[str, LiteralString] = {
+    "blank": "must have more than blanks",
+    "boolean": "must be true or false",
+    "choice": "must be one of the values that are allowed",
+    "date": "must be a day like 2026-11-24",
+    "decimal": "must be a number like 12.50",
+    "depth": "must be nested at most 32 levels deep",
+    "finite": "must hold finite numbers only",
+    "integer": "must be a whole number",
+    "money": "must be an amount like 12.50, with at most 14 digits before the point and 4 behind",
+    "text": "must be text without NUL and lone surrogates",
+    "time": "must be text like 12:30:00, or PT90S for a duration",
+    "timestamp": "must be a moment like 2026-11-24T12:00:00Z",
+    "uuid": "must be an id like 0199f3c8-0000-7000-8000-00000000000a, in lower case",
+    "year": "must lie between the years 1 and 9999 in UTC",
+}
+
+
+def refusal(code: str) -> PydanticCustomError:
+    """Return the error of a rule."""
+    return PydanticCustomError(code, RULES[code])
 
 
 class JsonNumber(float):
@@ -36,7 +59,7 @@ class JsonNumber(float):
 
 def storable(text: str) -> str:
     if unstorable(text):
-        raise PydanticCustomError("text", "must be text without NUL and lone surrogates")
+        raise refusal("text")
     return text
 
 
@@ -48,7 +71,7 @@ def clean(given: Any) -> Any:
 def filled(given: Any) -> Any:
     """Return clean text that is not of blanks alone; empty text is a matter of `min_length`."""
     if isinstance(given, str) and given.isspace():
-        raise PydanticCustomError("blank", "must have more than blanks")
+        raise refusal("blank")
     return clean(given)
 
 
@@ -58,7 +81,7 @@ def integer(given: Any) -> int:
         return given
     if isinstance(given, str) and whole_number(given):
         return int(given)
-    raise PydanticCustomError("integer", "must be a whole number")
+    raise refusal("integer")
 
 
 def boolean(given: Any) -> bool:
@@ -67,7 +90,7 @@ def boolean(given: Any) -> bool:
         return given
     if given in ("true", "false"):
         return bool(given == "true")
-    raise PydanticCustomError("boolean", "must be true or false")
+    raise refusal("boolean")
 
 
 def exact(given: Any) -> Decimal:
@@ -82,7 +105,7 @@ def exact(given: Any) -> Decimal:
         value = Decimal("NaN")
     exponent = value.as_tuple().exponent
     if not isinstance(exponent, int) or exponent < -MOST_DIGITS or value.adjusted() > MOST_DIGITS:
-        raise PydanticCustomError("decimal", "must be a number like 12.50")
+        raise refusal("decimal")
     return value
 
 
@@ -92,35 +115,33 @@ def money(given: Any) -> Decimal:
     except PydanticCustomError:
         text = ""
     if not amount(text):
-        raise PydanticCustomError(
-            "money", "must be an amount like 12.50, with at most 14 digits before the point and 4 behind"
-        )
+        raise refusal("money")
     return Decimal(text)
 
 
 def as_timestamp(given: Any) -> Any:
     """Refuse numbers, which Pydantic would read as seconds or milliseconds since 1970 (RFC 3339 is text)."""
     if not isinstance(given, datetime) and not (isinstance(given, str) and timestamp(given)):
-        raise PydanticCustomError("timestamp", "must be a moment like 2026-11-24T12:00:00Z")
+        raise refusal("timestamp")
     return given
 
 
 def as_date(given: Any) -> Any:
     """Refuse numbers and timestamps (RFC 3339, 5.6: full-date)."""
     if type(given) is not date and not (isinstance(given, str) and full_date(given)):
-        raise PydanticCustomError("date", "must be a day like 2026-11-24")
+        raise refusal("date")
     return given
 
 
 def as_time(given: Any) -> Any:
     """Refuse numbers, which Pydantic would read as seconds."""
     if not isinstance(given, str | time | timedelta):
-        raise PydanticCustomError("time", "must be text like 12:30:00, or PT90S for a duration")
+        raise refusal("time")
     return given
 
 
 def as_uuid(given: Any) -> Any:
-    """Refuse braces, `urn:uuid:` and missing hyphens: one id has one spelling, but for its case."""
+    """Refuse braces, `urn:uuid:`, upper case and missing hyphens: one id has one spelling."""
     if not isinstance(given, UUID) and not (isinstance(given, str) and canonical_id(given)):
-        raise PydanticCustomError("uuid", "must be an id like 0199f3c8-0000-7000-8000-000000000001")
+        raise refusal("uuid")
     return given

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from pydantic import BaseModel
-from pydantic_core import PydanticCustomError, SchemaValidator, core_schema
+from pydantic_core import SchemaValidator, core_schema
 
 from . import scalars
 
@@ -73,7 +73,7 @@ def choice(node: Node) -> Node:
 
 def of_type(types: frozenset[type], given: Any) -> Any:
     if type(given) not in types and not isinstance(given, Enum):
-        raise PydanticCustomError("choice", "must be one of the values that are allowed")
+        raise scalars.refusal("choice")
     return given
 
 

@@ -8,9 +8,8 @@ from decimal import Decimal
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, JsonValue, PlainSerializer
-from pydantic_core import PydanticCustomError
 
-from ..scalars import AMOUNT, as_date, as_timestamp, boolean, integer, money, storable
+from ..scalars import AMOUNT, as_date, as_timestamp, boolean, integer, money, refusal, storable
 
 DEEPEST = 32
 
@@ -19,7 +18,7 @@ def in_utc(value: datetime) -> datetime:
     try:
         return value.astimezone(UTC)
     except OverflowError:
-        raise PydanticCustomError("year", "must lie between the years 1 and 9999 in UTC") from None
+        raise refusal("year") from None
 
 
 def storable_json(value: Any) -> Any:
@@ -27,11 +26,11 @@ def storable_json(value: Any) -> Any:
     while waiting:
         part, depth = waiting.pop()
         if depth > DEEPEST:
-            raise PydanticCustomError("depth", "must be nested at most 32 levels deep")
+            raise refusal("depth")
         if isinstance(part, str):
             storable(part)
         elif isinstance(part, float) and not math.isfinite(part):
-            raise PydanticCustomError("finite", "must hold finite numbers only")
+            raise refusal("finite")
         elif isinstance(part, dict):
             waiting += [(inner, depth + 1) for pair in part.items() for inner in pair]
         elif isinstance(part, list):

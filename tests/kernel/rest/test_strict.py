@@ -126,7 +126,7 @@ async def post(client: AsyncClient, where: str, text: str) -> Response:
 
 NO_INTEGER = ['"1"', "true", "1.0", "1e0", '"1_0"']
 NO_MOMENT = ["1", "true", '"2026-01-01"', '"2026-01-01T00:00:00"', '"2026-01-01T00:00:00.1234567Z"']
-NO_ID = [ID.replace("-", ""), f"{{{ID}}}", f"urn:uuid:{ID}", f" {ID}"]
+NO_ID = [ID.replace("-", ""), f"{{{ID}}}", f"urn:uuid:{ID}", ID.upper(), f" {ID}"]
 REFUSED = {
     "plain": {
         "number": NO_INTEGER,
@@ -190,7 +190,6 @@ TAKEN = {
         ("on", '"2026-01-01"', "2026-01-01"),
         ("clock", '"12:00:00"', "12:00:00"),
         ("key", f'"{ID}"', ID),
-        ("key", f'"{ID.upper()}"', ID),
         ("one", "1", 1),
         ("one", '"b"', "b"),
         ("level", "1", 1),
@@ -229,8 +228,7 @@ async def test_a_body_that_is_no_model_is_strict_too(strict: AsyncClient, value:
     ("path", "status"),
     [
         (f"/{ID}?number=7&flag=true&name={NFD}", 200),
-        (f"/{ID.upper()}", 200),
-        *((f"/{one.strip()}", 422) for one in NO_ID[:3]),
+        *((f"/{one}", 422) for one in NO_ID[:4]),
         *((f"/{ID}?number={one}", 422) for one in ("1_0", "1.0", "true", "%201")),
         *((f"/{ID}?flag={one}", 422) for one in ("yes", "1", "on")),
         (f"/{ID}?name=%00", 422),
@@ -246,7 +244,7 @@ async def test_addresses_have_texts_in_one_form(strict: AsyncClient, path: str, 
         assert answer.json() == [ID, 7, True, NFC, None]
 
 
-@pytest.mark.parametrize(("value", "status"), [(ID, 200), (ID.upper(), 200), *((one, 422) for one in NO_ID[:3])])
+@pytest.mark.parametrize(("value", "status"), [(ID, 200), *((one, 422) for one in NO_ID[:4])])
 async def test_headers_have_ids_in_one_form(strict: AsyncClient, value: str, status: int) -> None:
     assert (await strict.get(f"/strict/{ID}", headers={"X-Key": value})).status_code == status
 
