@@ -95,14 +95,9 @@ def boolean(given: Any) -> bool:
 
 def exact(given: Any) -> Decimal:
     """Return a decimal from a number or from plain digits, with each digit that was sent."""
-    if isinstance(given, JsonNumber):
-        value = Decimal(given.text)
-    elif isinstance(given, Decimal):
-        value = given
-    elif type(given) in (int, float) or (isinstance(given, str) and plain_decimal(given)):
-        value = Decimal(str(given))
-    else:
-        value = Decimal("NaN")
+    text = given.text if isinstance(given, JsonNumber) else str(given)
+    is_number = type(given) in (int, float) or isinstance(given, JsonNumber | Decimal)
+    value = Decimal(text) if is_number or (isinstance(given, str) and plain_decimal(text)) else Decimal("NaN")
     exponent = value.as_tuple().exponent
     if not isinstance(exponent, int) or exponent < -MOST_DIGITS or value.adjusted() > MOST_DIGITS:
         raise refusal("decimal")
@@ -110,10 +105,7 @@ def exact(given: Any) -> Decimal:
 
 
 def money(given: Any) -> Decimal:
-    try:
-        text = format(exact(given), "f")
-    except PydanticCustomError:
-        text = ""
+    text = format(exact(given), "f")
     if not amount(text):
         raise refusal("money")
     return Decimal(text)

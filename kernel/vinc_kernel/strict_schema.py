@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from enum import Enum
-from functools import partial
 from typing import Any
 
 from pydantic import BaseModel
@@ -19,7 +18,9 @@ from . import scalars
 Node = dict[str, Any]
 Forms = Mapping[str, Callable[[Node], Node]]
 # What holds no schema of a value. Keys of an object are texts, whatever their type.
-OPAQUE = frozenset({"config", "default", "function", "json_schema_input_schema", "keys_schema", "metadata", "serialization"})
+OPAQUE = frozenset(
+    {"config", "default", "function", "json_schema_input_schema", "keys_schema", "metadata", "serialization"}
+)
 
 
 def strict_validator(schema: Any, forms: Forms) -> SchemaValidator:
@@ -45,7 +46,7 @@ def before(read: Callable[[Any], Any], **constraints: Any) -> Callable[[Node], N
     def form(node: Node) -> Node:
         inner = {**node, **constraints}
         reference = inner.pop("ref", None)  # others refer to the whole
-        schema: Any = core_schema.no_info_before_validator_function(read, inner, ref=reference)  # type: ignore[arg-type]  # a schema
+        schema: Any = core_schema.no_info_before_validator_function(read, inner, ref=reference)
         return dict(schema)
 
     return form
@@ -61,20 +62,19 @@ def text(node: Node) -> Node:
 
 def timestamp(node: Node) -> Node:
     """Without an offset nobody knows when it is, and a digit behind the microseconds would be lost."""
-    aware = {"tz_constraint": "aware", "microseconds_precision": "error"}
-    return before(scalars.as_timestamp)({**aware, **node, "microseconds_precision": "error"})
+    return before(scalars.as_timestamp, microseconds_precision="error")({"tz_constraint": "aware", **node})
 
 
 def choice(node: Node) -> Node:
     """Refuse what is merely equal to a choice, as `true` is to 1."""
-    values = node["expected"] if node["type"] == "literal" else [member.value for member in node["members"]]
-    return before(partial(of_type, frozenset(type(value) for value in values)))(node)
+    types = {type(value) for value in node.get("expected") or [member.value for member in node["members"]]}
 
+    def check(given: Any) -> Any:
+        if type(given) not in types and not isinstance(given, Enum):
+            raise scalars.refusal("choice")
+        return given
 
-def of_type(types: frozenset[type], given: Any) -> Any:
-    if type(given) not in types and not isinstance(given, Enum):
-        raise scalars.refusal("choice")
-    return given
+    return before(check)(node)
 
 
 def without_texts(node: Node) -> Node:

@@ -59,8 +59,8 @@ def keyed(admin: psycopg.Connection) -> Generator[psycopg.Connection]:
     for table in reversed(tables):
         admin.execute(f"drop table {table.name}".encode())
         Base.metadata.remove(table)
-    Base.registry._dispose_cls(Parent)  # noqa: SLF001  nobody else shall see these classes
-    Base.registry._dispose_cls(Child)  # noqa: SLF001  as above
+    Base.registry._dispose_cls(Parent)  # nobody else shall see these classes
+    Base.registry._dispose_cls(Child)
 
 
 PARENT = "insert into keyed_parent (tenant_id, id, number) values ('{ours}', '{id}', '{number}')"

@@ -123,21 +123,17 @@ def key_faults(state: str, diagnostics: psycopg.errors.Diagnostic) -> list[Fault
     table, name = Base.metadata.tables.get(diagnostics.table_name or ""), diagnostics.constraint_name
     if table is None or name is None or state not in KEYS:
         return []
-    keys = (*table.constraints, *table.indexes)
+    keys: list[Any] = [*table.constraints, *table.indexes]
     key = next((one for one in keys if PREPARER.format_constraint(one) == name), None)
-    columns = [] if key is None or is_of_other_row(key, diagnostics) else [*getattr(key, "columns", ())]
+    if key is None or (isinstance(key, ForeignKeyConstraint) and is_referred_to(key, diagnostics)):
+        return []
     code, message = KEYS[state]
-    return [
-        Fault(place="body", pointer=f"/{column.name}", code=code, message=message)
-        for column in columns
-        if column.name not in SET_BY_SERVER
-    ]
+    fields = [column.name for column in key.columns if column.name not in SET_BY_SERVER]
+    return [Fault(place="body", pointer=f"/{field}", code=code, message=message) for field in fields]
 
 
-def is_of_other_row(key: Any, diagnostics: psycopg.errors.Diagnostic) -> bool:
+def is_referred_to(key: ForeignKeyConstraint, diagnostics: psycopg.errors.Diagnostic) -> bool:
     """Return whether rows still refer to the one that was to go: in any language, PostgreSQL then names both tables."""
-    if not isinstance(key, ForeignKeyConstraint):
-        return False
     text = (diagnostics.message_primary or "").replace(diagnostics.constraint_name or "", "")
     return sum(len(re.findall(rf"\b{name}\b", text)) for name in {key.table.name, key.referred_table.name}) > 1
 

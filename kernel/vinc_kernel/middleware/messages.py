@@ -11,53 +11,36 @@ from typing import Any
 
 from ..scalars import RULES
 
-WHOLE, NUMBER, YES_OR_NO = "must be a whole number", "must be a number", RULES["boolean"]
-DAY, MOMENT, OBJECT = RULES["date"], RULES["timestamp"], "must be an object"
-MESSAGES: Mapping[str, str] = {
-    "bool_parsing": YES_OR_NO,
-    "bool_type": YES_OR_NO,
-    "dataclass_type": OBJECT,
-    "date_from_datetime_inexact": DAY,
-    "date_from_datetime_parsing": DAY,
-    "date_parsing": DAY,
-    "date_type": DAY,
-    "datetime_from_date_parsing": MOMENT,
-    "datetime_parsing": MOMENT,
-    "datetime_type": MOMENT,
-    "decimal_max_digits": "must have at most {max_digits} digits",
-    "decimal_max_places": "must have at most {decimal_places} digits behind the point",
-    "decimal_parsing": NUMBER,
-    "decimal_type": NUMBER,
-    "decimal_whole_digits": "must have at most {whole_digits} digits before the point",
-    "dict_type": OBJECT,
-    "enum": "must be {expected}",
-    "extra_forbidden": "is not known here",
-    "finite_number": "must be a finite number",
-    "float_parsing": NUMBER,
-    "float_type": NUMBER,
-    "greater_than": "must be more than {gt}",
-    "greater_than_equal": "must be at least {ge}",
-    "int_from_float": WHOLE,
-    "int_parsing": WHOLE,
-    "int_parsing_size": "is too large a number",
-    "int_type": WHOLE,
-    "less_than": "must be less than {lt}",
-    "less_than_equal": "must be at most {le}",
-    "list_type": "must be a list",
-    "literal_error": "must be {expected}",
-    "missing": "is required",
-    "model_attributes_type": OBJECT,
-    "model_type": OBJECT,
-    "multiple_of": "must be a multiple of {multiple_of}",
-    "none_required": "must be null",
-    "string_pattern_mismatch": "must match the pattern {pattern}",
-    "string_too_long": "must have at most {max_length} characters",
-    "string_too_short": "must have at least {min_length} characters",
-    "string_type": "must be text",
-    "timezone_aware": "must have an offset, as in 2026-11-24T12:00:00Z",
-    "too_long": "must have at most {max_length} items",
-    "too_short": "must have at least {min_length} items",
+CODES = {
+    RULES["boolean"]: "bool_parsing bool_type",
+    RULES["date"]: "date_from_datetime_inexact date_from_datetime_parsing date_parsing date_type",
+    RULES["integer"]: "int_from_float int_parsing int_type",
+    RULES["timestamp"]: "datetime_from_date_parsing datetime_parsing datetime_type",
+    "is not known here": "extra_forbidden",
+    "is required": "missing",
+    "is too large a number": "int_parsing_size",
+    "must be a finite number": "finite_number",
+    "must be a list": "list_type",
+    "must be a multiple of {multiple_of}": "multiple_of",
+    "must be a number": "decimal_parsing decimal_type float_parsing float_type",
+    "must be an object": "dataclass_type dict_type model_attributes_type model_type",
+    "must be at least {ge}": "greater_than_equal",
+    "must be at most {le}": "less_than_equal",
+    "must be less than {lt}": "less_than",
+    "must be more than {gt}": "greater_than",
+    "must be text": "string_type",
+    "must be {expected}": "enum literal_error",
+    "must have an offset, as in 2026-11-24T12:00:00Z": "timezone_aware",
+    "must have at least {min_length} characters": "string_too_short",
+    "must have at least {min_length} items": "too_short",
+    "must have at most {decimal_places} digits behind the point": "decimal_max_places",
+    "must have at most {max_digits} digits": "decimal_max_digits",
+    "must have at most {max_length} characters": "string_too_long",
+    "must have at most {max_length} items": "too_long",
+    "must have at most {whole_digits} digits before the point": "decimal_whole_digits",
+    "must match the pattern {pattern}": "string_pattern_mismatch",
 }
+MESSAGES = {code: message for message, codes in CODES.items() for code in codes.split()}
 
 
 def known_message(error: Mapping[str, Any]) -> str | None:
@@ -65,7 +48,10 @@ def known_message(error: Mapping[str, Any]) -> str | None:
     code, text = error["type"], error["msg"]
     if RULES.get(code) == text:
         return str(text)
-    if code not in MESSAGES:
+    if isinstance(error.get("input"), str) and code in {"too_long", "too_short"}:  # the length of `Text`
+        code = f"string_{code}"
+    try:
+        message = MESSAGES[code].format_map(error.get("ctx") or {})
+    except KeyError:
         return None
-    message = MESSAGES[code].format_map(error.get("ctx") or {})
     return re.sub(r"\b1 (character|digit|item)s", r"1 \1", message)

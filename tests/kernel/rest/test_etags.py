@@ -160,9 +160,7 @@ async def test_a_change_goes_on_when_the_version_is_among_those_that_were_seen(
 
 
 @pytest.mark.parametrize("method", BODIES)
-async def test_a_change_of_what_has_changed_since_is_412(
-    shop: Shop, client: AsyncClient, method: str
-) -> None:
+async def test_a_change_of_what_has_changed_since_is_412(shop: Shop, client: AsyncClient, method: str) -> None:
     for tenant in ("acme", "other"):
         shop.put({"id": ROW, "name": f"of {tenant}", "version": 2}, tenant=tenant)
     tag, older = (etag(shop.id("acme"), ROW, version) for version in (2, 1))

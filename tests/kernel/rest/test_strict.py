@@ -7,7 +7,7 @@ import json
 import unicodedata
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -27,6 +27,7 @@ from vinc_kernel.strict_json import parse_json
 from ..conftest import AppOf, client_of
 
 ID = "0199f3c8-0000-7000-8000-00000000000a"
+SOME_TIME = datetime(2026, 1, 1, tzinfo=UTC)
 NFD, NFC = "Zoe\u0308", "Zo\u00eb"
 
 
@@ -52,7 +53,7 @@ class Plain(RequestModel):
     name: str = ""
     filled: str = Field(default="a", min_length=1)
     price: Decimal = Decimal(0)
-    at: datetime = datetime.min
+    at: datetime = SOME_TIME
     on: date = date.min
     clock: time = time.min
     length: timedelta = timedelta(0)
@@ -75,7 +76,7 @@ class Ours(RequestModel):
     name: Text = ""
     filled: Annotated[Text, Field(min_length=1, max_length=3)] = "a"
     price: Money = Decimal(0)
-    at: UtcDateTime = datetime.min
+    at: UtcDateTime = SOME_TIME
     on: Date = date.min
     free: Json = None
 
@@ -107,7 +108,12 @@ async def strict(app_of: AppOf) -> AsyncGenerator[AsyncClient]:
 
     @router.get("/{key}")
     async def address(
-        key: UUID, number: int = 0, flag: bool = False, name: str = "", x_key: Annotated[UUID | None, Header()] = None
+        key: UUID,
+        *,
+        number: int = 0,
+        flag: bool = False,
+        name: str = "",
+        x_key: Annotated[UUID | None, Header()] = None,
     ) -> list[Any]:
         return [key, number, flag, name, x_key]
 
@@ -163,7 +169,12 @@ REFUSED = {
 
 @pytest.mark.parametrize(
     ("where", "field", "value"),
-    [(where, field, value) for where, fields in REFUSED.items() for field, values in fields.items() for value in values],
+    [
+        (where, field, value)
+        for where, fields in REFUSED.items()
+        for field, values in fields.items()
+        for value in values
+    ],
 )
 async def test_what_only_resembles_a_value_is_422_where_it_stands(
     strict: AsyncClient, where: str, field: str, value: str
@@ -269,7 +280,6 @@ def test_settings_of_tenants_take_what_json_has_for_them() -> None:
     assert terms == Terms(days=7, few=2, loud=True, price=Decimal("1.50"), key=UUID(ID), since=date(2026, 1, 1))
 
 
-FIELDS = {**Plain.model_fields, **{f"our_{name}": one for name, one in Ours.model_fields.items()}}
 values = st.recursive(
     st.none()
     | st.booleans()
@@ -282,7 +292,7 @@ values = st.recursive(
 )
 
 
-def same(kept: Any, sent: Any) -> bool:
+def same(kept: Any, sent: Any) -> bool:  # noqa: PLR0911  one for each type
     """Whether this is what was sent: of the same type of JSON and equal, in Unicode's form NFC."""
     if isinstance(kept, BaseModel | Line):
         return all(same(getattr(kept, name), value) for name, value in sent.items())
@@ -323,3 +333,49 @@ def written(value: Any) -> str:
     if isinstance(value, dict):
         return f"{{{', '.join(f'{json.dumps(name)}: {written(one)}' for name, one in value.items())}}}"
     return json.dumps(value)
+
+
+MOMENT, AWARE = "must be a moment like 2026-11-24T12:00:00Z", "must have an offset, as in 2026-11-24T12:00:00Z"
+UUID_RULE = "must be an id like 0199f3c8-0000-7000-8000-00000000000a, in lower case"
+SAID = [
+    ("plain", "", ("", "missing", "is required")),
+    ("plain", '{"filled": ""}', ("/filled", "string_too_short", "must have at least 1 character")),
+    ("ours", '{"filled": ""}', ("/filled", "too_short", "must have at least 1 character")),
+    ("ours", '{"filled": "character"}', ("/filled", "too_long", "must have at most 3 characters")),
+    ("ours", '{"filled": "  "}', ("/filled", "blank", "must have more than blanks")),
+    ("ours", '{"few": 0}', ("/few", "greater_than_equal", "must be at least 1")),
+    ("ours", '{"number": "1"}', ("/number", "int_type", "must be a whole number")),
+    ("ours", '{"flag": "true"}', ("/flag", "bool_type", "must be true or false")),
+    ("ours", '{"at": "moment"}', ("/at", "timestamp", MOMENT)),
+    ("ours", '{"at": "2026-13-01T00:00:00Z"}', ("/at", "datetime_from_date_parsing", MOMENT)),
+    ("ours", '{"on": "2026-02-30"}', ("/on", "date_from_datetime_parsing", "must be a day like 2026-11-24")),
+    ("ours", '{"required": 1}', ("/required", "extra_forbidden", "is not known here")),
+    ("ours", "[]", ("", "model_attributes_type", "must be an object")),
+    ("plain", '{"one": "required"}', ("/one", "literal_error", "must be 1 or 'b'")),
+    ("plain", '{"at": "2026-01-01T00:00:00"}', ("/at", "timezone_aware", AWARE)),
+    ("plain", f'{{"key": " {ID}"}}', ("/key", "uuid", UUID_RULE)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("where", "body", "said"), SAID, ids=str)
+async def test_an_error_says_to_people_what_is_wrong(
+    strict: AsyncClient, where: str, body: str, said: tuple[str, str, str]
+) -> None:
+    (error,) = (await post(strict, where, body)).json()["errors"]
+
+    assert (error["pointer"], error["code"], error["message"]) == said
+
+
+async def test_money_has_one_form_in_the_document(app_of: AppOf) -> None:
+    router = APIRouter(prefix="/strict", dependencies=[public("a test")])
+
+    @router.post("/money")
+    async def money(body: Ours) -> Ours:
+        return body
+
+    document = json.loads(app_of(strict=Contribution(routers=[router])).openapi())
+    schemas = [one["properties"]["price"] for name, one in document["components"]["schemas"].items() if "Ours" in name]
+    texts = [kind for one in schemas for kind in one.get("anyOf", [one]) if kind.get("type") == "string"]
+
+    assert len(schemas) == len(texts) == 2
+    assert {one["pattern"] for one in texts} == {r"^-?(0|[1-9][0-9]{0,13})(\.[0-9]{1,4})?$"}
