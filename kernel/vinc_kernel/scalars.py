@@ -6,10 +6,10 @@ Each rule has a code of its own, which a problem's `errors` repeat.
 from __future__ import annotations
 
 import re
-import unicodedata
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any, LiteralString
+from unicodedata import normalize
 from uuid import UUID
 
 from pydantic_core import PydanticCustomError
@@ -65,7 +65,7 @@ def storable(text: str) -> str:
 
 def clean(given: Any) -> Any:
     """Return storable text in Unicode's form NFC, so that what looks equal is equal; other values as they are."""
-    return unicodedata.normalize("NFC", storable(given)) if isinstance(given, str) else given
+    return normalize("NFC", storable(given)) if isinstance(given, str) else given
 
 
 def filled(given: Any) -> Any:
@@ -95,17 +95,19 @@ def boolean(given: Any) -> bool:
 
 def exact(given: Any) -> Decimal:
     """Return a decimal from a number or from plain digits, with each digit that was sent."""
+    if isinstance(given, Decimal) and given.is_finite():
+        return given
     text = given.text if isinstance(given, JsonNumber) else str(given)
-    is_number = type(given) in (int, float) or isinstance(given, JsonNumber | Decimal)
+    is_number = type(given) in (int, float) or isinstance(given, JsonNumber)
     value = Decimal(text) if is_number or (isinstance(given, str) and plain_decimal(text)) else Decimal("NaN")
     exponent = value.as_tuple().exponent
     if not isinstance(exponent, int) or exponent < -MOST_DIGITS or value.adjusted() > MOST_DIGITS:
         raise refusal("decimal")
-    return value
+    return Decimal(format(value, "f"))  # 1e2 is 100 in answers
 
 
 def money(given: Any) -> Decimal:
-    text = format(exact(given), "f")
+    text = given if isinstance(given, str) else format(exact(given), "f")
     if not amount(text):
         raise refusal("money")
     return Decimal(text)
