@@ -97,9 +97,11 @@ def exact(given: Any) -> Decimal:
     """Return a decimal from a number or from plain digits, with each digit that was sent."""
     if isinstance(given, Decimal) and given.is_finite():
         return given
-    text = given.text if isinstance(given, JsonNumber) else str(given)
-    is_number = type(given) in (int, float) or isinstance(given, JsonNumber)
-    value = Decimal(text) if is_number or (isinstance(given, str) and plain_decimal(text)) else Decimal("NaN")
+    value = Decimal("NaN")
+    if isinstance(given, JsonNumber) and len(given.text) < 2 * MOST_DIGITS:
+        value = Decimal(given.text)
+    elif type(given) in (int, float) or (isinstance(given, str) and plain_decimal(given)):
+        value = Decimal(str(given))
     exponent = value.as_tuple().exponent
     if not isinstance(exponent, int) or exponent < -MOST_DIGITS or value.adjusted() > MOST_DIGITS:
         raise refusal("decimal")

@@ -93,8 +93,6 @@ BOTH: Forms = {
     "date": before(scalars.as_date),
     "datetime": timestamp,
     "decimal": before(scalars.exact),
-    "enum": choice,
-    "literal": choice,
     "str": text,
     "time": before(scalars.as_time, microseconds_precision="error"),
     "timedelta": before(scalars.as_time, microseconds_precision="error"),
@@ -103,10 +101,12 @@ BOTH: Forms = {
 JSON: Forms = {
     **BOTH,
     "bool": strict,
+    "enum": choice,
     "float": strict,
     "function-after": sent_text,
     "function-before": without_texts,
     "int": strict,
+    "literal": choice,
 }
 TEXTS: Forms = {**BOTH, "bool": before(scalars.boolean), "int": before(scalars.integer)}
 
