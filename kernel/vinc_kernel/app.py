@@ -34,6 +34,7 @@ from .registry import HealthCheck, Registry
 from .routing import Index
 from .runtime import Runtime
 from .settings import KernelSettings, Sources, refuse_known_keys
+from .static_content import StaticContent
 from .tokens.issuer import SignIn
 from .tokens.trusted import Trusted
 
@@ -74,16 +75,20 @@ class Application:
 
     def openapi(self, without: frozenset[str] = frozenset()) -> bytes:
         """Return the OpenAPI document of all plugins but these; the last few are kept."""
+        return self.openapi_content(without).body
+
+    def openapi_content(self, without: frozenset[str]) -> StaticContent:
         return self.document(frozenset(without & self.runtime.plugins.keys()))
 
-    def make_document(self, without: frozenset[str]) -> bytes:
+    def make_document(self, without: frozenset[str]) -> StaticContent:
         schemes = openapi.credentials(self.sign_ins)
         if not self.parts:
             for one in self.assembly.ready:
                 self.parts[one.plugin.name] = openapi.part(one.plugin.name, one.endpoints, list(schemes))
         parts = [part for name, part in self.parts.items() if name not in without]
         header = self.runtime.settings.service.tenant_header
-        return openapi.join(parts, version=version(KERNEL), tenant_header=header, schemes=schemes)
+        body = openapi.join(parts, version=version(KERNEL), tenant_header=header, schemes=schemes)
+        return StaticContent(body, "application/json")
 
     @property
     def sign_ins(self) -> list[SignIn]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -27,8 +28,12 @@ async def run_in_background(work: Work, *, every: float, name: str) -> AsyncGene
 def start(work: Work, *, every: float, name: str) -> Task:
     """Call `work` now and `every` seconds after each of its ends; what it raises is logged, and the next call comes.
 
-    It runs in one task with an empty context, so that it knows of no request.
+    It runs in one task with an empty context, so that it knows of no request. Raises TypeError for what is no function.
     """
+    if not callable(work):
+        if inspect.iscoroutine(work):
+            work.close()
+        raise TypeError(f"{name} is called again and again: give the function, not {type(work).__name__}")
     return asyncio.create_task(repeat(work, every, name), name=name, context=Context())
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -17,6 +18,7 @@ from .endpoints import Endpoint
 from .fastapi_adapter import route_app
 from .handling import handle_other
 from .permissions import Requirement
+from .static_content import StaticContent
 from .tokens.issuer import SignIn
 
 if TYPE_CHECKING:
@@ -81,7 +83,7 @@ def documents(prefix: str, application: Application) -> Iterator[Endpoint]:
     address = f"{prefix}/openapi.json"
 
     def openapi(request: Request) -> Response:
-        return Response(application.openapi(context_of(request).disabled_plugins), media_type="application/json")
+        return application.openapi_content(context_of(request).disabled_plugins).respond(request)
 
     def docs(_: Request) -> Response:
         return HTMLResponse(PAGE, headers=headers(application.sign_ins))
@@ -100,9 +102,13 @@ def documents(prefix: str, application: Application) -> Iterator[Endpoint]:
 
 
 def asset(request: Request) -> Response:
-    name = request.url.path.rpartition("/")[2]
+    return asset_content(request.url.path.rpartition("/")[2]).respond(request)
+
+
+@cache
+def asset_content(name: str) -> StaticContent:
     content = files("fastapi_swagger").joinpath("resources", name).read_bytes()
-    return Response(content, media_type=ASSETS[name], headers=headers() | {"Cache-Control": "public, max-age=3600"})
+    return StaticContent(content, ASSETS[name], headers() | {"Cache-Control": "public, max-age=3600"})
 
 
 def script(text: str) -> Response:

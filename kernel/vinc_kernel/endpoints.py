@@ -18,7 +18,7 @@ from .annotations import classes_of
 from .context import Context, Principal, Tenant
 from .dependencies import Injected
 from .errors import StartError
-from .fastapi_adapter import DeclaredRoute, declared_routes, has_frontend, move_api_route, route_app
+from .fastapi_adapter import DeclaredRoute, compile_pattern, declared_routes, has_frontend, move_api_route, route_app
 from .guards import Guard
 from .handling import handle_http, handle_other
 from .permissions import Requirement
@@ -160,6 +160,21 @@ def is_below(path: str, root: str) -> bool:
 
 
 is_parameter = re.compile(r"{[^{}:]+(:(?!path})[^{}]+)?}").fullmatch  # `{rest:path}` is many segments
+
+
+def overlap(path: str, other: str) -> bool:
+    """Return whether one request could fit both paths; two segments with parameters are taken to fit each other."""
+    ones, others = path.split("/"), other.split("/")
+    for one, two in zip(ones, others, strict=False):
+        if ":path}" in one + two:
+            return True
+        if one != two and not ("{" in one and "{" in two) and not fits(one, two) and not fits(two, one):
+            return False
+    return len(ones) == len(others)
+
+
+def fits(segment: str, pattern: str) -> bool:
+    return "{" in pattern and bool(compile_pattern(f"/{pattern}")[0].fullmatch(f"/{segment}"))
 
 
 def build_requirement(location: RouteLocation, declared: DeclaredRoute) -> Requirement:

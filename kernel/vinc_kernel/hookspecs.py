@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from difflib import get_close_matches
 from functools import partial
 from typing import Any, Generic, ParamSpec, TypeVar, cast
 
@@ -99,3 +100,12 @@ def kind_of(listener: Any) -> type[Event]:
 HOOKS: dict[str, Hook[..., Any]] = {
     hook.name: hook for hook in (contribute, lifespan, health, tenant_created, tenant_purge, on)
 }
+
+
+def known_hooks(name: str) -> str:
+    near = get_close_matches(name, HOOKS, 1)
+    return f"did you mean {near[0]!r}?" if near else f"the hooks are {', '.join(HOOKS)}"
+
+
+def __getattr__(name: str) -> Any:
+    raise AttributeError(f"there is no hook {name!r}; {known_hooks(name)}", name=name, obj=None)

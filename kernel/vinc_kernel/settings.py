@@ -289,6 +289,8 @@ def describe_errors(
         key = next((field for field, choices in names.items() if key in choices), key)
         name, source = origins.get(key, (names.get(key, [key])[0], "not set"))
         rule = one["msg"].removeprefix("Value error, ")
+        if one["type"] == "extra_forbidden" and len(one["loc"]) == 1:
+            rule = no_setting(key, cls.model_fields)
         if one["type"] in VALIDATOR_ERRORS and key in names and is_secret(cls.model_fields[key].annotation):
             rule = "is not valid"
         for value in values.values():
@@ -341,7 +343,7 @@ def refuse_known_keys(service: ServiceSettings) -> None:
     keys = service.signing_keys
     if service.env == "prod" and (FOR_DEVELOPMENT in keys or min(map(len, keys)) < SHORTEST_SECRET):
         rule = f"production needs one of its own, of {SHORTEST_SECRET} characters at least (VINC_ENV unset means prod)"
-        cure = "python -c 'import secrets; print(secrets.token_urlsafe(32))' makes one"
+        cure = "python -c 'import secrets; print(secrets.token_urlsafe(32))' makes one; to develop, set VINC_ENV=dev"
         raise SettingsError([f"VINC_SECRET_KEY: {rule}; {cure}"])
 
 
@@ -361,6 +363,10 @@ def unknown_names(
 def why_unread(name: str, known: Iterable[str], idle: Iterable[str]) -> str:
     if owner := next((one for one in idle if name.startswith(f"VINC_{one.upper()}_")), None):
         return f"is not read: the plugin {owner} is not enabled"
+    return no_setting(name, known)
+
+
+def no_setting(name: str, known: Iterable[str]) -> str:
     near = get_close_matches(name, known, 1)
     return f"is not a setting; did you mean {near[0]}?" if near else "is not a setting"
 

@@ -10,6 +10,7 @@ from vinc_kernel.database.catalog_checks import ROWS, Finding, catalog_query, to
 from vinc_kernel.errors import DatabaseError
 
 from .connection import MigrationConnection
+from .functions import FUNCTIONS
 from .keys import KEYS
 
 VERSION = "create table if not exists public.{table} (version_num varchar(32) primary key)"
@@ -59,7 +60,9 @@ def record(db: MigrationConnection, before: dict[str, Relation]) -> None:
         db.execute(RENAME if new and new not in known else "delete from public.vinc_table where name = {name}", values)
     for name in sorted(after.keys() - before.keys()):
         if not name.startswith(f"{db.plugin}_"):
-            raise DatabaseError(f"it makes {name}, which is not named after the plugin; call it {db.plugin}_...")
+            raise DatabaseError(
+                f"it makes {name}, which is not named after the plugin; begin its name with '{db.plugin}_'"
+            )
         if after[name].owner != db.roles.owner:
             raise DatabaseError(f"it makes {name} as the migrator; make it outside of the `with`, as its owner")
         values = {"name": sql.Literal(name), "plugin": sql.Literal(db.plugin)}
@@ -69,6 +72,6 @@ def record(db: MigrationConnection, before: dict[str, Relation]) -> None:
 
 
 def catalog_findings(db: MigrationConnection) -> list[Finding]:
-    """Return every table that row level security does not guard as it should, and every key that crosses tenants."""
-    checks = (*ROWS, *KEYS)
+    """Return every table that row level security does not guard as it should, and what keys and functions endanger."""
+    checks = (*ROWS, *KEYS, *FUNCTIONS)
     return to_findings(db.execute_composed(catalog_query(checks, db.roles)), checks, db.roles)

@@ -8,7 +8,9 @@ of their own on the one, and empty the other.
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -52,6 +54,14 @@ def __getattr__(name: str) -> type:
         raise AttributeError(name)
     found: type = getattr(import_module(LATE[name], __name__), name)
     return found
+
+
+def pytest_report_header() -> str:
+    """Say which plugins the tests run with: another directory may have no plugins.toml, or another one."""
+    path = Path(os.environ.get("VINC_PLUGINS_FILE") or "plugins.toml").absolute()
+    if path.exists():
+        return f"vinc: the plugins of {path}"
+    return f"vinc: there is no {path}, so every installed plugin runs; name the file with VINC_PLUGINS_FILE"
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -182,6 +182,7 @@ async def client_as(vinc_app: VincApp, vinc_database: Database) -> AsyncGenerato
         def client_as(
             role: str, tenant: str, *, subject: str = "tester", settings: TenantSettingsByPlugin | None = None
         ) -> Client:
+            refuse_unknown(runtime, role, settings or {})
             if tenant:
                 add_tenant(runtime, vinc_database, tenant, settings)
             auth = TokenAuth(subject, role, tenant, vinc_app.clock)
@@ -191,6 +192,27 @@ async def client_as(vinc_app: VincApp, vinc_database: Database) -> AsyncGenerato
             return client
 
         yield client_as
+
+
+def refuse_unknown(runtime: Runtime, role: str, settings: TenantSettingsByPlugin) -> None:
+    """Raise LookupError for a role that no plugin contributes, or a setting that no plugin declares for tenants.
+
+    Where a replacement stands in for identity, roles can have any name.
+    """
+    from .roles import NAME_OF_STAND_IN
+
+    roles = runtime.permissions.roles
+    if role and role not in roles and NAME_OF_STAND_IN not in {one.title for one in roles.values()}:
+        cure = "name one of these, or enable the plugin that contributes it in plugins.toml"
+        raise LookupError(f"no plugin contributes the role {role!r}; there are: {', '.join(sorted(roles))}; {cure}")
+    fields = {name: kind.model_fields for kind, name in runtime.tenant_settings.items()}
+    for plugin, values in settings.items():
+        if plugin not in fields:
+            what = f"no plugin {plugin!r} has settings of tenants; there are: {', '.join(sorted(fields))}"
+            raise LookupError(f"{what}; write settings={{'invoices': {{'days': 5}}}}, the plugin's name first")
+        if unknown := values.keys() - fields[plugin].keys():
+            what = f"the plugin {plugin!r} has no tenant settings {', '.join(sorted(unknown))}"
+            raise LookupError(f"{what}; it has: {', '.join(fields[plugin])}; add them to its TenantSettings")
 
 
 def add_tenant(runtime: Runtime, database: Database, slug: str, settings: TenantSettingsByPlugin | None) -> None:

@@ -31,7 +31,7 @@ from vinc_kernel import (
     require_capabilities,
 )
 from vinc_kernel.context import context_of
-from vinc_kernel.rest import uuid7
+from vinc_kernel.rest import IfMatch, PreconditionFailed, uuid7
 
 from .notes import ALL, MANAGE, NOTE, ONE, NewNote, NoteOut, found
 from .notes import router as good
@@ -109,6 +109,20 @@ async def judges_the_condition_first(
     if if_match and await anybodys(app, id) is not None:
         raise Conflict("The note has another version.")
     return found(await db.one_or_none(ONE, NoteOut, {"id": id}))
+
+
+@router.get("/{id}/bill")
+async def reads_a_bill(id: Id, db: Session, response: Response) -> NoteOut:  # noqa: A002  as above
+    response.headers["ETag"] = f'"{id}"'
+    return found(await db.one_or_none(ONE, NoteOut, {"id": id}))
+
+
+@router.post("/{id}/bill/pay")
+async def pays_what_was_seen(id: Id, expected: IfMatch, db: Session) -> NoteOut:  # noqa: A002  as above
+    bill = found(await db.one_or_none(ONE, NoteOut, {"id": id}))
+    if not expected.tags & {"*", f'"{id}"'}:
+        raise PreconditionFailed("It is another bill.")
+    return bill
 
 
 @router.delete("/{id}/everybody", status_code=204)

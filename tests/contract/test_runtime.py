@@ -262,6 +262,21 @@ async def test_a_test_may_set_the_settings_of_a_tenant(client_as: ClientAs) -> N
     assert (await client.get("/desk/terms")).json() == {"days": 3}
 
 
+@pytest.mark.parametrize(
+    ("role", "settings", "message"),
+    [
+        ("viewr", {}, "no plugin contributes the role 'viewr'; there are: .*viewer.*plugins.toml"),
+        ("viewer", {"days": 3}, "no plugin 'days' has settings of tenants; there are: desk; write settings="),
+        ("viewer", {"desk": {"day": 3}}, "the plugin 'desk' has no tenant settings day; it has: days"),
+    ],
+)
+async def test_a_client_of_an_unknown_role_or_setting_is_refused(
+    client_as: ClientAs, role: str, settings: Any, message: str
+) -> None:
+    with pytest.raises(LookupError, match=message):
+        client_as(role, "acme", settings=settings)
+
+
 async def test_a_test_may_move_the_clock_and_its_clients_stay_signed_in(client_as: ClientAs, vinc_app: VincApp) -> None:
     client = client_as("viewer", "acme")
     assert (await client.get("/desk/terms")).status_code == 200

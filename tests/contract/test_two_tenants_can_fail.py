@@ -46,6 +46,7 @@ def walked(vinc_servers: Servers, vinc_worker_database: Database, vinc_worker: s
         f"PATCH {AT}/{{id}}",
         f"DELETE {AT}/{{id}}",
         f"GET {AT}/by-name/{{name}}",
+        f"POST {AT}/{{id}}/bill/pay",
     ],
 )
 async def test_what_is_as_it_should_be_passes(walked: Walked, route: str) -> None:

@@ -11,7 +11,7 @@ from time import perf_counter
 import psycopg
 import pytest
 
-from vinc_testing import ClientAs, Database, Servers
+from vinc_testing import ClientAs, Database, Servers, pytest_report_header
 from vinc_testing.embedded.process import wait_until
 from vinc_testing.servers import conninfo
 
@@ -52,6 +52,18 @@ def theirs(tmp_path: Path) -> Path:
     (tmp_path / "pytest.ini").write_text(CONFIGURATION)
     (tmp_path / "plugins.toml").write_text("[plugins.tenants]\n")
     return tmp_path
+
+
+def test_the_header_says_which_plugins_run(
+    theirs: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("VINC_PLUGINS_FILE", raising=False)
+    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
+    missing = pytest_report_header()
+    monkeypatch.setenv("VINC_PLUGINS_FILE", str(theirs / "plugins.toml"))
+
+    assert missing.endswith("so every installed plugin runs; name the file with VINC_PLUGINS_FILE")
+    assert pytest_report_header() == f"vinc: the plugins of {theirs / 'plugins.toml'}"
 
 
 def command(workers: int) -> Sequence[str]:

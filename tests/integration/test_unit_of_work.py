@@ -1,6 +1,7 @@
 """A unit of work is all or nothing, and Core and the ORM share it."""
 
 import asyncio
+from contextlib import suppress
 
 import pytest
 from sqlalchemy import delete, text
@@ -117,14 +118,43 @@ async def test_what_the_orm_was_given_is_stored_with_the_request(things: Postgre
     assert await names(things) == ["a", "b"]
 
 
-async def test_the_orm_undoes_everything_and_goes_on_in_its_tenant(things: Postgres) -> None:
+@pytest.mark.parametrize("goes_on", [True, False])
+async def test_a_rollback_fails_the_request_with_all_that_it_wrote(things: Postgres, goes_on: bool) -> None:
     unit = things.unit(Scope(OURS))
     orm, db = unit.orm(), DatabaseSession(unit)
     await db.execute(new("a"))
     await orm.execute(ALL)
     await orm.rollback()
-    orm.add(Thing(tenant_id=OURS, name="b"))
-    await orm.flush()
+    with pytest.raises(DatabaseError, match="rollback"):
+        await (orm.execute(ALL) if goes_on else unit.commit())
+    with pytest.raises(DatabaseError, match="rollback"):
+        await unit.commit()
+    await unit.close()
+
+    assert await names(things) == []
+
+
+async def test_a_flush_whose_error_is_caught_fails_the_request(things: Postgres) -> None:
+    await add(things, "a")
+    unit = things.unit(Scope(OURS))
+    await DatabaseSession(unit).execute(new("b"))
+    unit.orm().add(Thing(tenant_id=OURS, name="a"))
+    with suppress(Conflict):
+        await unit.orm().flush()
+    await unit.orm().rollback()
+    with pytest.raises(DatabaseError, match="after one that had failed"):
+        await unit.commit()
+    await unit.close()
+
+    assert await names(things) == ["a"]
+
+
+async def test_a_savepoint_covers_what_comes_before_its_first_statement(things: Postgres) -> None:
+    unit = things.unit(Scope(OURS))
+    nested = await unit.orm().begin_nested()
+    await DatabaseSession(unit).execute(new("a"))
+    await nested.rollback()
+    await DatabaseSession(unit).execute(new("b"))
     await unit.commit()
     await unit.close()
 

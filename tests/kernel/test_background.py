@@ -33,6 +33,14 @@ async def test_it_runs_again_after_a_failure_which_is_logged(caplog: pytest.LogC
     ]
 
 
+async def test_a_coroutine_in_the_place_of_its_function_is_refused_at_once() -> None:
+    async def work() -> None: ...
+
+    with pytest.raises(TypeError, match="demo is called again and again: give the function, not coroutine"):
+        async with run_in_background(work(), every=1, name="demo"):  # type: ignore[arg-type]  # the mistake
+            pass
+
+
 async def test_a_cancellation_that_is_swallowed_is_sent_again() -> None:
     ended = asyncio.Event()
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from psycopg import AsyncConnection, AsyncCursor
 from sqlalchemy.engine import URL, Engine
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+from sqlalchemy.orm import Session, SessionTransaction
 from sqlalchemy.pool import NullPool
 
 from ..errors import DatabaseError
@@ -67,15 +68,26 @@ class GuardedConnection:
         raise DatabaseError("a session commits with its request: take the commit() out, or use flush()")
 
     async def rollback(self) -> None:
-        if not self.unit.ended:
-            await self.unit.restart()
+        """Fail the unit of work: what else the request wrote would go as well, and be told as stored."""
+        self.unit.failed = not self.unit.ended
 
     async def close(self) -> None:
         """Do nothing: the unit of work releases the connection."""
 
 
+class EagerSavepoints(Session):
+    """A session whose savepoints also cover what `db` writes, and not only what follows the first ORM statement."""
+
+    def begin_nested(self) -> SessionTransaction:
+        nested = super().begin_nested()
+        self.connection()
+        return nested
+
+
 class RequestSession(AsyncSession):
     """A session that ends with its request: closing it earlier would undo what was written, without an error."""
+
+    sync_session_class = EagerSavepoints
 
     async def close(self) -> None:
         """Raise DatabaseError before the unit of work has ended."""

@@ -118,12 +118,6 @@ class UnitOfWork:
                 await self.begin(connection)
             await connection.send([NO_TIME_LIMITS])
 
-    async def restart(self) -> None:
-        """Roll back and begin a new transaction with the same scope."""
-        async with self.exchange(after_failure=True) as connection:
-            self.failed = False
-            await connection.send([ROLLBACK, *self.resets(), BEGIN, self.scope_statement()])
-
     def resets(self) -> Sequence[Statement]:
         """What is sent with the end of the transaction."""
         return RESET if self.leaves_session_state else ()
@@ -137,7 +131,7 @@ class UnitOfWork:
         self.at_commit.append((make, after_commit))
 
     @asynccontextmanager
-    async def exchange(self, *, after_failure: bool = False) -> AsyncGenerator[PipelineConnection]:
+    async def exchange(self) -> AsyncGenerator[PipelineConnection]:
         """The connection, for one exchange at a time; it is kept while it is in a transaction."""
         with self.tracked_task():
             async with self.mutex:
@@ -149,9 +143,8 @@ class UnitOfWork:
                         self.require_open()
                     self.connection = connection
                 connection = self.connection
-                if not after_failure:
-                    self.require_success()
-                    self.require_transaction(connection)
+                self.require_success()
+                self.require_transaction(connection)
                 try:
                     yield connection
                     self.require_transaction(connection)
@@ -188,10 +181,10 @@ class UnitOfWork:
             raise DatabaseError("this request's session has ended: use app.session() for what comes after the answer")
 
     def require_success(self) -> None:
-        """Raise DatabaseError when an earlier statement has failed."""
+        """Raise DatabaseError when an earlier statement has failed, or a session was rolled back."""
         if self.failed:
-            message = "a statement came after one that had failed: let the first error pass, or ask before you write"
-            raise DatabaseError(message)
+            what = "a statement came after one that had failed, or after a rollback()"
+            raise DatabaseError(f"{what}: let the first error pass, ask before you write, or use begin_nested()")
 
     def require_transaction(self, connection: PipelineConnection) -> None:
         """Raise DatabaseError, and close the connection, when a statement has ended the transaction."""

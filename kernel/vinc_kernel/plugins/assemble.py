@@ -37,7 +37,18 @@ from ..settings import (
     unknown_names,
 )
 from .arrange import Plugin, broken_need, idle
-from .check import Claim, Declared, claims_of, conflicts, refuse_tables, refuse_undeclared, refuse_variadic, table_class
+from .check import (
+    Claim,
+    Declared,
+    claims_of,
+    conflicts,
+    refuse_tables,
+    refuse_undeclared,
+    refuse_variadic,
+    shared_names,
+    shared_paths,
+    table_class,
+)
 from .collect import contribution_of, implementations, new_manager, register
 from .load import bounded, to_start_error
 
@@ -139,7 +150,7 @@ def load_plugins(plugins: Sequence[Plugin], options: LoadOptions) -> Assembly:
                 attempt(assembly, one, phase, partial(step, assembly, one, options))
             if options.is_trial and one.error and not one.plugin.required:
                 return assembly
-        check_together(assembly)
+        check_together(assembly, options.settings.service.api_prefix)
     return assembly
 
 
@@ -275,9 +286,11 @@ STEPS = (
 )
 
 
-def check_together(assembly: Assembly) -> None:
+def check_together(assembly: Assembly, prefix: str) -> None:
     """Who owns which name, and whether everything that guards ask for is contributed by somebody who runs."""
-    errors = conflicts([(one.plugin, one.claims) for one in assembly.ready])
+    claimed = [(one.plugin, claim) for one in assembly.ready for claim in one.claims]
+    placed = [(one.plugin, one.endpoints) for one in assembly.ready]
+    errors = conflicts([*shared_names(claimed), *shared_paths(placed, prefix)])
     for one in assembly.ready:
         one.error = errors.get(one.plugin.name)
     before = -1

@@ -6,12 +6,13 @@ import inspect
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import combinations, product
 from typing import Any
 
 from ..context import MembershipDirectory, PrincipalDirectory, TenantDirectory
 from ..contracts import CommandGroup, Contribution
 from ..database.base import Base
-from ..endpoints import Endpoint, class_line, line_of
+from ..endpoints import Endpoint, class_line, line_of, overlap
 from ..errors import StartError
 from .arrange import Plugin
 
@@ -27,34 +28,62 @@ class Claim:
     where: str
 
 
-def conflicts(claimed: Iterable[tuple[Plugin, Sequence[Claim]]]) -> dict[str, StartError]:
+Claimed = tuple[Plugin, Claim]
+
+
+def conflicts(shared: Iterable[Sequence[Claimed]]) -> dict[str, StartError]:
     """By plugin, the first name that it shares with another; a required one keeps its names against optional ones.
 
     Whatever the order of plugins, the outcome is the same: of two equals neither wins.
     """
-    owners: dict[tuple[str, str], list[tuple[Plugin, Claim]]] = defaultdict(list)
-    for plugin, claims in claimed:
-        for claim in claims:
-            owners[claim.kind, claim.name].append((plugin, claim))
     errors: dict[str, StartError] = {}
-    for sharing in owners.values():
+    for sharing in shared:
         required = [plugin for plugin, _ in sharing if plugin.required]
-        for plugin, claim in sharing if len(sharing) > 1 else ():
+        for plugin, claim in sharing:
             if plugin in required and len(required) == 1:
                 continue
             other, theirs = next(one for one in sharing if one[1] is not claim)
             whose = "twice its own" if other is plugin else f"{other.name}'s as well"
             what = f"the {claim.kind} {claim.name} is {whose}, at {theirs.where}"
+            if claim.name != theirs.name:
+                what = f"the {claim.kind} {claim.name} takes paths of {other.name}'s {theirs.name}, at {theirs.where}"
             errors.setdefault(plugin.name, plugin.error("check", what, "rename one of them", claim.where))
     return errors
+
+
+def shared_names(claimed: Iterable[Claimed]) -> Iterator[Sequence[Claimed]]:
+    """Each name that is claimed more than once, with all its claims."""
+    owners: dict[tuple[str, str], list[Claimed]] = defaultdict(list)
+    for plugin, claim in claimed:
+        owners[claim.kind, claim.name].append((plugin, claim))
+    return (sharing for sharing in owners.values() if len(sharing) > 1)
+
+
+def shared_paths(placed: Iterable[tuple[Plugin, Sequence[Endpoint]]], prefix: str) -> Iterator[Sequence[Claimed]]:
+    """Each pair of routes of two plugins that one request could fit: the guards of only one would be asked."""
+    plugins: dict[str, list[tuple[Plugin, list[Endpoint]]]] = defaultdict(list)
+    for plugin, endpoints in placed:
+        below: dict[str, list[Endpoint]] = defaultdict(list)
+        for endpoint in endpoints:  # every path begins with a literal segment, so only those with the same one can meet
+            below[endpoint.path.removeprefix(prefix).split("/")[1]].append(endpoint)
+        for segment, ours in below.items():
+            plugins[segment].append((plugin, ours))
+    for sharing in plugins.values():
+        for (plugin, ours), (other, theirs) in combinations(sharing, 2):
+            for one, two in product(ours, theirs):
+                if (methods := one.methods & two.methods) and overlap(one.path, two.path):
+                    yield (plugin, route_claim(one, min(methods))), (other, route_claim(two, min(methods)))
+
+
+def route_claim(endpoint: Endpoint, method: str) -> Claim:
+    return Claim("route", f"{method} {endpoint.shape}", endpoint.where)
 
 
 def claims_of(plugin: Plugin, made: Contribution, endpoints: Iterable[Endpoint]) -> Iterator[Claim]:
     """Everything that this plugin takes for itself; raises StartError for what cannot be its own."""
     for endpoint in endpoints:
-        shape, where = endpoint.shape, endpoint.where
         for method in sorted(endpoint.methods):
-            yield Claim("route", f"{method} {shape}", where)
+            yield route_claim(endpoint, method)
     for model in made.models:
         yield Claim("table", str(model.__table__), class_line(model))
     for capability in made.capabilities:
@@ -126,7 +155,8 @@ def command_name(command: object) -> str:
 
 def own(plugin: Plugin, kind: str, name: str, beginning: str, where: str) -> str:
     if not name.startswith(beginning) or name == beginning:
-        raise plugin.error("check", f"the {kind} {name!r} is not this plugin's", f"call it {beginning}...", where)
+        cure = f"begin its name with {beginning!r}"
+        raise plugin.error("check", f"the {kind} {name!r} is not this plugin's", cure, where)
     return name
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Collection, Mapping
-from difflib import get_close_matches
 from functools import update_wrapper
 from importlib import import_module
 from types import SimpleNamespace
@@ -17,10 +16,12 @@ from pydantic import ValidationError
 from ..contracts import Capability, CommandGroup, Contribution, Role
 from ..database.base import Base
 from ..endpoints import line_of
-from ..hookspecs import HOOKS, PROJECT
+from ..hookspecs import HOOKS, PROJECT, known_hooks
 from ..settings import Settings
 from ..tenant_settings import TenantSettings
 from .arrange import Plugin
+
+NOT_AWAITED = ("contribute", "lifespan")
 
 
 def new_manager() -> pluggy.PluginManager:
@@ -42,9 +43,7 @@ def register(plugin: Plugin, manager: pluggy.PluginManager) -> None:
             continue
         hook, function = options.get("specname") or name, getattr(module, name)
         if hook not in HOOKS:
-            near = get_close_matches(hook, HOOKS, 1)
-            cure = f"did you mean {near[0]!r}?" if near else f"the hooks are {', '.join(HOOKS)}"
-            raise plugin.error("import", f"there is no hook {hook!r}", cure, line_of(function))
+            raise plugin.error("import", f"there is no hook {hook!r}", known_hooks(hook), line_of(function))
         if options.get("wrapper") or options.get("hookwrapper"):
             what, cure = f"{name}() wraps the hook {hook!r}", "implement it: each plugin answers for itself"
             raise plugin.error("import", what, cure, line_of(function))
@@ -53,6 +52,9 @@ def register(plugin: Plugin, manager: pluggy.PluginManager) -> None:
             what = f"{name}() takes {', '.join(sorted(odd))}, which the hook {hook!r} does not give"
             cure = f"write it as {hook}({', '.join(arguments_of(hook))})"
             raise plugin.error("import", what, cure, line_of(function))
+        if hook not in NOT_AWAITED and not inspect.iscoroutinefunction(inspect.unwrap(function)):
+            what = f"{name}() implements the hook {hook!r} and is not awaitable"
+            raise plugin.error("import", what, f"write `async def {name}`", line_of(function))
     manager.register(module, name=plugin.name)
 
 

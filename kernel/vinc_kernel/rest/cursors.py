@@ -25,7 +25,7 @@ class Cursors:
     """Writes and reads the cursors of one list.
 
     `keys` are the installation's: the first signs, each verifies. `bound_to` identifies the list: route, filters,
-    order, tenant and user. It is part of the signature.
+    order, tenant and principal. It is part of the signature.
     """
 
     keys: Sequence[str]

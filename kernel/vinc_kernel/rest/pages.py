@@ -97,8 +97,8 @@ class ListQuery:
 
     def cursors(self) -> Cursors:
         context, runtime = context_of(self.request), runtime_of(self.request)
-        subject = context.principal.subject if context.principal else None
-        bound = (path_of(self.request), self.order_by, sorted(self.filters.items()), context.tenant_id, subject)
+        caller = (context.principal.issuer, context.principal.subject) if context.principal else None
+        bound = (path_of(self.request), self.order_by, sorted(self.filters.items()), context.tenant_id, caller)
         return Cursors(runtime.settings.service.signing_keys, bound)
 
 

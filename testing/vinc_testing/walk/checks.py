@@ -18,7 +18,7 @@ from .pairs import SAFE, PairBuilder, RequestPair
 from .responses import Request, Response, differences
 from .rows import changed_tables, tenant_rows
 from .seeding import MARKED, PLAIN, NotExercised, Operation, Seeder, TenantData, parse_json
-from .templates import SOURCE, RequestTemplate
+from .templates import SOURCE, RequestTemplate, paths_up
 from .websocket import connect_websocket
 
 ATTEMPTS = 3  # of two requests: a background task may run statements meanwhile
@@ -129,11 +129,13 @@ class IsolationCheck:
         return [etag for tenant in (self.ours, self.theirs) if (etag := await self.etag(operation, tenant, MARKED))]
 
     async def etag(self, operation: Operation, tenant: TenantData, copy: int) -> str | None:
-        reader = self.seeder.lists.get(operation.template.shape)
-        if reader is None:
-            return None
-        response = await self.harness.send(tenant, reader, tenant.request("GET", reader.template, copy))
-        return response.header("etag")
+        """Return that of what the path names: of its own GET, else of the nearest above it, as of the row to pay."""
+        for path in paths_up(operation.template.shape):
+            if reader := self.seeder.lists.get(path):
+                response = await self.harness.send(tenant, reader, tenant.request("GET", reader.template, copy))
+                if etag := response.header("etag"):
+                    return etag
+        return None
 
     async def compare(self, pair: RequestPair, role: str) -> None:
         """Send both, and again when they differ: a background task may have run statements meanwhile."""

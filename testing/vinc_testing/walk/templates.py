@@ -83,6 +83,13 @@ def shape_of(path: str) -> str:
     return parameter.sub("{}", path)
 
 
+def paths_up(path: str) -> Iterator[str]:
+    """Yield a path and those that it is below, the longest first."""
+    while path:
+        yield path
+        path = path.rpartition("/")[0]
+
+
 def sources_in(value: Any) -> Iterator[Source]:
     if isinstance(value, Source):
         yield value

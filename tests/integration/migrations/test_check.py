@@ -116,6 +116,14 @@ create function f() returns text language sql immutable as $$ select current_set
     f(): an immutable function must not read a setting: plans keep its first answer; make it stable
 create function f() returns bool immutable return true; create policy p on invoices_invoice as restrictive using (f())
     f(): the policy p uses this immutable function: plans keep its first answer; make it stable
+create function f() returns text language sql return set_config('vinc.tenant_id', concat(1, ','), false)
+    f(): what the function does outlives its transaction, and others get the connection next; use set_config(..., true)
+create function f() returns void language plpgsql as $$ begin perform pg_advisory_lock(1); end $$
+    f(): what the function does outlives its transaction
+create function f() returns void language plpgsql as $$ begin perform 1; listen news; end $$
+    f(): what the function does outlives its transaction
+create function f() returns void language sql as 'set role none'
+    f(): what the function does outlives its transaction
 create unique index i on invoices_invoice (number)
     invoices_invoice: the unique index i does not begin with tenant_id
 alter table invoices_invoice add constraint x exclude using btree (number with =)

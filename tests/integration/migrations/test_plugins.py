@@ -86,7 +86,9 @@ def test_going_back_never_drops_what_belongs_to_another_plugin(ground: Ground) -
 
 @pytest.mark.parametrize("name", ["orders_part", "vinc_more"])
 def test_a_table_that_is_not_named_after_its_plugin_is_refused(ground: Ground, name: str) -> None:
-    with pytest.raises(DatabaseError, match=f"it makes {name}, which is not named after the plugin; call it agents_"):
+    with pytest.raises(
+        DatabaseError, match=f"it makes {name}, which is not named after the plugin; begin its name with 'agents_'"
+    ):
         ground.up(ground.plugin("agents", table(name)))
 
     assert tables(ground) == []

@@ -73,12 +73,12 @@ def test_contributing_twice_is_refused(judge: Judge) -> None:
         (
             "CAN = Capability('good.read', title='Read')  # here",
             "Contribution(capabilities=[CAN])",
-            "the capability 'good.read' is not this plugin's ({here}); call it bad....",
+            "the capability 'good.read' is not this plugin's ({here}); begin its name with 'bad.'",
         ),
         (
             "CAN = Capability('bad.', title='Read')  # here",
             "Contribution(capabilities=[CAN])",
-            "the capability 'bad.' is not this plugin's ({here}); call it bad....",
+            "the capability 'bad.' is not this plugin's ({here}); begin its name with 'bad.'",
         ),
         (
             "CAN = Capability('bad.read', title='Read')\nAGAIN = Capability('bad.read', title='Again')  # here",
@@ -154,7 +154,7 @@ def test_a_foreign_table_is_refused(judge: Judge, table: str) -> None:
     code = HEAD + MODEL.replace("MARK", "  # here").replace("bad_thing", table.rpartition(".")[2])
     code += "    __table_args__ = {'schema': 'other'}\n" if "." in table else ""
     judge(
-        f"bad: check: the table {table!r} is not this plugin's ({{here}}); call it bad_...",
+        f"bad: check: the table {table!r} is not this plugin's ({{here}}); begin its name with 'bad_'",
         code + CONTRIBUTE + "Contribution(models=[Thing])",
     )
 

@@ -40,7 +40,7 @@ def contribute():
         ),
         (
             "from vinc_kernel import hooks\n@hooks.lifespam  # here\ndef f(app): ...",
-            "AttributeError: module 'vinc_kernel.hookspecs' has no attribute 'lifespam'",
+            "AttributeError: there is no hook 'lifespam'; did you mean 'lifespan'?",
         ),
         (BAD_TEXT.replace("BODY", "raise SystemExit(5)"), "Bad: its text cannot be had, for SystemExit"),
         (BAD_TEXT.replace("BODY", "return 'x' * 10**6"), f"Bad: {'x' * 497}..."),
@@ -99,6 +99,10 @@ def test_a_module_that_is_not_there_is_told_with_its_table(judge: Judge) -> None
             "up() takes application, which the hook 'health' does not give ({here}); write it as health(app)",
         ),
         (
+            "from vinc_kernel import Event, hooks\n@hooks.on(Event)  # here\ndef heard(events, context): ...",
+            "heard() implements the hook 'on' and is not awaitable ({here}); write `async def heard`",
+        ),
+        (
             "import pluggy\n@pluggy.HookimplMarker('vinc')(wrapper=True)  # here\ndef contribute(): yield",
             "contribute() wraps the hook 'contribute' ({here}); implement it: each plugin answers for itself",
         ),
@@ -128,7 +132,7 @@ def test_settings_that_raise_are_one_line_without_the_value(judge: Judge, body: 
 @pytest.mark.parametrize(
     ("toml", "what"),
     [
-        ("day = 1", "{toml}.day ({toml}): Extra inputs are not permitted"),
+        ("day = 1", "{toml}.day ({toml}): is not a setting; did you mean days?"),
         (
             "days = 'topsecret'",
             "{toml}.days ({toml}): Input should be a valid integer, unable to parse string as an integer",

@@ -11,6 +11,7 @@ import pytest
 from vinc_kernel.errors import StartError
 from vinc_kernel.plugins.open import open_plugins
 
+from ...credentials import credentials
 from .conftest import MEND, Workshop
 
 HEAD = """
@@ -79,6 +80,16 @@ async def test_a_lifespan_that_fails(workshop: Workshop, serving: Any, code: str
         assert (answer.status_code, answer.json()["type"]) == (503, "urn:vinc:problem:plugin-unavailable")
         assert (await client.get("/good")).json() == "good"
         assert (await client.get("/later")).json() == "later"
+
+
+async def test_a_stranger_is_asked_to_sign_in_before_a_plugin_is_said_to_be_down(
+    workshop: Workshop, serving: Any
+) -> None:
+    code = LIFESPAN.replace("BODY", "raise ValueError").replace('public("a test asks")', "signed_in")
+    workshop.plugin("bad", code.replace("hooks, public", "hooks, signed_in"), required=False)
+    async with serving(workshop.app()) as client:
+        assert (await client.get("/bad")).status_code == 401
+        assert (await client.get("/bad", headers=credentials("alice;viewer;"))).status_code == 503
 
 
 async def test_what_a_plugin_offered_before_it_failed_is_taken_back(workshop: Workshop, serving: Any) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from ..conftest import client_of
@@ -100,6 +102,38 @@ def test_two_routes_of_one_shape_collide_below_a_granted_prefix_too(workshop: Wo
     what = f"the route GET /api/v1/users/{{}}/notes is users's as well, at {workshop.here('users')}"
 
     assert f"notes: check: {what} ({workshop.here('notes')}); rename one of them" in workshop.errors()
+
+
+@pytest.mark.parametrize(
+    "users",
+    [
+        "/users/{user_id:uuid}/notes",
+        "/users/me/notes",
+        "/users/me/{user_id}",
+        "/users/{user_id}/{what}",
+        "/users/{user_id}/n{what}s",
+        "/users/{user_id:path}",
+    ],
+)
+def test_routes_of_two_plugins_that_take_the_same_paths_collide(workshop: Workshop, users: str) -> None:
+    users_and_notes(workshop, users, "/users/{user_id}/notes")
+    shape = re.sub(r"{[a-z_]+", "{", users)
+    what = f"the route GET /api/v1/users/{{}}/notes takes paths of users's GET /api/v1{shape}"
+
+    assert any(
+        f"notes: check: {what}, at {workshop.here('users')} ({workshop.here('notes')})" in error
+        for error in workshop.errors()
+    )
+    assert len(workshop.errors()) == 2
+
+
+@pytest.mark.parametrize(
+    "users", ["/users/{user_id:int}/{number:int}", "/users/{user_id}/x{what}", "/users/{user_id}/notes/{note}"]
+)
+def test_routes_of_two_plugins_that_share_no_path_stand_side_by_side(workshop: Workshop, users: str) -> None:
+    users_and_notes(workshop, users, "/users/{user_id}/notes")
+
+    assert workshop.app()
 
 
 @pytest.mark.parametrize(

@@ -21,10 +21,11 @@ from vinc_kernel.app import create_app
 from vinc_kernel.errors import BadRequest
 from vinc_kernel.rest.cursors import Cursors
 from vinc_kernel.settings import Sources, read_settings
-from vinc_testing.clients import Client
+from vinc_testing.clients import Client, client_of
 from vinc_testing.running import TENANTS, plugin_of, started
 from vinc_testing.tenants import RememberedTenants
 
+from ..tokens.issuing import Sso
 from .conftest import Shop
 
 ALPHABET = f"{string.ascii_letters}{string.digits}_-."
@@ -166,6 +167,19 @@ async def test_a_cursor_is_good_for_no_other_tenant_and_no_other_user(shop: Shop
         answers = [found(await one.get("/shelf", params={"cursor": cursor})) for one in (client, other, bob)]
 
     assert answers == [["b"], REFUSED, REFUSED]
+
+
+async def test_a_cursor_is_good_for_nobody_of_the_same_subject_at_another_issuer(shop: Shop) -> None:
+    shop.put({"name": "a"}, {"name": "b"})
+    sso = Sso()
+    shop.app.runtime.trusted.add(sso.issuer(), "shelf")
+    token = sso.token(sub="alice", role="viewer", allowed_wholesalers=["acme"])
+    headers = {"Authorization": f"Bearer {token}", "X-Tenant-ID": "acme"}
+    async with shop.client() as client, client_of(shop.app, "/api/v1", headers) as namesake:
+        cursors = [await first(one) for one in (client, namesake)]
+        answers = [found(await namesake.get("/shelf", params={"cursor": cursor})) for cursor in cursors]
+
+    assert answers == [REFUSED, ["b"]]
 
 
 async def test_a_cursor_stays_good_with_another_limit_in_another_role_and_for_head(shop: Shop) -> None:
