@@ -11,6 +11,7 @@ tests/kernel/test_fastapi_adapter.py has a test for each of these, which says wh
 - `APIRoute.body_field`, `fastapi.params.Form`: whether a route takes a form
 - `APIRoute.path`, `path_format` and `dependency_overrides_provider`, set on a copy: `get_route_handler()` and
   `get_openapi()` read them there
+- `ModelField._type_adapter`, of which `validate()` uses `validate_python()` alone: how strictly a value is read
 - `fastapi_middleware_astack`, `fastapi_inner_astack`, `fastapi_function_astack` in the scope: where dependencies with
   `yield`, and forms, are closed
 - `starlette.routing.compile_path`, `Route.app`, `Mount.matches`: how a route runs without its router
@@ -41,6 +42,7 @@ from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute, compile_p
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from .annotations import classes_of
+from .strict_schema import JSON, TEXTS, strict_validator
 
 PLACES = ("path", "query", "header", "cookie", "body")
 SEQUENCES = frozenset({Sequence, list, tuple, set, frozenset, deque})  # what FastAPI reads repeated parameters into
@@ -169,13 +171,17 @@ def request_handler(route: APIRoute) -> Handler:
     reads its parameters itself; FastAPI only describes them.
     """
     lean = copy.copy(route)
-    lean.dependant = without_own_queries(route.dependant)
+    lean.dependant = strict_dependant(route.dependant)
     return lean.get_route_handler()
 
 
-def without_own_queries(dependant: Dependant) -> Dependant:
+def strict_dependant(dependant: Dependant) -> Dependant:
+    """Return a copy of the tree whose parameters are read strictly, without those that a dependency reads itself."""
     lean = copy.copy(dependant)
-    lean.dependencies = [without_own_queries(child) for child in dependant.dependencies]
+    lean.dependencies = [strict_dependant(child) for child in dependant.dependencies]
+    for place in PLACES:
+        name = f"{place}_params"
+        setattr(lean, name, [strict_field(field, place) for field in getattr(dependant, name)])
     if getattr(dependant.call, "reads_own_query", False):
         lean.query_params = []
     lean.body_params = [with_few_errors(field) for field in dependant.body_params]
@@ -200,6 +206,16 @@ def with_few_errors(field: Any) -> Any:
 
     lean._type_adapter = SimpleNamespace(validate_python=validate_python)  # noqa: SLF001  see above
     return lean
+
+
+def strict_field(field: Any, place: str) -> Any:
+    """Return the field with a strict validator: of JSON for a body, of texts for an address and headers."""
+    adapter = field._type_adapter  # noqa: SLF001  see above
+    if isinstance(field.field_info, Form) or not adapter.pydantic_complete:
+        return field
+    strict = copy.copy(field)
+    strict._type_adapter = strict_validator(adapter.core_schema, JSON if place == "body" else TEXTS)  # noqa: SLF001  see above
+    return strict
 
 
 def set_exit_stacks(scope: Scope, request: AsyncExitStack, function: AsyncExitStack) -> None:

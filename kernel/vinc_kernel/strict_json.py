@@ -12,6 +12,8 @@ import re
 from functools import partial
 from typing import Any
 
+from .scalars import JsonNumber
+
 DEEPEST = 64
 MOST_VALUES = 10_000
 CONTAINERS = (dict, list)
@@ -58,11 +60,12 @@ def is_deeper(value: Any, levels: int) -> bool:
     return True
 
 
-def finite(text: str) -> float:
-    value = float(text)
-    if math.isinf(value):
+def finite(text: str) -> JsonNumber:
+    number = JsonNumber(text)
+    if math.isinf(number):
         raise ValueError("a number is out of range")
-    return value
+    number.text = text
+    return number
 
 
 def unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ConfigDict, ValidationError
+
+from .strict_schema import StrictModel
 
 
-class TenantSettings(BaseModel):
+class TenantSettings(StrictModel):
     """Settings that every tenant may change for itself; a field that is not set has its default."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)

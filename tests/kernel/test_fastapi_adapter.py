@@ -29,6 +29,7 @@ from vinc_kernel.fastapi_adapter import (
     request_handler,
     route_app,
     set_exit_stacks,
+    strict_field,
     takes_json,
 )
 
@@ -308,3 +309,19 @@ async def test_plain_routes_sockets_and_mounts_run_without_a_router() -> None:
         assert [message["body"] for message in sent if message.get("type") == "http.response.body"] == [b"/v1/m/x"]
         assert sent[-2]["type"] == "websocket.close"
         assert sent[-1] == {"root_path": "/v1/m"}
+
+
+def test_a_field_reads_a_value_with_its_type_adapter_alone() -> None:
+    router = APIRouter()
+    router.add_api_route("/{number}", takes_number)
+    with look_at("ModelField._type_adapter", "ModelField.validate"):
+        (field,) = api_route(router).dependant.path_params
+        strict = strict_field(field, "path")
+
+        assert field.validate("1_0", {}, loc=("path",)) == (10, [])
+        assert strict.validate("7", {}, loc=("path",)) == (7, [])
+        assert [one["type"] for one in strict.validate("1_0", {}, loc=("path",))[1]] == ["integer"]
+
+
+async def takes_number(number: int) -> int:
+    return number

@@ -1,10 +1,11 @@
 """The declarative bases of every plugin's tables."""
 
 from collections.abc import Sequence
-from typing import ClassVar
+from datetime import datetime
+from typing import Any, ClassVar
 from uuid import UUID
 
-from sqlalchemy import MetaData, text
+from sqlalchemy import DateTime, MetaData, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from .uuid7 import uuid7
@@ -22,6 +23,7 @@ class Base(DeclarativeBase):
 
     __append_only__: ClassVar[bool] = False
     __blankable__: ClassVar[Sequence[str]] = ()
+    type_annotation_map: ClassVar[dict[Any, Any]] = {datetime: DateTime(timezone=True)}
     metadata = MetaData(
         naming_convention={
             "ix": "ix_%(table_name)s_%(column_0_N_name)s",

@@ -7,24 +7,29 @@ are logged, the original error loses its text, and the problem is raised `from N
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Mapping
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import psycopg
 from psycopg_pool import PoolClosed
+from sqlalchemy import ForeignKeyConstraint
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import ExceptionContext
 
 from ..errors import (
     Conflict,
     DatabaseError,
     DeadlineExceeded,
+    Fault,
     Forbidden,
     Problem,
     Unavailable,
     Unprocessable,
     VincError,
 )
-from .pipeline import is_outdated_plan
+from .base import Base
+from .pipeline import MOST_VALUES, is_outdated_plan
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -58,6 +63,14 @@ PROBLEMS: Mapping[str, tuple[type[Problem], str]] = {
     "57P": (Unavailable, NO_ANSWER),
     "58": (Unavailable, NO_ANSWER),
 }
+# Code and message of a field, by the kind of key that refused it.
+KEYS: Mapping[str, tuple[str, str]] = {
+    "23503": ("unknown", "refers to something that does not exist"),
+    "23505": ("taken", "is taken already"),
+    "23P01": ("overlap", "overlaps with something that exists"),
+}
+SET_BY_SERVER = frozenset({"tenant_id", "id"})
+PREPARER = postgresql.dialect().identifier_preparer  # type: ignore[no-untyped-call]  # SQLAlchemy's
 # Faults of the plugin, not of the request.
 FAULTS: Mapping[str, str] = {
     "25006": "a write was refused, as GET and HEAD only read: write in POST, PUT, PATCH or DELETE",
@@ -101,7 +114,34 @@ def psycopg_problem(error: psycopg.Error) -> VincError:
         return DatabaseError(f"the database refused a statement: {detail or name} ({state or 'no SQLSTATE'})")
     level = logging.WARNING if kind in (Unavailable, DeadlineExceeded, Forbidden) else logging.INFO
     logger.log(level, "the database refused a statement: %s", name, extra=extra)
-    return kind(detail, headers={"Retry-After": RETRY_AFTER} if kind is Unavailable else None)
+    headers = {"Retry-After": RETRY_AFTER} if kind is Unavailable else None
+    return kind(detail, errors=key_faults(state, diagnostics), headers=headers)
+
+
+def key_faults(state: str, diagnostics: psycopg.errors.Diagnostic) -> list[Fault]:
+    """Return the fields of the key that refused a row, but for those that the server sets."""
+    table, name = Base.metadata.tables.get(diagnostics.table_name or ""), diagnostics.constraint_name
+    if table is None or name is None or state not in KEYS:
+        return []
+    keys: list[Any] = [*table.constraints, *table.indexes]
+    key = next((one for one in keys if PREPARER.format_constraint(one) == name), None)
+    if key is None or (isinstance(key, ForeignKeyConstraint) and is_referred_to(key, diagnostics)):
+        return []
+    code, message = KEYS[state]
+    fields = [column.name for column in key.columns if column.name not in SET_BY_SERVER]
+    return [Fault(place="body", pointer=f"/{field}", code=code, message=message) for field in fields]
+
+
+def is_referred_to(key: ForeignKeyConstraint, diagnostics: psycopg.errors.Diagnostic) -> bool:
+    """Return whether rows still refer to the one that was to go: in any language, PostgreSQL then names both tables."""
+    text = (diagnostics.message_primary or "").replace(diagnostics.constraint_name or "", "")
+    return sum(len(re.findall(rf"\b{name}\b", text)) for name in {key.table.name, key.referred_table.name}) > 1
+
+
+def require_few_values(count: int) -> None:
+    """Raise Unprocessable for more values than a statement can have; to psycopg that is a lost connection."""
+    if count > MOST_VALUES:
+        raise Unprocessable(f"The request needs {count} values at once, and {MOST_VALUES} are the most.")
 
 
 def classify(error: psycopg.Error) -> tuple[type[Problem] | None, str]:

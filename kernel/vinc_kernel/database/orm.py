@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session, SessionTransaction
 from sqlalchemy.pool import NullPool
 
 from ..errors import DatabaseError
+from .failures import require_few_values
 from .forbidden import SEVERAL_STATEMENTS, leaves_session_state, refusal
 from .pipeline import PipelineConnection
 
@@ -39,6 +40,7 @@ class GuardedCursor(AsyncCursor[tuple[Any, ...]]):
         text = str(query)
         if reason := refusal(text):
             raise DatabaseError(reason)
+        require_few_values(len(args[0]) if args and args[0] else 0)
         self.unit.leaves_session_state = self.unit.leaves_session_state or leaves_session_state(text)
         with self.unit.tracked_task():
             await super().execute(query, *args, **kwargs)

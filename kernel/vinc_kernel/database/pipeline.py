@@ -30,6 +30,7 @@ from psycopg.pq.abc import PGcancelConn, PGconn, PGresult
 
 T = TypeVar("T")
 PreparedKey = tuple[bytes, tuple[int, ...] | None]
+MOST_VALUES = 65_535  # of one statement, whose message has 16 bits for their number
 MAX_PREPARED = 250  # a statement costs the server some kilobytes on each connection
 SECONDS_TO_CANCEL = 2.0
 

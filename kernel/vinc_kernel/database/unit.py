@@ -19,7 +19,7 @@ from psycopg.errors import FeatureNotSupported
 from psycopg.pq import TransactionStatus
 
 from ..errors import DatabaseError
-from .failures import to_problem
+from .failures import require_few_values, to_problem
 from .forbidden import TRANSACTION_ENDED
 from .orm import orm_session
 from .pipeline import PipelineConnection, Result, Statement, is_outdated_plan
@@ -86,6 +86,7 @@ class UnitOfWork:
         compiled = statement.compiled
         if compiled.refusal:
             raise DatabaseError(compiled.refusal)
+        require_few_values(len(statement.statement.values))
         self.leaves_session_state = self.leaves_session_state or compiled.leaves_session_state
         return statement.statement
 

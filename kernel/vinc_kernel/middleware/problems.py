@@ -17,6 +17,7 @@ from ..context import Context
 from ..errors import Fault, InternalError, Problem, Unprocessable
 from ..telemetry import logger
 from ..text import escaped
+from .messages import known_message
 
 # By status; those below them, as TenantSuspended, say more than the status does.
 KINDS: Mapping[int, type[Problem]] = {
@@ -70,6 +71,8 @@ def to_faults(errors: Sequence[Mapping[str, Any]]) -> Iterator[Fault]:
 
 def message_of(error: Mapping[str, Any], repeating: Container[str]) -> str:
     """Return the message of an error, unless it repeats something of the input."""
+    if (known := known_message(error)) is not None:
+        return known
     text = str(error["msg"]).removeprefix("Value error, ")
     if error["type"] == "json_invalid":
         return f"is no strict JSON: {escaped(str(error['ctx']['error']))[:LONGEST_MESSAGE]}"  # the parser's own words

@@ -11,8 +11,8 @@ from uuid import UUID
 
 from ..context import Context, Principal, Tenant, TenantDirectory
 from ..errors import Forbidden, TenantSuspended, Unavailable
+from ..scalars import canonical_id
 
-canonical_id = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatch
 slug = re.compile(r"[a-z](-?[a-z0-9]){2,40}").fullmatch
 
 

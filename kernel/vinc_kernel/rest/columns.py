@@ -15,6 +15,7 @@ from pydantic import BeforeValidator, Field
 from sqlalchemy import BigInteger, Boolean, Column, Date, DateTime, Integer, SmallInteger, String, Text, Uuid
 from sqlalchemy.orm import InstrumentedAttribute
 
+from .. import scalars
 from ..contracts import made_at
 from . import types
 
@@ -30,14 +31,15 @@ class Kind:
 
 def bits(number: int) -> Any:
     edge = 2 ** (number - 1)
-    return Annotated[int, Field(ge=-edge, le=edge - 1), BeforeValidator(types.integer)]
+    return Annotated[int, Field(ge=-edge, le=edge - 1), BeforeValidator(scalars.integer)]
 
 
+TEXT = Annotated[types.Text, BeforeValidator(scalars.clean)]  # what is stored is in NFC
 # By the exact type of the column: Enum, for one, is a String too.
 KINDS: dict[type, Kind] = {
-    String: Kind(str, types.Text),
-    Text: Kind(str, types.Text),
-    Uuid: Kind(UUID, UUID),
+    String: Kind(str, TEXT),
+    Text: Kind(str, TEXT),
+    Uuid: Kind(UUID, Annotated[UUID, BeforeValidator(scalars.as_uuid, json_schema_input_type=UUID)]),
     SmallInteger: Kind(int, bits(16), ranged=True),
     Integer: Kind(int, bits(32), ranged=True),
     BigInteger: Kind(int, bits(64), ranged=True),

@@ -18,6 +18,7 @@ from .pages import path_of
 
 version_in = re.compile(r'"([1-9][0-9]{0,9})-[0-9a-f]{18}"').fullmatch
 NO_VERSION = 0
+MOST_TAGS = 100
 
 
 class Versioned(Protocol):
@@ -67,7 +68,7 @@ async def if_match(
 ) -> Expected:
     """Read If-Match; raises PreconditionRequired (RFC 6585, 3) without one and BadRequest for one that is malformed.
 
-    A weak tag never matches (RFC 9110, 13.1.1).
+    A weak tag counts as the strong one: ours names a version, whatever a proxy that compresses (nginx) makes of it.
     """
     if if_match is None:
         raise PreconditionRequired("Send If-Match with the ETag of what you have seen.")
@@ -77,7 +78,10 @@ async def if_match(
         return Expected(frozenset({ANY}), tenant)
     if not is_tag_list(text):
         raise BadRequest("If-Match must be * or ETags in double quotes.")
-    return Expected(frozenset(tag for tag in find_tags(text) if not tag.startswith("W/")), tenant)
+    tags = find_tags(text)
+    if len(tags) > MOST_TAGS:
+        raise BadRequest(f"If-Match may have {MOST_TAGS} ETags at most.")
+    return Expected(frozenset(tag.removeprefix("W/") for tag in tags), tenant)
 
 
 IfMatch = Annotated[Expected, Depends(if_match)]

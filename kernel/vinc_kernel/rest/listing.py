@@ -15,9 +15,9 @@ from sqlalchemy import Column, ColumnElement, any_, bindparam
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from ..fastapi_adapter import query_parameters
+from ..scalars import integer
 from .columns import KINDS, plain_column, refused
 from .pages import ListQuery, Order, parameter
-from .types import integer
 
 MOST, USUAL = 200, 50
 MOST_VALUES = 100

@@ -7,11 +7,12 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from ..strict_schema import StrictModel
 from .types import UtcDateTime
 
 
-class RequestModel(BaseModel):
-    """The base of request models: an undeclared field is refused."""
+class RequestModel(StrictModel):
+    """The base of request models: an undeclared field is refused, and so is a value of another type."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -60,7 +60,7 @@ COUNT = text("select count(*) as number from billing_invoice")
 class Terms(TenantSettings):
     """A tenant's settings in the plugin."""
 
-    days: Annotated[int, Field(strict=True, ge=0, le=365)] = 30
+    days: Annotated[int, Field(ge=0, le=365)] = 30
     footer: str = "Thank you"
 
 

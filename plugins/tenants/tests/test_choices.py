@@ -53,7 +53,7 @@ async def test_settings_are_set_as_a_whole(admin: AsyncClient, acme: UUID) -> No
 @pytest.mark.parametrize(
     ("tail", "body", "pointers"),
     [
-        ("settings", {"billing": {"days": "14"}}, ["/billing/days"]),
+        *(("settings", {"billing": {"days": days}}, ["/billing/days"]) for days in ("14", "1_0", True, 1.0)),
         ("settings", {"billing": {"days": -1, "colour": "red"}}, ["/billing/days", "/billing/colour"]),
         ("settings", {"nobody": {}}, ["/nobody"]),
         ("settings", {"tenants": {"purge_after": 1}}, ["/tenants"]),

@@ -1,5 +1,6 @@
 """What each tenant chooses for itself: its settings in every plugin, and the plugins that are off for it."""
 
+import json
 from collections.abc import Mapping
 from typing import Annotated, Any
 from uuid import UUID
@@ -71,14 +72,16 @@ def validate_settings(app: App, plugin: str, values: Mapping[str, object]) -> li
     if kind is None:
         return [error_of(plugin, "is no plugin with settings of tenants")]
     try:
-        kind.model_validate(values)
+        sent, stored = (kind.model_validate(one) for one in (values, json.loads(json.dumps(values))))
     except ValidationError as error:
         return [{**one, "loc": ("body", plugin, *one["loc"])} for one in error.errors(include_url=False)]
+    if sent != stored:
+        return [error_of(plugin, "has a number with more digits than JSON keeps: send it as text", "exact")]
     return []
 
 
-def error_of(plugin: str, message: str) -> ErrorDetails:
-    return {"type": "unknown_plugin", "loc": ("body", plugin), "msg": message}
+def error_of(plugin: str, message: str, code: str = "unknown_plugin") -> ErrorDetails:
+    return {"type": code, "loc": ("body", plugin), "msg": message}
 
 
 def raise_errors(errors: list[ErrorDetails]) -> None:

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, AnyUrl, Field, TypeAdapter, UrlConstraints, ValidationError
+from pydantic_core import PydanticCustomError
 
 from vinc_kernel.rest import Text
 
@@ -22,8 +23,7 @@ def strip(text: str) -> str:
 def check_one_line(text: str) -> str:
     """Return the text; raises ValueError for a line break, which could start another header of a mail."""
     if breaks_line(text):
-        message = "must be one line, without control characters"
-        raise ValueError(message)
+        raise PydanticCustomError("one_line", "must be one line, without control characters")
     return text
 
 
@@ -40,8 +40,7 @@ def check_email(text: str) -> str:
     try:
         address = validate_email(text[: MAX_EMAIL + 1], check_deliverability=False, strict=True)
     except EmailNotValidError:  # its message may quote the address
-        message = "must be an e-mail address"
-        raise ValueError(message) from None
+        raise PydanticCustomError("email", "must be an e-mail address") from None
     return f"{address.local_part}@{address.ascii_domain}"
 
 
@@ -50,11 +49,9 @@ def check_https_url(text: str) -> str:
     try:
         address = https.validate_python(text)
     except ValidationError:
-        message = "must be an address that begins with https://"
-        raise ValueError(message) from None
+        raise PydanticCustomError("https", "must be an address that begins with https://") from None
     if address.username is not None or address.password is not None:
-        message = "must be an address without a user and a password"
-        raise ValueError(message)
+        raise PydanticCustomError("credentials", "must be an address without a user and a password")
     return str(address)
 
 

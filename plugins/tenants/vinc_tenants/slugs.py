@@ -2,9 +2,12 @@
 
 import re
 
+from pydantic_core import PydanticCustomError
+
 SLUG = "^[a-z](-?[a-z0-9]){2,40}$"
 UUID_LIKE = "^[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}$"  # a slug like an id could name two tenants
 MIN_LENGTH, MAX_LENGTH = 3, 41
+RULE = "must have 3 to 41 small letters, digits and single hyphens, and begin with a letter"
 RESERVED = frozenset(
     {
         *("vinc", "kernel", "none", "null"),  # what telemetry and programs write without a tenant
@@ -21,14 +24,9 @@ is_like_an_id = re.compile(UUID_LIKE.removeprefix("^").removesuffix("$")).fullma
 def allowed_slug(text: str) -> str:
     """Return the slug; raises ValueError for one that is not allowed."""
     if len(text) > MAX_LENGTH or not is_well_formed(text):
-        message = (
-            f"must have {MIN_LENGTH} to {MAX_LENGTH} small letters, digits and single hyphens, and begin with a letter"
-        )
-        raise ValueError(message)
+        raise PydanticCustomError("slug", RULE)
     if is_like_an_id(text):
-        message = "must not look like an id"
-        raise ValueError(message)
+        raise PydanticCustomError("slug_like_an_id", "must not look like an id")
     if text in RESERVED:
-        message = "is a reserved word"
-        raise ValueError(message)
+        raise PydanticCustomError("slug_reserved", "is a reserved word")
     return text

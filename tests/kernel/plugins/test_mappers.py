@@ -90,3 +90,23 @@ def test_a_table_of_a_name_that_a_quarantined_plugin_wanted_stays(workshop: Work
 
     assert states(workshop) == {"aaa": "quarantined", "mine": "ready"}
     assert "mine_thing" in Base.metadata.tables
+
+
+TIMES = """
+from datetime import datetime
+class When_NAME(Base):  # times
+    __tablename__ = "NAME_when"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    made: Mapped[datetime]
+    gone: Mapped[datetime | None]
+"""
+
+
+def test_a_time_without_more_has_its_time_zone(workshop: Workshop) -> None:
+    plugin = PLUGIN.replace("models=[Thing_NAME]", "models=[Thing_NAME, When_NAME]")
+    plugin = plugin.replace("import Thing_NAME", "import Thing_NAME, When_NAME")
+    workshop.plugin("things", plugin, files={"models.py": MODELS + TIMES})
+
+    assert states(workshop) == {"things": "ready"}
+    types = {column.name: column.type for column in Base.metadata.tables["things_when"].columns}
+    assert types["made"].timezone is types["gone"].timezone is True  # type: ignore[attr-defined]  # of DateTime

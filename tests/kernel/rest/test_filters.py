@@ -300,3 +300,15 @@ def test_a_listing_that_could_not_hold_fails_where_it_is_declared(given: dict[st
         Listing(**{"model": Item, "orders": {"name": Item.name}, "order": "name", **given})
 
     assert str(error.value).startswith(f"{__file__}:{error.traceback[0].lineno + 1}: ")
+
+
+async def test_a_filter_finds_text_in_any_unicode_form_and_an_id_in_one_spelling(
+    shop: Shop, client: AsyncClient
+) -> None:
+    code = UUID("0199f3c8-0000-7000-8000-00000000000a")
+    shop.put({"name": "Zo\u00eb", "code": code})
+    answer = await client.get("/shelf", params={"name": "Zoe\u0308", "code": str(code)})
+    refused = [await client.get("/shelf", params={"code": one}) for one in (code.hex, str(code).upper(), code.urn)]
+
+    assert len(answer.json()["items"]) == 1
+    assert [(one.status_code, one.json()["errors"][0]["code"]) for one in refused] == [(422, "uuid")] * 3
