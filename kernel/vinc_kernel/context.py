@@ -12,6 +12,7 @@ from uuid import UUID
 
 from starlette.requests import HTTPConnection
 
+from .authorization import Authorization
 from .database.session import DatabaseSession
 from .tenant_settings import TenantSettings
 
@@ -114,6 +115,7 @@ class Context:
     disabled_plugins: frozenset[str] = frozenset()  # of the caller's tenant, also while it is suspended
     route: str = ""
     unit: UnitOfWork | None = None
+    authorization: Authorization | None = None  # of a request
 
     def header(self, name: bytes) -> bytes | None:
         """Return the value of a request header, by its name in lower case."""

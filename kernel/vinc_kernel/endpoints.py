@@ -10,7 +10,7 @@ from itertools import chain
 from typing import Any
 
 from fastapi import APIRouter
-from fastapi.routing import APIRoute
+from fastapi.routing import APIRoute, APIWebSocketRoute
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.types import ASGIApp
 
@@ -22,7 +22,7 @@ from .fastapi_adapter import DeclaredRoute, compile_pattern, declared_routes, ha
 from .guards import Guard
 from .handling import handle_http, handle_other
 from .permissions import Requirement
-from .sessions import TENANT_SCOPED, PlatformSession, TenantOrPlatformSession
+from .sessions import SESSIONS, TENANT_SCOPED, PlatformSession, TenantOrPlatformSession
 from .tenant_settings import TenantSettings
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -195,6 +195,12 @@ def build_requirement(location: RouteLocation, declared: DeclaredRoute) -> Requi
     if public and (platform or either or len(guards) > len(public)):
         raise check_error(location, f"the route {path} is public and guarded", function, "keep one of the two")
     capabilities = frozenset().union(*(one.capabilities for one in guards))
+    if isinstance(declared.route, APIWebSocketRoute) and any(
+        call in SESSIONS or isinstance(call, PlatformSession) for call in calls
+    ):
+        cure = "open `async with app.session(tenant.id)` for each message, with app: CurrentApp, tenant: CurrentTenant"
+        what = f"the WebSocket {path} would keep a connection of the database as long as it is open"
+        raise check_error(location, what, function, cure)
     kinds = {call.kind for call in calls if isinstance(call, Injected)}
     settings = frozenset(kind for kind in kinds if isinstance(kind, type) and issubclass(kind, TenantSettings))
     scoped = bool(settings) or any(call in TENANT_SCOPED for call in calls)

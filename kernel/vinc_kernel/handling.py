@@ -11,10 +11,12 @@ from fastapi.routing import APIRoute
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from .authorization import require_with_body, require_with_chunks
 from .conditional import apply_if_none_match
 from .context import Context
 from .errors import UnsupportedMediaType
 from .fastapi_adapter import Handler, query_parameters, request_handler, set_exit_stacks, takes_json
+from .guarded_socket import GuardedSocket
 from .strict_json import MOST_VALUES
 from .strict_request import StrictRequest, find_address_errors
 
@@ -40,10 +42,15 @@ def handle_http(route: APIRoute) -> ASGIApp:
             raise RequestValidationError(errors)
         if context.method == "HEAD":
             send = without_body(send)
+        authorization = context.authorization
+        if authorization is not None and has_body(context):
+            receive = require_with_body(receive, authorization)
         request = StrictRequest(scope, receive, send)
         request.most_values = most_values
         async with AsyncExitStack() as stack:
             response = await run_handler(handler, request, context, stack)
+            if authorization is not None and not hasattr(response, "body"):  # it is made while it is sent
+                send = require_with_chunks(send, authorization, hold_start=context.unit is not None)
             await apply_if_none_match(request, response)(scope, receive, send)
 
     return app
@@ -86,11 +93,17 @@ def handle_other(inner: ASGIApp) -> ASGIApp:
         async with AsyncExitStack() as stack:
             set_exit_stacks(scope, stack, stack)
             try:
-                held: list[Message] = []
-                is_http = scope["type"] == "http"
-                await inner(scope, receive, end_transaction_first(context, send, held) if is_http else send)
-                for message in held:
-                    await send(message)
+                authorization = context.authorization
+                if authorization is not None and scope["type"] == "websocket":
+                    clock = scope["vinc.runtime"].clock
+                    await GuardedSocket(context, authorization, clock, receive, send).run(inner, scope)
+                elif authorization is not None:
+                    receive = require_with_body(receive, authorization)
+                    send = require_with_chunks(send, authorization, hold_start=False)
+                    held: list[Message] = []
+                    await inner(scope, receive, end_transaction_first(context, send, held))
+                    for message in held:
+                        await send(message)
                 if context.unit is not None:
                     await context.unit.commit()
             finally:

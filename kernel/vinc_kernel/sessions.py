@@ -19,7 +19,7 @@ from .database.session import DatabaseSession
 from .database.unit import UnitOfWork
 from .dependencies import current_tenant
 from .errors import Forbidden
-from .runtime import log_platform_session, require_reason, runtime_of
+from .runtime import Runtime, log_platform_session, require_reason, runtime_of
 
 READ_ONLY_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})  # RFC 9110, 9.2.1: safe methods
 
@@ -30,8 +30,14 @@ def unit_of(request: HTTPConnection) -> UnitOfWork:
     if context.unit is None:
         runtime = runtime_of(request)
         runtime.require_tenant(context.tenant)
-        context.unit = runtime.database.unit(scope_of(context))
+        context.unit = open_unit(context, runtime)
     return context.unit
+
+
+def open_unit(context: Context, runtime: Runtime, *, platform: bool = False) -> UnitOfWork:
+    """Return a unit of work that asks whether the request is still authorized before its first statement."""
+    admit = context.authorization.require if context.authorization is not None else None
+    return runtime.database.unit(scope_of(context, platform=platform), admit)
 
 
 def scope_of(context: Context, *, platform: bool = False) -> Scope:
@@ -53,7 +59,8 @@ async def orm_session(request: HTTPConnection) -> AsyncSession:
     return unit_of(request).orm()
 
 
-TENANT_SCOPED = frozenset({session, orm_session, current_tenant})
+SESSIONS = frozenset({session, orm_session})
+TENANT_SCOPED = SESSIONS | {current_tenant}
 """A route that depends on one of these works in a tenant."""
 Session = Annotated[DatabaseSession, Depends(session)]
 OrmSession = Annotated[AsyncSession, Depends(orm_session)]
@@ -72,7 +79,7 @@ class PlatformSession:
             raise Forbidden("This is for those who run the platform.")
         if context.unit is None:
             log_platform_session(self.reason, context.principal, context)
-            context.unit = runtime.database.unit(scope_of(context, platform=True))
+            context.unit = open_unit(context, runtime, platform=True)
         return DatabaseSession(context.unit)
 
 

@@ -15,6 +15,7 @@ from starlette.responses import StreamingResponse
 
 from vinc_kernel import (
     Capability,
+    CurrentContext,
     NotFound,
     OrmSession,
     Session,
@@ -101,6 +102,22 @@ async def fail_in_a_stream(name: str, db: Session) -> StreamingResponse:
     return StreamingResponse(half_an_answer())
 
 
+@router.get("/stream/of/rows", dependencies=[signed_in])
+async def stream_rows_of_an_ended_session(db: Session) -> StreamingResponse:
+    async def rows() -> AsyncGenerator[str]:
+        for row in await db.all(NAMES, Name):
+            yield row.name
+
+    return StreamingResponse(rows())
+
+
+@router.post("/{name}/late", dependencies=[signed_in])
+async def write_when_the_credentials_are_not_valid_any_more(name: str, db: Session, context: CurrentContext) -> None:
+    assert context.authorization is not None
+    context.authorization.asked_at, context.request_headers = float("-inf"), {}
+    await db.execute(new(name))
+
+
 @router.post("/{name}/dependency", dependencies=[signed_in, Depends(failing, scope="function")])
 async def fail_in_a_dependency(name: str, db: Session) -> None:
     await db.execute(new(name))
@@ -178,6 +195,18 @@ async def test_what_was_written_is_there_when_the_answer_comes(caller: httpx.Asy
 
 async def test_an_answer_of_400_or_more_undoes_what_was_written(caller: httpx.AsyncClient) -> None:
     assert (await caller.post("/things/a/refused")).status_code == 418
+    assert (await caller.get("/things")).json() == []
+
+
+async def test_a_stream_that_uses_an_ended_session_is_500_before_its_first_byte(
+    caller: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert (await caller.get("/things/stream/of/rows")).status_code == 500
+    assert "use app.session() for what comes after the answer" in str(caplog.records[-1].exc_info)
+
+
+async def test_a_first_statement_asks_again_who_calls(caller: httpx.AsyncClient) -> None:
+    assert (await caller.post("/things/a/late")).status_code == 401
     assert (await caller.get("/things")).json() == []
 
 

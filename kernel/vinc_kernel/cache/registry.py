@@ -30,6 +30,10 @@ class CacheRegistry:
         """Whether the versions were read less than a second ago."""
         return monotonic() - self.read_at < SECONDS_CURRENT
 
+    def current_since(self) -> float:
+        """Return when what is cached was last known to be current: now, where it is not used."""
+        return self.read_at if self.is_current else monotonic()
+
     def create(self, topic: str, load: Callable[[K], Awaitable[V | None]], size: int) -> Cache[K, V]:
         """Return a new cache of this topic; it replaces an older one, as an application may be started again."""
         cache: Cache[K, V] = Cache(self, topic, load, size)

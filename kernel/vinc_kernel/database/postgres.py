@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -11,7 +11,7 @@ from .pool import ConnectionPool, Pool
 from .roles import Roles
 from .scope import Scope
 from .session import DatabaseSession
-from .unit import UnitOfWork
+from .unit import Admit, UnitOfWork
 from .unpooled_connection import Probe
 
 
@@ -28,16 +28,14 @@ class Postgres:
     def __post_init__(self) -> None:
         self.connections = ConnectionPool(self.pool)
 
-    def unit(self, scope: Scope) -> UnitOfWork:
-        """Return a unit of work in this scope; the caller must close it."""
-        return UnitOfWork(self, scope)
+    def unit(self, scope: Scope, admit: Admit | None = None) -> UnitOfWork:
+        """Return a unit of work in this scope; the caller must close it. `admit` may refuse its first statement."""
+        return UnitOfWork(self, scope, admit)
 
     @asynccontextmanager
-    async def session(
-        self, scope: Scope, admit: Callable[[], Awaitable[object]] | None = None
-    ) -> AsyncGenerator[DatabaseSession]:
+    async def session(self, scope: Scope, admit: Admit | None = None) -> AsyncGenerator[DatabaseSession]:
         """A session of its own, committed at the end and rolled back on an error; `admit` may refuse it."""
-        unit = UnitOfWork(self, scope, admit)
+        unit = self.unit(scope, admit)
         try:
             yield DatabaseSession(unit)
             await unit.commit()

@@ -43,6 +43,7 @@ NO_TIME_LIMITS = Statement(b"""
 select set_config(name, '0', true) from pg_settings
 where name in ('statement_timeout', 'transaction_timeout', 'idle_in_transaction_session_timeout')
 """)
+Admit = Callable[[], Awaitable[object]]
 AfterCommit = Callable[[Sequence[tuple[Any, ...]]], None]
 
 
@@ -55,7 +56,7 @@ class UnitOfWork:
 
     postgres: Postgres
     scope: Scope
-    admit: Callable[[], Awaitable[object]] | None = None
+    admit: Admit | None = None
     """Awaited before the connection is acquired; raises to refuse. It must need no statement of this unit."""
     connection: PipelineConnection | None = None
     began: bool = False

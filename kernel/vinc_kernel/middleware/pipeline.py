@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
+from dataclasses import replace
+from functools import partial
 from http import HTTPStatus
 from secrets import token_hex
 from time import perf_counter
@@ -12,8 +14,11 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
+from ..authorization import Authorization
 from ..context import Context, PrincipalDirectory, TenantDirectory, current
-from ..errors import MethodNotAllowed, NotFound, PluginUnavailable, Problem
+from ..endpoints import Endpoint
+from ..errors import Forbidden, MethodNotAllowed, NotFound, PluginUnavailable, Problem
+from ..guarded_socket import close_code
 from ..routing import Index, Match, method_of, path_of
 from ..runtime import KERNEL, Runtime
 from ..static_content import accepts_gzip
@@ -27,7 +32,6 @@ from .tenancy import tenancy
 
 SMALLEST_GZIP, GZIP_LEVEL = 500, 4  # level 9 takes four times as long for 5% less
 well_formed_id = re.compile(rb"[A-Za-z0-9._-]{1,64}").fullmatch  # `$` would let a newline through
-POLICY_VIOLATION = 1008  # RFC 6455, 7.4.1
 NOTHING = "There is nothing at this address."
 PRIVATE = (b"cache-control", b"private, no-cache")
 
@@ -103,7 +107,7 @@ class Pipeline:
                 raise
             problem = to_problem(error)
             if scope["type"] == "websocket":
-                await WebSocketClose(code=POLICY_VIOLATION, reason=problem.title)(scope, receive, send)
+                await WebSocketClose(code=close_code(problem), reason=problem.title)(scope, receive, send)
             else:
                 await send_problem(problem, context, scope["path"], send)
 
@@ -116,10 +120,23 @@ class Pipeline:
         if endpoint is not None:
             context.app, context.route = runtime.apps[endpoint.plugin], endpoint.path
         single_headers(context, scope["headers"], self.tenant_header)
-        await self.identity(context, runtime.registry.find(PrincipalDirectory))
         if endpoint is None:
+            await self.identity(context, runtime.registry.find(PrincipalDirectory))
             raise await self.no_endpoint(context, match)
-        requirement = endpoint.requirement
+        asked_at = await self.authorize(context, endpoint)
+        context.authorization = Authorization(partial(self.authorize_again, context, endpoint), asked_at)
+        request_state = scope.setdefault("state", {})
+        request_state["tenant_id"] = request_state["active_wholesaler_id"] = context.tenant_id
+        scope["path_params"], scope["route"], scope["endpoint"] = match.params, endpoint.route, endpoint.function
+        if scope["type"] == "http":
+            receive = bound_body(receive, runtime.settings.service, endpoint.max_body_size)
+        await endpoint.app(scope, receive, send)
+
+    async def authorize(self, context: Context, endpoint: Endpoint) -> float:
+        """Set principal and tenant; return as of when they are. Raises a Problem for who may not use the endpoint."""
+        runtime, requirement = self.runtime, endpoint.requirement
+        asked_at = runtime.caches.current_since()
+        await self.identity(context, runtime.registry.find(PrincipalDirectory))
         if requirement.selects_tenant:
             await self.select_tenant(context, needed=requirement.tenant or requirement.tenant_or_platform)
         if endpoint.plugin in context.disabled_plugins:
@@ -128,12 +145,16 @@ class Pipeline:
         state = runtime.registry.states.get(endpoint.plugin)
         if state is not None and not state.is_ready:
             raise PluginUnavailable(f"The plugin {endpoint.plugin} is out of service in this worker.")
-        request_state = scope.setdefault("state", {})
-        request_state["tenant_id"] = request_state["active_wholesaler_id"] = context.tenant_id
-        scope["path_params"], scope["route"], scope["endpoint"] = match.params, endpoint.route, endpoint.function
-        if scope["type"] == "http":
-            receive = bound_body(receive, runtime.settings.service, endpoint.max_body_size)
-        await endpoint.app(scope, receive, send)
+        return asked_at
+
+    async def authorize_again(self, context: Context, endpoint: Endpoint) -> float:
+        """Authorize a request once more, in the tenant that it began in."""
+        fresh = replace(context, principal=None, tenant=None, tenant_refusal=None, disabled_plugins=frozenset())
+        asked_at = await self.authorize(fresh, endpoint)
+        if (fresh.tenant and fresh.tenant.id) != (context.tenant and context.tenant.id):
+            raise Forbidden("The tenant of this request has changed.")
+        context.principal, context.tenant = fresh.principal, fresh.tenant
+        return asked_at
 
     async def select_tenant(self, context: Context, *, needed: bool) -> None:
         directory = self.runtime.registry.find(TenantDirectory)

@@ -39,6 +39,8 @@ def to_problem(error: BaseException) -> Problem:
     if isinstance(error, RequestValidationError):
         return Unprocessable("The request is not valid; see errors.", errors=list(to_faults(error.errors())))
     if isinstance(error, HTTPException):
+        if isinstance(error.__cause__, Problem):
+            return error.__cause__
         return from_http_exception(error)
     logger.error("a request failed", exc_info=error)
     return InternalError()

@@ -212,7 +212,7 @@ async def test_at_most_100_errors_are_told(app_of: AppOf) -> None:
     assert answer.status_code == 422
     assert len(answer.json()["errors"]) == 100
     assert answer.json()["errors"][0] == {
-        "in": "body", "pointer": "/0/one", "code": "missing", "message": "Field required",
+        "in": "body", "pointer": "/0/one", "code": "missing", "message": "is required",
     }  # fmt: skip
 
 

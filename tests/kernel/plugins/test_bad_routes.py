@@ -65,6 +65,19 @@ def test_public_beside_a_guard_is_refused(judge: Judge, router: str, guards: str
     judge(line, HEAD + code + CONTRIBUTE.replace("ROUTER", router))
 
 
+@pytest.mark.parametrize("kind", ["Session", "OrmSession", "Annotated[Any, platform_session('why')]"])
+def test_a_session_that_lives_as_long_as_a_websocket_is_refused(judge: Judge, kind: str) -> None:
+    code = f"""
+from typing import Annotated, Any
+from vinc_kernel import OrmSession, Session, platform_session
+@router.websocket("/ws", dependencies=[signed_in])  # here
+async def f(websocket: WebSocket, db: {kind}): ...
+"""
+    what = "the WebSocket /bad/ws would keep a connection of the database as long as it is open ({here})"
+    cure = "open `async with app.session(tenant.id)` for each message, with app: CurrentApp, tenant: CurrentTenant"
+    judge(f"bad: check: {what}; {cure}", HEAD + code + CONTRIBUTE.replace("ROUTER", "router"))
+
+
 FORGED = """
 from dataclasses import dataclass
 from typing import Annotated, NewType

@@ -60,7 +60,7 @@ class Plain(RequestModel):
     key: UUID = UUID(int=0)
     one: Literal[1, "b"] = 1
     level: Level = Level.low
-    numbers: list[int] = []
+    numbers: Annotated[list[int], Field(max_length=9)] = []
     parts: dict[str, Part] = {}
     line: Line | None = None
     maybe: int | None = None
@@ -103,7 +103,7 @@ async def strict(app_of: AppOf) -> AsyncGenerator[AsyncClient]:
         return body
 
     @router.post("/bare")
-    async def bare(body: list[Integer]) -> list[int]:
+    async def bare(body: Annotated[list[Integer], Field(max_length=9)]) -> list[int]:
         return body
 
     @router.get("/{key}")
