@@ -13,7 +13,6 @@ from starlette.requests import Request
 from starlette.types import Message, Receive, Scope
 
 from .errors import BadRequest, UriTooLong
-from .settings import ServiceSettings
 from .strict_json import MOST_VALUES, parse_json
 
 LONGEST_PATH, MOST_SEGMENTS = 2048, 100
@@ -40,14 +39,14 @@ def refuse_long_address(scope: Scope) -> None:
         raise BadRequest(f"The query may have {MOST_PARAMETERS} parameters at most.")
 
 
-def bound_body(receive: Receive, settings: ServiceSettings, route_limit: int | None) -> Receive:
+def bound_body(receive: Receive, usual_limit: int, seconds: float, route_limit: int | None = None) -> Receive:
     """Refuse a body of more bytes with 413, and one that is waited for too long with 408.
 
     A route that takes more bytes than usual waits longer in proportion; the time that its handler needs in between does
     not count. Raises HTTPException: FastAPI makes a 400 of every other error while it reads a body.
     """
-    limit = settings.max_body_size if route_limit is None else route_limit
-    left = settings.body_timeout * max(1.0, limit / settings.max_body_size)
+    limit = usual_limit if route_limit is None else route_limit
+    left = seconds * max(1.0, limit / usual_limit)
     received, is_complete = 0, False
 
     async def receiver() -> Message:

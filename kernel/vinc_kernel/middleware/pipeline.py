@@ -129,7 +129,8 @@ class Pipeline:
         request_state["tenant_id"] = request_state["active_wholesaler_id"] = context.tenant_id
         scope["path_params"], scope["route"], scope["endpoint"] = match.params, endpoint.route, endpoint.function
         if scope["type"] == "http":
-            receive = bound_body(receive, runtime.settings.service, endpoint.max_body_size)
+            service = runtime.settings.service
+            receive = bound_body(receive, service.max_body_size, service.body_timeout, endpoint.max_body_size)
         await endpoint.app(scope, receive, send)
 
     async def authorize(self, context: Context, endpoint: Endpoint) -> float:

@@ -18,7 +18,6 @@ from starlette.types import Message, Receive, Scope, Send
 
 from vinc_kernel import Contribution, public
 from vinc_kernel.rest import RequestModel
-from vinc_kernel.settings import ServiceSettings
 from vinc_kernel.strict_request import bound_body
 
 from ..conftest import AppOf, client_of
@@ -157,14 +156,14 @@ def body_of(*messages: Message) -> Receive:
 
 async def test_the_time_that_a_handler_needs_does_not_count() -> None:
     part: Message = {"type": "http.request", "body": b"a", "more_body": True}
-    receive = bound_body(body_of(part, part, part), ServiceSettings(body_timeout=0.01), None)
+    receive = bound_body(body_of(part, part, part), 100, 0.01)
     for _ in range(3):
         assert await receive() == part
         sleep(0.02)  # noqa: ASYNC251  the loop does not run, as behind a handler that computes
 
 
 async def test_nobody_waits_too_long_for_a_client_that_stays() -> None:
-    receive = bound_body(body_of({"type": "http.request", "body": b"a"}), ServiceSettings(body_timeout=0.01), None)
+    receive = bound_body(body_of({"type": "http.request", "body": b"a"}), 100, 0.01)
     await receive()
 
     with pytest.raises(TimeoutError):
