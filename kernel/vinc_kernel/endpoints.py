@@ -10,7 +10,7 @@ from itertools import chain
 from typing import Any
 
 from fastapi import APIRouter
-from fastapi.routing import APIRoute, APIWebSocketRoute
+from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.types import ASGIApp
 
@@ -195,7 +195,7 @@ def build_requirement(location: RouteLocation, declared: DeclaredRoute) -> Requi
     if public and (platform or either or len(guards) > len(public)):
         raise check_error(location, f"the route {path} is public and guarded", function, "keep one of the two")
     capabilities = frozenset().union(*(one.capabilities for one in guards))
-    if isinstance(declared.route, APIWebSocketRoute) and any(
+    if isinstance(declared.route, WebSocketRoute) and any(
         call in SESSIONS or isinstance(call, PlatformSession) for call in calls
     ):
         cure = "open `async with app.session(tenant.id)` for each message, with app: CurrentApp, tenant: CurrentTenant"

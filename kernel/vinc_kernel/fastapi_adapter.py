@@ -184,7 +184,7 @@ def strict_dependant(dependant: Dependant) -> Dependant:
         setattr(lean, name, [strict_field(field, place) for field in getattr(dependant, name)])
     if getattr(dependant.call, "reads_own_query", False):
         lean.query_params = []
-    lean.body_params = [with_few_errors(field) for field in dependant.body_params]
+    lean.body_params = [with_few_errors(field) for field in lean.body_params]
     return lean
 
 
