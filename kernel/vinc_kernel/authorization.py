@@ -12,6 +12,7 @@ from time import monotonic
 from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive, Send
 
+from .context import Context
 from .errors import Problem
 
 SECONDS_VALID = 1.0
@@ -54,19 +55,23 @@ def require_with_body(receive: Receive, authorization: Authorization) -> Receive
     return receiver
 
 
-def require_with_chunks(send: Send, authorization: Authorization, *, hold_start: bool) -> Send:
-    """Send each part of a body only as long as the request is authorized.
+def require_with_chunks(send: Send, authorization: Authorization, context: Context) -> Send:
+    """Send each part of a body, where it has several, only as long as the request is authorized.
 
-    With `hold_start` the response begins with its first part, so that an error of whatever makes that is a problem.
+    After a session the response begins with its first part: using the session once it has ended is a problem, then.
     """
     held: list[Message] = []
+    is_whole = True
 
     async def sender(message: Message) -> None:
-        if message["type"] == "http.response.start" and hold_start:
+        nonlocal is_whole
+        if message["type"] == "http.response.start" and context.unit is not None:
             held.append(message)
             return
         if message["type"] == "http.response.body":
-            await authorization.require()
+            is_whole = is_whole and not message.get("more_body", False)
+            if not is_whole:
+                await authorization.require()
         while held:
             await send(held.pop())
         await send(message)

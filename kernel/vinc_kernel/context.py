@@ -12,7 +12,6 @@ from uuid import UUID
 
 from starlette.requests import HTTPConnection
 
-from .authorization import Authorization
 from .database.session import DatabaseSession
 from .tenant_settings import TenantSettings
 
@@ -115,7 +114,6 @@ class Context:
     disabled_plugins: frozenset[str] = frozenset()  # of the caller's tenant, also while it is suspended
     route: str = ""
     unit: UnitOfWork | None = None
-    authorization: Authorization | None = None  # of a request
 
     def header(self, name: bytes) -> bytes | None:
         """Return the value of a request header, by its name in lower case."""

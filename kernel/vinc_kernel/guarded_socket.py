@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from contextlib import suppress
 from time import monotonic
 
@@ -13,9 +14,11 @@ from .authorization import Authorization
 from .background import stop
 from .clock import Clock
 from .context import Context
-from .errors import Problem, Unauthorized, Unavailable
+from .errors import InternalError, Problem, Unauthorized, Unavailable
 
+logger = logging.getLogger("vinc")
 POLICY_VIOLATION, TRY_AGAIN_LATER = 1008, 1013  # RFC 6455, 7.4.1, and IANA's registry of close codes
+SECONDS_TO_END = 1.0
 
 
 def close_code(problem: Problem) -> int:
@@ -33,15 +36,23 @@ class GuardedSocket:
         self.code = 0  # with which it was closed
 
     async def run(self, inner: ASGIApp, scope: Scope) -> None:
-        """Run the application on this socket; once it is closed here, its messages go nowhere."""
-        timer = asyncio.create_task(self.watch(), name="vinc-socket")
+        """Run the application on this socket; once it is closed here, the application is stopped."""
+        handler, timer = asyncio.create_task(self.handle(inner, scope)), asyncio.create_task(self.watch())
+        try:
+            await asyncio.wait({handler, timer}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({handler}, timeout=SECONDS_TO_END if self.code else None)
+        finally:
+            await stop(timer)
+            await stop(handler)
+        if not handler.cancelled():
+            await handler
+
+    async def handle(self, inner: ASGIApp, scope: Scope) -> None:
         try:
             await inner(scope, self.receive, self.send)
         except WebSocketDisconnect:
             if not self.code:
                 raise
-        finally:
-            await stop(timer)
 
     async def receive(self) -> Message:
         message = await self.receive_next()
@@ -70,15 +81,21 @@ class GuardedSocket:
 
     async def is_allowed(self) -> bool:
         """Return whether the socket may be used; close it the first time that it may not."""
-        if self.code:
-            return False
-        try:
-            if self.expires and self.clock() >= self.expires:
-                raise Unauthorized
-            await self.authorization.require()
-        except Problem as problem:
+        problem = None if self.code else await self.find_refusal()
+        if problem is not None:
             self.code = close_code(problem)
             with suppress(OSError):  # the client is gone
                 await self.send_on({"type": "websocket.close", "code": self.code, "reason": problem.title})
-            return False
-        return True
+        return not self.code
+
+    async def find_refusal(self) -> Problem | None:
+        if self.expires and self.clock() >= self.expires:
+            return Unauthorized()
+        try:
+            await self.authorization.require()
+        except Problem as problem:
+            return problem
+        except Exception:
+            logger.exception("whether a WebSocket may be used cannot be told: it is closed")
+            return InternalError()
+        return None

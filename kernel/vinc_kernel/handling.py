@@ -11,7 +11,7 @@ from fastapi.routing import APIRoute
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from .authorization import require_with_body, require_with_chunks
+from .authorization import Authorization, require_with_body, require_with_chunks
 from .conditional import apply_if_none_match
 from .context import Context
 from .errors import UnsupportedMediaType
@@ -42,15 +42,15 @@ def handle_http(route: APIRoute) -> ASGIApp:
             raise RequestValidationError(errors)
         if context.method == "HEAD":
             send = without_body(send)
-        authorization = context.authorization
-        if authorization is not None and has_body(context):
+        authorization: Authorization = scope["vinc.authorization"]
+        if has_body(context):
             receive = require_with_body(receive, authorization)
         request = StrictRequest(scope, receive, send)
         request.most_values = most_values
         async with AsyncExitStack() as stack:
             response = await run_handler(handler, request, context, stack)
-            if authorization is not None and not hasattr(response, "body"):  # it is made while it is sent
-                send = require_with_chunks(send, authorization, hold_start=context.unit is not None)
+            if not hasattr(response, "body"):  # it is made while it is sent
+                send = require_with_chunks(send, authorization, context)
             await apply_if_none_match(request, response)(scope, receive, send)
 
     return app
@@ -93,13 +93,13 @@ def handle_other(inner: ASGIApp) -> ASGIApp:
         async with AsyncExitStack() as stack:
             set_exit_stacks(scope, stack, stack)
             try:
-                authorization = context.authorization
-                if authorization is not None and scope["type"] == "websocket":
+                authorization: Authorization = scope["vinc.authorization"]
+                if scope["type"] == "websocket":
                     clock = scope["vinc.runtime"].clock
                     await GuardedSocket(context, authorization, clock, receive, send).run(inner, scope)
-                elif authorization is not None:
+                else:
                     receive = require_with_body(receive, authorization)
-                    send = require_with_chunks(send, authorization, hold_start=False)
+                    send = require_with_chunks(send, authorization, context)
                     held: list[Message] = []
                     await inner(scope, receive, end_transaction_first(context, send, held))
                     for message in held:

@@ -13,13 +13,14 @@ from fastapi import Depends
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.requests import HTTPConnection
 
+from .authorization import Authorization
 from .context import Context, context_of
 from .database.scope import Scope
 from .database.session import DatabaseSession
 from .database.unit import UnitOfWork
 from .dependencies import current_tenant
-from .errors import Forbidden
-from .runtime import Runtime, log_platform_session, require_reason, runtime_of
+from .errors import DatabaseError, Forbidden
+from .runtime import log_platform_session, require_reason, runtime_of
 
 READ_ONLY_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})  # RFC 9110, 9.2.1: safe methods
 
@@ -30,14 +31,16 @@ def unit_of(request: HTTPConnection) -> UnitOfWork:
     if context.unit is None:
         runtime = runtime_of(request)
         runtime.require_tenant(context.tenant)
-        context.unit = open_unit(context, runtime)
+        context.unit = open_unit(request)
     return context.unit
 
 
-def open_unit(context: Context, runtime: Runtime, *, platform: bool = False) -> UnitOfWork:
+def open_unit(request: HTTPConnection, *, platform: bool = False) -> UnitOfWork:
     """Return a unit of work that asks whether the request is still authorized before its first statement."""
-    admit = context.authorization.require if context.authorization is not None else None
-    return runtime.database.unit(scope_of(context, platform=platform), admit)
+    authorization: Authorization = request.scope["vinc.authorization"]
+    if request.scope["type"] == "websocket":  # in a mounted application; the start refuses it elsewhere
+        raise DatabaseError("a WebSocket would keep its session as long as it is open: use app.session() for a message")
+    return runtime_of(request).database.unit(scope_of(context_of(request), platform=platform), authorization.require)
 
 
 def scope_of(context: Context, *, platform: bool = False) -> Scope:
@@ -79,7 +82,7 @@ class PlatformSession:
             raise Forbidden("This is for those who run the platform.")
         if context.unit is None:
             log_platform_session(self.reason, context.principal, context)
-            context.unit = open_unit(context, runtime, platform=True)
+            context.unit = open_unit(request, platform=True)
         return DatabaseSession(context.unit)
 
 

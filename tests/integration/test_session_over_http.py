@@ -9,13 +9,12 @@ from uuid import uuid4
 import httpx
 import psycopg
 import pytest
-from fastapi import APIRouter, BackgroundTasks, Depends, FastAPI, HTTPException, Response
+from fastapi import APIRouter, BackgroundTasks, Depends, FastAPI, HTTPException, Request, Response
 from sqlalchemy import insert, text
 from starlette.responses import StreamingResponse
 
 from vinc_kernel import (
     Capability,
-    CurrentContext,
     NotFound,
     OrmSession,
     Session,
@@ -112,9 +111,9 @@ async def stream_rows_of_an_ended_session(db: Session) -> StreamingResponse:
 
 
 @router.post("/{name}/late", dependencies=[signed_in])
-async def write_when_the_credentials_are_not_valid_any_more(name: str, db: Session, context: CurrentContext) -> None:
-    assert context.authorization is not None
-    context.authorization.asked_at, context.request_headers = float("-inf"), {}
+async def write_when_the_credentials_are_not_valid_any_more(name: str, db: Session, request: Request) -> None:
+    request.scope["vinc.authorization"].asked_at = float("-inf")
+    request.scope["vinc"].request_headers = {}
     await db.execute(new(name))
 
 

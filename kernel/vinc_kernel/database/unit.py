@@ -57,7 +57,7 @@ class UnitOfWork:
     postgres: Postgres
     scope: Scope
     admit: Admit | None = None
-    """Awaited before the connection is acquired; raises to refuse. It must need no statement of this unit."""
+    """Awaited before the connection is acquired, and again when that may have taken long; raises to refuse."""
     connection: PipelineConnection | None = None
     began: bool = False
     failed: bool = False
@@ -139,6 +139,7 @@ class UnitOfWork:
         with self.tracked_task():
             async with self.mutex:
                 self.require_open()
+                is_first = self.connection is None
                 if self.connection is None:
                     if self.admit is not None:
                         await self.admit()
@@ -151,6 +152,8 @@ class UnitOfWork:
                 self.require_success()
                 self.require_transaction(connection)
                 try:
+                    if is_first and self.admit is not None:
+                        await self.admit()
                     yield connection
                     self.require_transaction(connection)
                 except BaseException as error:
@@ -256,7 +259,7 @@ class UnitOfWork:
 
     async def end(self) -> None:
         """End without a commit. `close` releases the connection, and ROLLBACK is sent then: nobody waits for it."""
-        self.ended = True
+        self.ended, self.admit = True, None  # which refers to the request, and that to this unit
         session, self.session = self.session, None
         if session is not None and not self.other_tasks():
             await session.close()  # never waits: the connection is not the session's

@@ -124,7 +124,7 @@ class Pipeline:
             await self.identity(context, runtime.registry.find(PrincipalDirectory))
             raise await self.no_endpoint(context, match)
         asked_at = await self.authorize(context, endpoint)
-        context.authorization = Authorization(partial(self.authorize_again, context, endpoint), asked_at)
+        scope["vinc.authorization"] = Authorization(partial(self.authorize_again, context, endpoint), asked_at)
         request_state = scope.setdefault("state", {})
         request_state["tenant_id"] = request_state["active_wholesaler_id"] = context.tenant_id
         scope["path_params"], scope["route"], scope["endpoint"] = match.params, endpoint.route, endpoint.function
@@ -146,14 +146,14 @@ class Pipeline:
         state = runtime.registry.states.get(endpoint.plugin)
         if state is not None and not state.is_ready:
             raise PluginUnavailable(f"The plugin {endpoint.plugin} is out of service in this worker.")
-        return asked_at
+        return min(asked_at, runtime.caches.current_since())  # a poll that began before may have ended meanwhile
 
     async def authorize_again(self, context: Context, endpoint: Endpoint) -> float:
         """Authorize a request once more, in the tenant that it began in."""
         fresh = replace(context, principal=None, tenant=None, tenant_refusal=None, disabled_plugins=frozenset())
         asked_at = await self.authorize(fresh, endpoint)
         if (fresh.tenant and fresh.tenant.id) != (context.tenant and context.tenant.id):
-            raise Forbidden("The tenant of this request has changed.")
+            raise Forbidden("You cannot work in the tenant of this request any more.")
         context.principal, context.tenant = fresh.principal, fresh.tenant
         return asked_at
 

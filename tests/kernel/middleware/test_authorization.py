@@ -21,10 +21,11 @@ from vinc_kernel import (
     PrincipalDirectory,
     Tenant,
     TenantDirectory,
+    authorization,
+    guarded_socket,
     public,
     require_capabilities,
 )
-from vinc_kernel import authorization as module
 from vinc_kernel.app import Application
 from vinc_kernel.errors import Unavailable
 
@@ -68,6 +69,9 @@ class World:
     def fail(self) -> None:
         self.is_away = True
 
+    def break_down(self) -> None:
+        self.tenant = NotImplemented  # of which nothing can be read
+
 
 @pytest.fixture
 def world() -> World:
@@ -107,6 +111,14 @@ def app(app_of: AppOf, world: World) -> Application:
             await socket.send_text("news")
             world.suspend()
 
+    @router.websocket("/deaf")
+    async def listen_to_nobody(socket: WebSocket) -> None:
+        await socket.accept()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            world.handled.append("stopped")
+
     async def mounted(scope: Scope, receive: Receive, send: Send) -> None:
         world.handled.append(await Request(scope, receive).json())
         await JSONResponse({})(scope, receive, send)
@@ -131,7 +143,7 @@ def strangers() -> Contribution:
 @pytest.fixture
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """An authorization is old at once."""
-    monkeypatch.setattr(module, "SECONDS_VALID", 0)
+    monkeypatch.setattr(authorization, "SECONDS_VALID", 0)
 
 
 async def call(
@@ -237,6 +249,23 @@ async def test_an_idle_socket_is_closed_a_second_later(app: Application, world: 
 
     assert sent[-1] == {"type": "websocket.close", "code": 1008, "reason": "The tenant is suspended"}
     assert world.handled == ["a", "end"]
+
+
+async def test_a_handler_that_does_not_notice_is_stopped(
+    app: Application, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guarded_socket, "SECONDS_TO_END", 0.1)
+    asyncio.get_running_loop().call_later(0.1, world.suspend)
+    sent = await call(app, "/things/deaf", [], kind="websocket")
+
+    assert [one["type"] for one in sent] == ["websocket.accept", "websocket.close"]
+    assert world.handled == ["stopped"]
+
+
+async def test_a_socket_is_closed_where_a_directory_breaks_down(app: Application, world: World) -> None:
+    sent = await call(app, "/things/echo", ["a", world.break_down], kind="websocket")
+
+    assert (sent[-1]["type"], sent[-1]["code"]) == ("websocket.close", 1008)
 
 
 async def test_a_socket_is_closed_when_its_token_expires(app: Application, world: World) -> None:
