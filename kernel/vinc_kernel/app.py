@@ -47,6 +47,7 @@ class Application:
 
     def __init__(self, settings: KernelSettings, sources: Sources, plugins: Sequence[Plugin], clock: Clock) -> None:
         self.dependency_overrides: dict[Callable[..., Any], Callable[..., Any]] = {}
+        self.on_stopped: Callable[[], None] = lambda: None
         self.assembly: Assembly = assemble(plugins, LoadOptions(settings=settings, sources=sources, overrides=self))
         self.runtime = make_runtime(settings, self.assembly, clock)
         self.parts: dict[str, dict[str, Any]] = {}
@@ -103,8 +104,10 @@ class Application:
                 await receive()
         except VincError as error:
             await send({"type": f"lifespan.{'shutdown' if is_started else 'startup'}.failed", "message": str(error)})
-            return
-        await send({"type": "lifespan.shutdown.complete"})
+        else:
+            await send({"type": "lifespan.shutdown.complete"})
+        if is_started:
+            self.on_stopped()
 
     @asynccontextmanager
     async def lifespan(self) -> AsyncGenerator[Runtime]:
