@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import is_dataclass
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, ForwardRef, Literal, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel
 
@@ -22,6 +22,15 @@ def classes_of(annotation: Any, seen: set[Any] | None = None) -> Iterator[type]:
     for part in parts:
         if part is not None:
             yield from classes_of(part, seen)
+
+
+def unresolved(annotation: Any) -> str | None:
+    """Return the first name in an annotation that stands for nothing; None where all of it are types."""
+    if isinstance(annotation, ForwardRef | str):
+        return annotation if isinstance(annotation, str) else annotation.__forward_arg__
+    origin, parts = get_origin(annotation), get_args(annotation)
+    parts = () if origin is Literal else parts[:1] if origin is Annotated else parts
+    return next((name for part in parts if (name := unresolved(part))), None)
 
 
 def fields_of(cls: type) -> list[Any]:

@@ -7,6 +7,7 @@ tests/kernel/test_fastapi_adapter.py has a test for each of these, which says wh
 - `APIRouter._iter_low_priority_routes`: frontends, which are in no list of routes
 - `APIRoute.dependant` and `APIWebSocketRoute.dependant`, `fastapi.dependencies.models.Dependant`, and `name` and
   `field_info` of its parameters: the tree of dependencies and what FastAPI reads out of a request for them
+- `APIRoute.response_field`, `response_fields`, and `field_info` of both: what a route returns
 - `APIRoute.body_field`, `fastapi.params.Form`: whether a route takes a form
 - `APIRoute.path`, `path_format` and `dependency_overrides_provider`, set on a copy: `get_route_handler()` and
   `get_openapi()` read them there
@@ -61,6 +62,20 @@ class Parameter:
     info: FieldInfo
 
 
+@dataclass(frozen=True, slots=True)
+class Described:
+    """A type that the OpenAPI document tells: of a function's parameter, or of its result, which has no name."""
+
+    function: Any
+    name: str
+    info: FieldInfo
+    in_schema: bool
+
+    @property
+    def is_result(self) -> bool:
+        return not self.name
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeclaredRoute:
     """A route as a router declares it.
@@ -97,6 +112,21 @@ def declared_routes(router: APIRouter) -> Iterator[DeclaredRoute]:
             dependencies=tuple(dependencies_of(route) if has_tree else around),
             parameters=tuple(parameters_of(route) if has_tree else ()),
         )
+
+
+def described_by(route: BaseRoute) -> Iterator[Described]:
+    """Yield what a route and its dependencies read out of a request, and what the route returns."""
+    if isinstance(route, APIRoute | APIWebSocketRoute):
+        shown = isinstance(route, APIRoute) and route.include_in_schema
+        for node in nodes_of(route.dependant):
+            for place in PLACES:
+                for field in getattr(node, f"{place}_params"):
+                    info, in_schema = field.field_info, getattr(field.field_info, "include_in_schema", True)
+                    yield Described(node.call, field.name, info, in_schema=shown and in_schema)
+    if isinstance(route, APIRoute):
+        for result in (route.response_field, *route.response_fields.values()):
+            if result is not None:
+                yield Described(route.endpoint, "", result.field_info, in_schema=route.include_in_schema)
 
 
 def has_frontend(router: APIRouter) -> bool:
