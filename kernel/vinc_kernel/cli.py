@@ -15,7 +15,6 @@ from traceback import print_exc, walk_tb
 from .commands.command import Command, OutputLost, complain, flush_output, give_up_output
 from .errors import StartErrors, VincError
 from .plugins.find import RESERVED, find, first_of_each
-from .plugins.load import text_of
 from .settings import KernelSettings, Sources, read_settings
 
 COMMANDS = ("serve", "plugins", "check", "settings")
@@ -64,6 +63,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except Exception as error:  # noqa: BLE001  a command of a plugin may raise anything, and so may we
+        from .plugins.load import text_of  # which takes a third of a second, and only this needs it
+
         if os.environ.get("VINC_DEBUG"):
             print_exc()
         *_, (frame, line) = walk_tb(error.__traceback__)
