@@ -72,15 +72,12 @@ def default_state() -> Path:
     if account is None or closed_to(account, [ROOT]) is None:
         return inside
     name = f"vinc-{sha256(os.fsencode(ROOT)).hexdigest()[:16]}"
-    folders = [
-        folder for folder in map(Path, FOLDERS) if os.access(folder, os.W_OK) and not closed_to(account, [folder])
-    ]
-    for outside in (folder / name for folder in folders):
-        if not os.path.lexists(outside) or is_only_ours(outside):
+    for folder in map(Path, FOLDERS):
+        outside = folder / name
+        is_open = os.access(folder, os.W_OK) and closed_to(account, [folder]) is None
+        if is_open and (not os.path.lexists(outside) or is_only_ours(outside)):
             return outside
-    message = (
-        f"{account.name}, who runs the servers, cannot enter {ROOT}: name a directory that it can enter with VINC_STATE"
-    )
+    message = f"{account.name}, who runs the servers, cannot enter {ROOT}: name a directory for it with VINC_STATE"
     raise Refused(message)
 
 
