@@ -10,7 +10,6 @@ import pwd
 import shutil
 import subprocess
 import sys
-import tempfile
 import venv
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -20,7 +19,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 ACCOUNTS = ("postgres", "nobody")
-WITH_SERVERS = frozenset({"up", "test", "bench", "psql"})
+WITH_SERVERS = {"up": "VINC_STATE", "psql": "VINC_STATE", "test": "TMPDIR", "bench": "TMPDIR"}  # where they have data
 REQUIREMENTS = "requirements-dev.txt"
 STAMP = "vinc-stamp"
 MADE_BY_VENV = frozenset({"bin", "lib", "lib64", "include", "share", "etc", "man", "pyvenv.cfg", ".gitignore", STAMP})
@@ -34,7 +33,8 @@ def main(place: Path, command: str) -> int:
     """Make it complete; 1 and one line on stderr if that fails, or if the command would fail then."""
     try:
         if command in WITH_SERVERS and os.geteuid() == 0:
-            refuse_without_account(os.environ.get("VINC_STATE"))
+            name = WITH_SERVERS[command]
+            refuse_without_account(name, os.environ.get(name))
         is_somebodys = "VINC_VENV" in os.environ and (place / "pyvenv.cfg").is_file()
         if (place / STAMP).is_file() or not is_somebodys:
             complete(place)
@@ -50,13 +50,13 @@ def main(place: Path, command: str) -> int:
     return 0
 
 
-def refuse_without_account(state: str | None) -> None:
+def refuse_without_account(name: str, directory: str | None) -> None:
     """Raise EnvironmentRefused where root's servers could not run: they run as another account (embedded/home.py)."""
     account = next((one for name in ACCOUNTS for one in pwd.getpwall() if one.pw_name == name), None)
     if account is None:
         message = f"root must not run a server: add one of the accounts {', '.join(ACCOUNTS)}, or be an ordinary user"
         raise EnvironmentRefused(message)
-    wanted = Path(state or tempfile.gettempdir()).resolve()
+    wanted = Path(directory or "/").resolve()
     existing = next(one for one in (wanted, *wanted.parents) if one.is_dir())
     done = subprocess.run(
         ["/bin/sh", "-c", 'cd "$1"', "sh", str(existing)],
@@ -68,8 +68,7 @@ def refuse_without_account(state: str | None) -> None:
         check=False,
     )
     if done.returncode != 0:
-        who, name = account.pw_name, "VINC_STATE" if state else "TMPDIR"
-        message = f"{who}, who runs the servers, cannot enter {existing}: name another directory with {name}"
+        message = f"{account.pw_name}, who runs the servers, cannot enter {existing}: name another one with {name}"
         raise EnvironmentRefused(message)
 
 
