@@ -41,6 +41,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from .annotations import classes_of
 
 PLACES = ("path", "query", "header", "cookie", "body")
+RESULT = "result"  # the place of what a route returns
 SEQUENCES = frozenset({Sequence, list, tuple, set, frozenset, deque})  # what FastAPI reads repeated parameters into
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -55,25 +56,12 @@ class Dependency:
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """What FastAPI reads out of a request for an argument called `name`; `place` is one of `PLACES`."""
+    """What FastAPI reads out of a request for a function's argument called `name`; `place` is one of `PLACES`."""
 
     place: str
     name: str
     info: FieldInfo
-
-
-@dataclass(frozen=True, slots=True)
-class Described:
-    """A type that the OpenAPI document tells: of a function's parameter, or of its result, which has no name."""
-
     function: Any
-    name: str
-    info: FieldInfo
-    in_schema: bool
-
-    @property
-    def is_result(self) -> bool:
-        return not self.name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,19 +102,18 @@ def declared_routes(router: APIRouter) -> Iterator[DeclaredRoute]:
         )
 
 
-def described_by(route: BaseRoute) -> Iterator[Described]:
-    """Yield what a route and its dependencies read out of a request, and what the route returns."""
-    if isinstance(route, APIRoute | APIWebSocketRoute):
-        shown = isinstance(route, APIRoute) and route.include_in_schema
-        for node in nodes_of(route.dependant):
-            for place in PLACES:
-                for field in getattr(node, f"{place}_params"):
-                    info, in_schema = field.field_info, getattr(field.field_info, "include_in_schema", True)
-                    yield Described(node.call, field.name, info, in_schema=shown and in_schema)
+def results_of(route: BaseRoute) -> Iterator[Parameter]:
+    """Yield what a route returns, as its documentation tells it."""
     if isinstance(route, APIRoute):
         for result in (route.response_field, *route.response_fields.values()):
             if result is not None:
-                yield Described(route.endpoint, "", result.field_info, in_schema=route.include_in_schema)
+                yield Parameter(RESULT, "", result.field_info, route.endpoint)
+
+
+def is_described(route: BaseRoute, one: Parameter) -> bool:
+    """Return whether the OpenAPI document tells of it."""
+    is_in_schema = isinstance(route, APIRoute) and route.include_in_schema
+    return bool(is_in_schema and getattr(one.info, "include_in_schema", True))
 
 
 def has_frontend(router: APIRouter) -> bool:
@@ -142,10 +129,10 @@ def dependencies_of(route: Any) -> Iterator[Dependency]:
 
 def parameters_of(route: Any) -> Iterator[Parameter]:
     """Yield what FastAPI reads out of the request for a route and its dependencies."""
-    for node in nodes_of(route.dependant):
+    for node in nodes_of(route.dependant) if hasattr(route, "dependant") else ():
         for place in PLACES:
             for field in getattr(node, f"{place}_params"):
-                yield Parameter(place, field.name, field.field_info)
+                yield Parameter(place, field.name, field.field_info, node.call)
 
 
 def nodes_of(dependant: Dependant) -> Iterator[Dependant]:

@@ -36,12 +36,7 @@ def application() -> Application:
 
 def end_soon() -> None:
     """End the process soon, whatever goes on: a loop that closes waits for all threads and tasks of plugins."""
-
-    def end() -> None:
-        logger.warning("something that a plugin has started does not end: the process ends without it")
-        os._exit(1)
-
-    timer = Timer(SECONDS_TO_END, end)
+    timer = Timer(SECONDS_TO_END, os._exit, [1])
     timer.daemon = True
     timer.start()
 

@@ -14,7 +14,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar, get_args, get_origin, get_type_hints
 
-from dotenv.parser import Original, parse_stream
+from dotenv.parser import parse_stream
 from pydantic import (
     Field,
     SecretBytes,
@@ -247,16 +247,13 @@ def read_dotenv(path: Path = DOTENV) -> dict[str, str]:
         cure = "make it a readable UTF-8 file"
         raise SettingsError([f"{path}: cannot be read: {type(error).__name__}; {cure}"]) from None
     bindings = list(parse_stream(StringIO(text)))
-    if broken := [one for one in bindings if one.error or (one.key is not None and one.value is None)]:
-        cure = "write NAME=value, with a quote at both ends or at none"
-        raise SettingsError([f"{path}: line {line_number(one.original)}: sets nothing; {cure}" for one in broken])
+    broken = [one.original for one in bindings if one.error or (one.key is not None and one.value is None)]
+    cure = "write NAME=value, with a quote at both ends or at none"
+    # The parser counts the empty lines before a statement to it.
+    lines = [one.line + one.string.count("\n", 0, -len(one.string.lstrip())) for one in broken]
+    if lines:
+        raise SettingsError([f"{path}: line {number}: sets nothing; {cure}" for number in lines])
     return {one.key: one.value for one in bindings if one.key is not None and one.value is not None}
-
-
-def line_number(statement: Original) -> int:
-    """Return where a statement begins, after the empty lines that the parser counts to it."""
-    blank = len(statement.string) - len(statement.string.lstrip())
-    return statement.line + statement.string.count("\n", 0, blank)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -125,8 +125,7 @@ def read_revision(history: History, file: Path) -> str:
         text = file.read_text("utf-8")
         ast.parse(text)
     except (OSError, ValueError, SyntaxError) as error:
-        line = getattr(error, "lineno", None)
-        at = f" at line {line}" if line else ""
+        at = f" at line {error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
         what = f"it cannot be read: {type(error).__name__}{at}"
         raise BrokenHistory(history, file, what, "make it a Python module in UTF-8") from None
     return text

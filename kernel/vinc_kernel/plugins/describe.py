@@ -10,39 +10,35 @@ from pydantic import TypeAdapter
 
 from ..annotations import unresolved
 from ..endpoints import Endpoint, line_of
-from ..errors import StartError
-from ..fastapi_adapter import Described, described_by
+from ..fastapi_adapter import RESULT, Parameter, is_described, parameters_of, results_of
 from .arrange import Plugin
 from .load import text_of
+
+AT_MODULE = "define that at the module's level, and import it outside of `if TYPE_CHECKING`"
+NO_SCHEMA = "give its type a JSON schema, or keep the route out with include_in_schema=False"
 
 
 def refuse_undescribed(plugin: Plugin, endpoints: Iterable[Endpoint]) -> None:
     """Raise StartError for the first of them; each type is looked at once, since its schema may take a millisecond."""
     seen: set[Any] = set()
-    for endpoint in endpoints:
-        for one in described_by(endpoint.route):
+    for route in (endpoint.route for endpoint in endpoints):
+        for one in (*parameters_of(route), *results_of(route)):
+            function = getattr(one.function, "__qualname__", type(one.function).__name__)
+            part = "result" if one.place == RESULT else f"parameter {one.name!r}"
             if name := unresolved(one.info.annotation):
-                what = f"its annotation {name!r} names nothing"
-                cure = "define that at the module's level, and import it outside of `if TYPE_CHECKING`"
-                raise described_error(plugin, one, what, cure)
-            kind = (one.is_result, str(one.info.metadata), one.info.annotation)
-            if one.in_schema and kind not in seen:
+                what = f"{function}: {part}: its annotation {name!r} names nothing"
+                raise plugin.error("check", what, AT_MODULE, line_of(one.function))
+            kind = (one.place == RESULT, str(one.info.metadata), one.info.annotation)
+            if is_described(route, one) and kind not in seen:
                 seen.add(kind)
-                refuse_without_schema(plugin, one)
+                try:
+                    make_schema(one)
+                except Exception as error:
+                    what = f"{function}: {part}: OpenAPI cannot describe it: {text_of(error)}"
+                    raise plugin.error("check", what, NO_SCHEMA, line_of(one.function)) from error
 
 
-def refuse_without_schema(plugin: Plugin, one: Described) -> None:
-    try:
-        with warnings.catch_warnings(action="ignore"):  # FastAPI ignores the same ones
-            adapter: TypeAdapter[Any] = TypeAdapter(Annotated[one.info.annotation, one.info])  # type: ignore[arg-type]  # known at run time only
-            adapter.json_schema(mode="serialization" if one.is_result else "validation")
-    except Exception as error:
-        what = f"OpenAPI cannot describe it: {text_of(error)}"
-        cure = "give its type a JSON schema, or keep the route out with include_in_schema=False"
-        raise described_error(plugin, one, what, cure) from error
-
-
-def described_error(plugin: Plugin, one: Described, what: str, cure: str) -> StartError:
-    function = getattr(one.function, "__qualname__", type(one.function).__name__)
-    part = "result" if one.is_result else f"parameter {one.name!r}"
-    return plugin.error("check", f"{function}: {part}: {what}", cure, line_of(one.function))
+def make_schema(one: Parameter) -> None:
+    with warnings.catch_warnings(action="ignore"):  # FastAPI ignores the same ones
+        adapter: TypeAdapter[Any] = TypeAdapter(Annotated[one.info.annotation, one.info])  # type: ignore[arg-type]  # known at run time only
+        adapter.json_schema(mode="serialization" if one.place == RESULT else "validation")

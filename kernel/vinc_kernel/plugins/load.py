@@ -89,7 +89,7 @@ async def leave(
     raised: type[BaseException] | None,
     *_: object,
 ) -> None:
-    """Close something of a plugin's under the deadline; raises StartError, or logs it where something was `raised`.
+    """Close something of a plugin's under the deadline; log what it raises, and raise it unless something was `raised`.
 
     What blocks the loop, or swallows its cancellation, ends the process: a service that is told to stop must stop.
     """
@@ -105,9 +105,9 @@ async def leave(
         async with deadline(plugin, "its end", seconds, where):
             await close()
     except StartError as error:
+        logger.warning("%s", error)
         if raised is None:
             raise
-        logger.warning("%s", error)
     finally:
         last_resort.cancel()
 

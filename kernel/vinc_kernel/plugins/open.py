@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from functools import partial
 
 from ..database.versions import RevisionState, history_of, read_states, revisions
@@ -56,7 +56,8 @@ async def open_plugin(
         described = to_start_error(plugin, "lifespan", error)
         if plugin.required:
             raise described from error
-        await give_up(own)
+        with suppress(StartError):  # it is logged, and changes nothing any more
+            await own.aclose()
         registry.states[plugin.name] = registry.states[plugin.name].quarantined(described)
         logger.warning("plugin %s is quarantined: %s", plugin.name, described)
         return
@@ -66,14 +67,6 @@ async def open_plugin(
         check = HealthCheck(name=plugin.name, required=plugin.required, ask=partial(ask_health, plugin, hook, app))
         registry.checks.append(check)
         own.callback(registry.checks.remove, check)
-
-
-async def give_up(own: AsyncExitStack) -> None:
-    """Close what a plugin opened before it failed; what goes wrong now changes nothing any more."""
-    try:
-        await own.aclose()
-    except StartError as error:
-        logger.warning("%s", error)
 
 
 def refuse_old_tables(plugin: Plugin, behind: RevisionState | None, *, production: bool) -> None:
