@@ -6,6 +6,7 @@ whose making was killed is made anew. One that `./dev` has not made is used as i
 
 import fcntl
 import os
+import pwd
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+ACCOUNTS = ("postgres", "nobody")
+WITH_SERVERS = {"up": "VINC_STATE", "psql": "VINC_STATE", "test": "TMPDIR", "bench": "TMPDIR"}  # where they have data
 REQUIREMENTS = "requirements-dev.txt"
 STAMP = "vinc-stamp"
 MADE_BY_VENV = frozenset({"bin", "lib", "lib64", "include", "share", "etc", "man", "pyvenv.cfg", ".gitignore", STAMP})
@@ -26,9 +29,12 @@ class EnvironmentRefused(Exception):
     """The virtual environment cannot be made."""
 
 
-def main(place: Path) -> int:
-    """Make it complete; 1 and one line on stderr if that fails."""
+def main(place: Path, command: str) -> int:
+    """Make it complete; 1 and one line on stderr if that fails, or if the command would fail then."""
     try:
+        if command in WITH_SERVERS and os.geteuid() == 0:
+            name = WITH_SERVERS[command]
+            refuse_without_account(name, os.environ.get(name))
         is_somebodys = "VINC_VENV" in os.environ and (place / "pyvenv.cfg").is_file()
         if (place / STAMP).is_file() or not is_somebodys:
             complete(place)
@@ -42,6 +48,28 @@ def main(place: Path) -> int:
     except KeyboardInterrupt:
         return 130
     return 0
+
+
+def refuse_without_account(name: str, directory: str | None) -> None:
+    """Raise EnvironmentRefused where root's servers could not run: they run as another account (embedded/home.py)."""
+    account = next((one for name in ACCOUNTS for one in pwd.getpwall() if one.pw_name == name), None)
+    if account is None:
+        message = f"root must not run a server: add one of the accounts {', '.join(ACCOUNTS)}, or be an ordinary user"
+        raise EnvironmentRefused(message)
+    wanted = Path(directory or "/").resolve()
+    existing = next(one for one in (wanted, *wanted.parents) if one.is_dir())
+    done = subprocess.run(
+        ["/bin/sh", "-c", 'cd "$1"', "sh", str(existing)],
+        user=account.pw_uid,
+        group=account.pw_gid,
+        extra_groups=[],
+        cwd="/",
+        stderr=subprocess.DEVNULL,
+        check=False,
+    )
+    if done.returncode != 0:
+        message = f"{account.pw_name}, who runs the servers, cannot enter {existing}: name another one with {name}"
+        raise EnvironmentRefused(message)
 
 
 def complete(place: Path) -> None:
@@ -143,4 +171,4 @@ def say(text: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    sys.exit(main(Path(sys.argv[1]), sys.argv[2]))

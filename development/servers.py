@@ -6,8 +6,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from dotenv import dotenv_values
-
+from vinc_kernel.settings import Sources
 from vinc_testing.embedded.postgres import SUPERUSER, PostgresServer, start_postgres
 from vinc_testing.embedded.valkey import ValkeyServer, start_valkey
 
@@ -34,13 +33,8 @@ class Servers:
 
 
 def settings() -> dict[str, str]:
-    """What is set for Vinc: the environment beats `.env`, an empty value is unset. Raises Refused."""
-    path = ROOT / ".env"
-    try:
-        given = {**(dotenv_values(path) if path.is_file() else {}), **{k: v for k, v in os.environ.items() if v}}
-    except (OSError, UnicodeDecodeError) as error:
-        message = f"{path} cannot be read ({type(error).__name__}): make it a readable UTF-8 file"
-        raise Refused(message) from error
+    """What is set for Vinc: the environment beats `.env`, an empty value is unset. Raises VincError."""
+    given = Sources.read(os.environ, ROOT / ".env").merged()
     if given.get("VINC_ENV") == "prod":
         message = "VINC_ENV is prod, and ./dev up is for development: unset it, and serve with `vinc serve`"
         raise Refused(message)

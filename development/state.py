@@ -6,11 +6,16 @@ import signal
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
+from stat import S_ISDIR
+from tempfile import gettempdir
 
 from vinc_kernel.errors import VincError
+from vinc_testing.embedded.home import account_for, closed_to
 
 ROOT = Path(__file__).resolve().parent.parent
+FOLDERS = ("/var/lib", gettempdir())
 
 
 class Refused(VincError):
@@ -49,7 +54,7 @@ class Wish:
 
 def state_directory() -> Path:
     """Where it is, made when missing; the account of the servers may pass through it."""
-    state = Path(os.environ.get("VINC_STATE") or ROOT / ".vinc").resolve()
+    state = Path(os.environ.get("VINC_STATE") or default_state()).resolve()
     try:
         if not state.is_dir():
             state.mkdir()
@@ -58,6 +63,28 @@ def state_directory() -> Path:
         message = f"{state}: {(error.strerror or str(error)).lower()}; make it a directory that you may write to"
         raise Refused(message) from error
     return state
+
+
+def default_state() -> Path:
+    """In the checkout, or among the system's state or temporary files where the servers' account cannot enter that."""
+    inside = ROOT / ".vinc"
+    account = account_for(inside)
+    if account is None or closed_to(account, [ROOT]) is None:
+        return inside
+    name = f"vinc-{sha256(os.fsencode(ROOT)).hexdigest()[:16]}"
+    for folder in map(Path, FOLDERS):
+        outside = folder / name
+        is_open = os.access(folder, os.W_OK) and closed_to(account, [folder]) is None
+        if is_open and (not os.path.lexists(outside) or is_only_ours(outside)):
+            return outside
+    message = f"{account.name}, who runs the servers, cannot enter {ROOT}: name a directory for it with VINC_STATE"
+    raise Refused(message)
+
+
+def is_only_ours(path: Path) -> bool:
+    """Whether nobody else has put it there, or can put something into it."""
+    found = path.lstat()
+    return S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & 0o022
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from vinc_kernel.commands.arguments import port, workers
 from vinc_kernel.errors import VincError
 
 from . import demo, keycloak, preparation, servers, service, vinc
-from .state import Refused, Stopped, Wish, held, say, state_directory
+from .state import ROOT, Refused, Stopped, Wish, held, say, state_directory
 from .table import Ready, table
 
 SECONDS_TO_BE_READY = 60
@@ -33,6 +33,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     wish, started = Wish(), time.monotonic()
     try:
         state = state_directory()
+        if state.parent != ROOT:
+            say(f"the servers' data and programs are in {state}")
         with held(state, "up"), ExitStack() as stack:
             run(options, state, stack, wish, started)
     except Stopped:

@@ -6,7 +6,7 @@ from collections import abc, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import is_dataclass
 from types import UnionType
-from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, ForwardRef, Literal, Union, get_args, get_origin, get_type_hints
 
 from pydantic import JsonValue
 from pydantic.fields import FieldInfo
@@ -17,7 +17,12 @@ LISTS = (list, tuple, set, frozenset, deque, Iterable, abc.Sequence, abc.Mutable
 def classes_of(annotation: Any, seen: set[Any] | None = None) -> Iterator[type]:
     """Yield those of its arguments, and of the fields of models, dataclasses and typed dictionaries, at any depth."""
     seen = set() if seen is None else seen
-    parts = [named_type(annotation), get_origin(annotation), *get_args(annotation)]
+    named = named_type(annotation)
+    if named is not None:
+        if annotation in seen:  # `type X = list[X] | None`
+            return
+        seen.add(annotation)
+    parts = [named, get_origin(annotation), *get_args(annotation)]
     if isinstance(annotation, type) and annotation not in seen:
         seen.add(annotation)
         yield annotation
@@ -51,7 +56,8 @@ def unbounded_lists(
         info = FieldInfo.from_annotation(annotation)
         parts, constraints = (info.annotation,), [*constraints, *info.metadata]
     elif named := named_type(annotation):
-        parts = (named,)
+        parts = () if annotation in seen else (named,)
+        seen.add(annotation)
     elif kind not in (Union, UnionType):
         is_fixed = kind is tuple and parts and parts[-1] is not ...
         has_length = any(getattr(one, "max_length", None) is not None for one in constraints)
@@ -69,3 +75,12 @@ def unbounded_lists(
 def named_type(annotation: Any) -> Any:
     """Return what a NewType, or `type X = ...`, stands for."""
     return getattr(annotation, "__supertype__", None) or getattr(annotation, "__value__", None)
+
+
+def unresolved(annotation: Any) -> str | None:
+    """Return the first name in an annotation that stands for nothing; None where all of it are types."""
+    if isinstance(annotation, ForwardRef | str):
+        return annotation if isinstance(annotation, str) else annotation.__forward_arg__
+    origin, parts = get_origin(annotation), get_args(annotation)
+    parts = () if origin is Literal else parts[:1] if origin is Annotated else parts
+    return next((name for part in parts if (name := unresolved(part))), None)

@@ -26,8 +26,9 @@ from .lifespan import connections
 from .middleware.pipeline import Pipeline
 from .permissions import RolePermissions
 from .plugins.arrange import Plugin
-from .plugins.assemble import Assembly, LoadOptions, assemble
+from .plugins.assemble import AssembledPlugin, Assembly, LoadOptions, assemble
 from .plugins.find import KERNEL
+from .plugins.load import to_start_error
 from .plugins.open import open_plugins
 from .plugins.trials import select_plugins
 from .registry import HealthCheck, Registry
@@ -48,6 +49,7 @@ class Application:
 
     def __init__(self, settings: KernelSettings, sources: Sources, plugins: Sequence[Plugin], clock: Clock) -> None:
         self.dependency_overrides: dict[Callable[..., Any], Callable[..., Any]] = {}
+        self.on_stopped: Callable[[], None] = lambda: None
         self.assembly: Assembly = assemble(plugins, LoadOptions(settings=settings, sources=sources, overrides=self))
         self.runtime = make_runtime(settings, self.assembly, clock)
         self.parts: dict[str, dict[str, Any]] = {}
@@ -84,7 +86,7 @@ class Application:
         schemes = openapi.credentials(self.sign_ins)
         if not self.parts:
             for one in self.assembly.ready:
-                self.parts[one.plugin.name] = openapi.part(one.plugin.name, one.endpoints, list(schemes))
+                self.parts[one.plugin.name] = describe(one, list(schemes))
         parts = [part for name, part in self.parts.items() if name not in without]
         header = self.runtime.settings.service.tenant_header
         body = openapi.join(parts, version=version(KERNEL), tenant_header=header, schemes=schemes)
@@ -108,8 +110,10 @@ class Application:
                 await receive()
         except VincError as error:
             await send({"type": f"lifespan.{'shutdown' if is_started else 'startup'}.failed", "message": str(error)})
-            return
-        await send({"type": "lifespan.shutdown.complete"})
+        else:
+            await send({"type": "lifespan.shutdown.complete"})
+        if is_started:
+            self.on_stopped()
 
     @asynccontextmanager
     async def lifespan(self) -> AsyncGenerator[Runtime]:
@@ -126,6 +130,15 @@ class Application:
         if not self.runtime.trusted.issuers and any(not one.requirement.public for one in self.routes):
             cure = "enable a plugin that signs people in, like keycloak, or set VINC_JWT_ISSUERS"
             logger.warning("nobody can sign in: no issuer of tokens is trusted here; %s", cure)
+
+
+def describe(member: AssembledPlugin, schemes: Sequence[str]) -> dict[str, Any]:
+    """Return what OpenAPI tells of a plugin; nothing of one that cannot be described, so that the others are."""
+    try:
+        return openapi.part(member.plugin.name, member.endpoints, schemes)
+    except (Exception, SystemExit) as error:  # noqa: BLE001  a plugin's type may raise anything
+        logger.error("%s", to_start_error(member.plugin, "check", error))  # noqa: TRY400  its line is in it
+        return {"paths": {}, "schemas": {}}
 
 
 def make_runtime(settings: KernelSettings, assembly: Assembly, clock: Clock) -> Runtime:

@@ -10,6 +10,7 @@ from contextlib import suppress
 from importlib import import_module
 from importlib.metadata import EntryPoint
 from io import TextIOWrapper
+from traceback import print_exc, walk_tb
 
 from .commands.command import Command, OutputLost, complain, flush_output, give_up_output
 from .errors import StartErrors, VincError
@@ -49,7 +50,7 @@ def parser(command: str = "") -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; a VincError is one line a problem on stderr, another exception keeps its traceback."""
+    """Run one command; what fails is one line a problem on stderr, and VINC_DEBUG=1 adds the traceback of a fault."""
     try:
         return run(list(sys.argv[1:] if argv is None else argv))
     except VincError as error:
@@ -61,6 +62,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+    except Exception as error:  # noqa: BLE001  a command of a plugin may raise anything, and so may we
+        from .plugins.load import text_of  # which takes a third of a second, and only this needs it
+
+        if os.environ.get("VINC_DEBUG"):
+            print_exc()
+        *_, (frame, line) = walk_tb(error.__traceback__)
+        where = f"{frame.f_code.co_filename}:{line}"
+        complain(f"{type(error).__name__}: {text_of(error)} ({where}); VINC_DEBUG=1 shows the whole traceback")
+        return 1
 
 
 def run(argv: Sequence[str]) -> int:

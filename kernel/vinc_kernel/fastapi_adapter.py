@@ -8,6 +8,7 @@ tests/kernel/test_fastapi_adapter.py has a test for each of these, which says wh
 - `APIRoute.dependant` and `APIWebSocketRoute.dependant`, `fastapi.dependencies.models.Dependant`, and `name` and
   `field_info` of its parameters: the tree of dependencies and what FastAPI reads out of a request for them
 - `_type_adapter` of these parameters: what validates them, by `validate_python()`
+- `APIRoute.response_field`, `response_fields`, and `field_info` of both: what a route returns
 - `APIRoute.body_field`, `fastapi.params.Form`: whether a route takes a form
 - `APIRoute.path`, `path_format` and `dependency_overrides_provider`, set on a copy: `get_route_handler()` and
   `get_openapi()` read them there
@@ -45,6 +46,7 @@ from .annotations import classes_of
 from .strict_schema import JSON, TEXTS, strict_validator
 
 PLACES = ("path", "query", "header", "cookie", "body")
+RESULT = "result"  # the place of what a route returns
 SEQUENCES = frozenset({Sequence, list, tuple, set, frozenset, deque})  # what FastAPI reads repeated parameters into
 MOST_ERRORS = 5000
 Handler = Callable[[Request], Awaitable[Response]]
@@ -60,11 +62,12 @@ class Dependency:
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """What FastAPI reads out of a request for an argument called `name`; `place` is one of `PLACES`."""
+    """What FastAPI reads out of a request for a function's argument called `name`; `place` is one of `PLACES`."""
 
     place: str
     name: str
     info: FieldInfo
+    function: Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +110,20 @@ def declared_routes(router: APIRouter) -> Iterator[DeclaredRoute]:
         )
 
 
+def results_of(route: BaseRoute) -> Iterator[Parameter]:
+    """Yield what a route returns, as its documentation tells it."""
+    if isinstance(route, APIRoute):
+        for result in (route.response_field, *route.response_fields.values()):
+            if result is not None:
+                yield Parameter(RESULT, "", result.field_info, route.endpoint)
+
+
+def is_described(route: BaseRoute, one: Parameter) -> bool:
+    """Return whether the OpenAPI document tells of it."""
+    is_in_schema = isinstance(route, APIRoute) and route.include_in_schema
+    return bool(is_in_schema and getattr(one.info, "include_in_schema", True))
+
+
 def has_frontend(router: APIRouter) -> bool:
     return any(router._iter_low_priority_routes())  # noqa: SLF001  see above
 
@@ -120,10 +137,10 @@ def dependencies_of(route: Any) -> Iterator[Dependency]:
 
 def parameters_of(route: Any) -> Iterator[Parameter]:
     """Yield what FastAPI reads out of the request for a route and its dependencies."""
-    for node in nodes_of(route.dependant):
+    for node in nodes_of(route.dependant) if hasattr(route, "dependant") else ():
         for place in PLACES:
             for field in getattr(node, f"{place}_params"):
-                yield Parameter(place, field.name, field.field_info)
+                yield Parameter(place, field.name, field.field_info, node.call)
 
 
 def nodes_of(dependant: Dependant) -> Iterator[Dependant]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from threading import Timer
 
 from .app import Application, create_app
 from .errors import VincError
@@ -12,6 +13,7 @@ from .plugins.trials import FAILURES, load_failures
 from .settings import Sources, read_settings
 from .telemetry import configure, logger
 
+SECONDS_TO_END = 2.0
 CANNOT_START = 3  # uvicorn's code for it: on any other its supervisor would start the worker again, for ever
 
 
@@ -32,5 +34,13 @@ def application() -> Application:
     return app
 
 
+def end_soon() -> None:
+    """End the process soon, whatever goes on: a loop that closes waits for all threads and tasks of plugins."""
+    timer = Timer(SECONDS_TO_END, os._exit, [1])
+    timer.daemon = True
+    timer.start()
+
+
 with collector_paused():
     app = application()
+app.on_stopped = end_soon

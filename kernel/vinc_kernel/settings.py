@@ -10,10 +10,11 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from io import StringIO
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar, get_args, get_origin, get_type_hints
 
-from dotenv import dotenv_values
+from dotenv.parser import parse_stream
 from pydantic import (
     Field,
     SecretBytes,
@@ -220,14 +221,11 @@ class Sources:
     @classmethod
     def read(cls, environ: Mapping[str, str], dotenv: Path = DOTENV) -> Sources:
         """Return the environment and what the file holds; raises SettingsError for a file that cannot be read."""
-        if dotenv.exists() and not dotenv.is_file():
-            raise SettingsError([f"{dotenv}: is no file; make it one, or take it away"])
-        try:
-            values = dotenv_values(dotenv)
-        except (OSError, UnicodeDecodeError) as error:
-            cure = "make it a readable UTF-8 file"
-            raise SettingsError([f"{dotenv}: cannot be read: {type(error).__name__}; {cure}"]) from None
-        return cls(environ, {key: value for key, value in values.items() if value is not None})
+        return cls(environ, read_dotenv(dotenv))
+
+    def merged(self) -> dict[str, str]:
+        """Return all of them by name, for those who add some of their own."""
+        return {**self.dotenv, **{name: value for name, value in self.environ.items() if value}}
 
     def look_up(self, names: Sequence[str]) -> tuple[str, str, str] | None:
         """Return value, name and source of the first of these names that is set; an empty value is unset."""
@@ -236,6 +234,28 @@ class Sources:
                 if values.get(name):
                     return values[name], name, source
         return None
+
+
+def read_dotenv(path: Path = DOTENV) -> dict[str, str]:
+    """Return what a `.env` file holds, each value as it is written: `${HOME}` in a password stays.
+
+    Raises SettingsError for a file that cannot be read, and for a line that sets nothing.
+    """
+    try:
+        text = path.read_text("utf-8-sig")
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        cure = "make it a readable UTF-8 file"
+        raise SettingsError([f"{path}: cannot be read: {type(error).__name__}; {cure}"]) from None
+    bindings = list(parse_stream(StringIO(text)))
+    broken = [one.original for one in bindings if one.error or (one.key is not None and one.value is None)]
+    cure = "write NAME=value, with a quote at both ends or at none"
+    # The parser counts the empty lines before a statement to it.
+    lines = [one.line + one.string.count("\n", 0, -len(one.string.lstrip())) for one in broken]
+    if lines:
+        raise SettingsError([f"{path}: line {number}: sets nothing; {cure}" for number in lines])
+    return {one.key: one.value for one in bindings if one.key is not None and one.value is not None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

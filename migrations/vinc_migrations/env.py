@@ -12,7 +12,7 @@ from alembic.util import CommandError
 
 from vinc_kernel.database.roles import Roles
 from vinc_kernel.errors import VincError
-from vinc_kernel.settings import Sources, read_settings
+from vinc_kernel.settings import KernelSettings, Sources, read_settings
 
 from .connection import MigrationOptions
 from .find import KERNEL_HISTORY, address, plugin_histories
@@ -37,9 +37,9 @@ def run() -> None:
         if command == "current":
             print_states()
         elif command == "upgrade" and is_plain:
-            settings = read_settings(Sources.read(os.environ))[0]
-            options = MigrationOptions(roles=Roles(settings.database.role_prefix), report=print)
-            upgrade(address(settings.database), plugin_histories(settings), options)
+            given = settings()
+            options = MigrationOptions(roles=Roles(given.database.role_prefix), report=print)
+            upgrade(address(given.database), plugin_histories(given), options)
         else:
             instead = INSTEAD.get(command, "vinc db --help")
             raise CommandError(f"`alembic {command}` would run over every plugin's history here; use `{instead}`")
@@ -47,8 +47,12 @@ def run() -> None:
         raise CommandError(str(error)) from error
 
 
+def settings() -> KernelSettings:
+    return read_settings(Sources.read(os.environ))[0]
+
+
 def print_states() -> None:
-    settings = read_settings(Sources.read(os.environ))[0]
-    for state in current(address(settings.database), [KERNEL_HISTORY, *plugin_histories(settings)]):
+    given = settings()
+    for state in current(address(given.database), [KERNEL_HISTORY, *plugin_histories(given)]):
         at = state.at or "base"
         print(f"{state.plugin}: {at}{' (head)' if state.at == state.head else ''}")  # noqa: T201  Alembic's command prints

@@ -40,7 +40,7 @@ def make_template(servers: Servers) -> None:
 
     roles = Roles(servers.prefix)
     prepare(servers.postgres, servers.template, roles, passwords(servers))
-    settings, _ = read_settings(Sources({**os.environ, **environment(servers, servers.template)}))
+    settings, _ = read_settings(Sources(Sources.read(os.environ).merged() | environment(servers, servers.template)))
     plugins = arrange(settings)
     histories = [history for one in plugins if (history := history_of(one.name, one.package))]
     # As the migrator: what a superuser may do would hide what FORCE forbids (design, section 6).
@@ -61,6 +61,7 @@ def environment(servers: Servers, database: str, redis: str = "") -> dict[str, s
         "VINC_JWT_TEST_SECRET": TOKEN_SECRET,
         "VINC_DATABASE_URL": servers.database(database, f"{servers.prefix}_app", servers.prefix),
         "VINC_DATABASE_MIGRATION_URL": "",
+        "VINC_DATABASE_DIRECT_URL": "",
         "VINC_DATABASE_ROLE_PREFIX": servers.prefix,
         "VINC_REDIS_URL": redis or servers.redis,
         "VINC_REDIS_SOCKET_TIMEOUT": "5",

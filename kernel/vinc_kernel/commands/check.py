@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 from argparse import Namespace
+from functools import partial
 
+from ..errors import StartErrors
 from ..settings import KernelSettings, Sources
 from .command import FINDINGS, Commands, say
 
@@ -16,12 +18,17 @@ def add(commands: Commands) -> None:
 
 def run(_: Namespace, settings: KernelSettings, given: Sources) -> int:
     from ..app import create_app  # loads every plugin
+    from ..openapi import part
+    from ..plugins.assemble import attempt
 
     # What is quarantined is a finding, printed below; without a handler it would be on stderr as well.
     logging.getLogger("vinc.plugins").addHandler(logging.NullHandler())
     app = create_app(settings, given)
-    app.openapi()
     members = app.assembly.members
+    for one in app.assembly.ready:  # no trial has described the required ones
+        attempt(app.assembly, one, "check", partial(part, one.plugin.name, one.endpoints, ()))
+    if errors := [one.error for one in members if one.error and one.plugin.required]:
+        raise StartErrors(errors)
     for line in app.assembly.unread(given, settings):
         say(f"warning: {line}")
     for route in app.routes:

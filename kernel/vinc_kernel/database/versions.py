@@ -6,6 +6,7 @@ underscore, so that `vinc_version_user` and `vinc_version_users` are nobody else
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -96,13 +97,15 @@ def revisions(history: History) -> tuple[str, ...]:
     """Return all revisions from the first to the head; raises DatabaseError where they are not one line."""
     after: dict[str | None, str] = {}
     for file in sorted(history.versions.glob("*.py")):
-        text = file.read_text("utf-8")
+        text = read_revision(history, file)
         this, down = REVISION.search(text), DOWN_REVISION.search(text)
         if this is None or down is None:
             what = "has no `revision = ` or `down_revision = `"
             raise BrokenHistory(history, file, what, "write both as plain strings")
         if len(this[1]) > LONGEST:
             raise BrokenHistory(history, file, f"revision {this[1]} has more than {LONGEST} characters", "shorten it")
+        if this[1] in after.values():
+            raise BrokenHistory(history, file, f"another file is revision {this[1]} as well", "rename one of them")
         if down[1] in after:
             twin = f"and {after[down[1]]} both follow {down[1] or 'the beginning'}"
             raise BrokenHistory(history, file, f"revision {this[1]} {twin}", "let one follow the other")
@@ -114,6 +117,18 @@ def revisions(history: History) -> tuple[str, ...]:
         what = f"revision {min(after.values())} is not reached from the first"
         raise BrokenHistory(history, history.versions, what, "correct its down_revision")
     return tuple(line)
+
+
+def read_revision(history: History, file: Path) -> str:
+    """Return the text of a revision; raises BrokenHistory for what Python could not import."""
+    try:
+        text = file.read_text("utf-8")
+        ast.parse(text)
+    except (OSError, ValueError, SyntaxError) as error:
+        at = f" at line {error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
+        what = f"it cannot be read: {type(error).__name__}{at}"
+        raise BrokenHistory(history, file, what, "make it a Python module in UTF-8") from None
+    return text
 
 
 async def read_states(

@@ -24,6 +24,7 @@ from ..database.versions import BrokenHistory, history_of, revisions
 from ..endpoints import Endpoint, RouteLocation, make_endpoints
 from ..errors import SettingsError, StartError, StartErrors
 from ..hookspecs import HOOKS, kind_of, on
+from ..openapi import part
 from ..registry import PluginState
 from ..runtime import LoadedPlugin
 from ..settings import (
@@ -50,6 +51,7 @@ from .check import (
     table_class,
 )
 from .collect import contribution_of, implementations, new_manager, register
+from .describe import refuse_undescribed
 from .load import bounded, to_start_error
 
 logger = logging.getLogger("vinc.plugins")
@@ -167,7 +169,7 @@ def collector_paused() -> Iterator[None]:
             gc.enable()
 
 
-def attempt(assembly: Assembly, one: AssembledPlugin, phase: str, step: Callable[[], None]) -> None:
+def attempt(assembly: Assembly, one: AssembledPlugin, phase: str, step: Callable[[], object]) -> None:
     """Run one step, unless the plugin has failed; one that needs a plugin that failed fails."""
     broken = next((other for other in assembly.members if other.error and other.plugin.name in one.plugin.needs), None)
     if one.error is None and broken:
@@ -271,6 +273,17 @@ def place(_: Assembly, one: AssembledPlugin, options: LoadOptions) -> None:
     one.claims = list(claims_of(plugin, contribution, one.endpoints))
 
 
+def describe(_: Assembly, one: AssembledPlugin, options: LoadOptions) -> None:
+    """Refuse what OpenAPI cannot tell; a whole document takes a millisecond a route, so only a trial makes it."""
+
+    def work() -> None:
+        refuse_undescribed(one.plugin, one.endpoints)
+        if options.is_trial and not one.plugin.required:
+            part(one.plugin.name, one.endpoints, ())
+
+    bounded(one.plugin, "check", options.seconds, work, one.contribution.where)
+
+
 def map_classes(assembly: Assembly, one: AssembledPlugin, options: LoadOptions) -> None:
     """Configure the mappers before the first query does; after a failure all of them fail, whoever asks."""
     if one.contribution.models and not assembly.failed:
@@ -283,6 +296,7 @@ STEPS = (
     ("settings", configure),
     ("histories", read_history),
     ("check", place),
+    ("check", describe),
     ("check", map_classes),
 )
 

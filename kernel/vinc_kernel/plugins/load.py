@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import sys
 import threading
-from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from traceback import walk_stack, walk_tb
 from types import FrameType
 from typing import Any, TypeVar
@@ -25,6 +27,7 @@ from .arrange import Plugin
 logger = logging.getLogger("vinc.plugins")
 T = TypeVar("T")
 LONGEST = 500  # characters of an error's text
+SECONDS_TO_CANCEL = 2.0  # for what a lifespan's end has under way when its time is over
 
 
 def bounded(plugin: Plugin, phase: str, seconds: float, work: Callable[[], T], where: str = "") -> T:
@@ -71,25 +74,59 @@ def is_own(plugin: Plugin, frame: FrameType) -> bool:
 
 
 async def enter(plugin: Plugin, hook: Callable[[App], Any], app: App, stack: AsyncExitStack, seconds: float) -> None:
-    """Enter a plugin's lifespan under the deadline; raises StartError for whatever it raises."""
-    deadline = asyncio.timeout(seconds)
+    """Enter a plugin's lifespan under the deadline, and have `stack` leave it; raises StartError for what it raises."""
+    where, opened = function_line(hook), AsyncExitStack()
+    async with deadline(plugin, "it", seconds, where):
+        await opened.enter_async_context(hook(app))
+    stack.push_async_exit(partial(leave, plugin, opened.aclose, seconds, where))
+
+
+async def leave(
+    plugin: Plugin,
+    close: Callable[[], Awaitable[None]],
+    seconds: float,
+    where: str,
+    raised: type[BaseException] | None,
+    *_: object,
+) -> None:
+    """Close something of a plugin's under the deadline; log what it raises, and raise it unless something was `raised`.
+
+    What blocks the loop, or swallows its cancellation, ends the process: a service that is told to stop must stop.
+    """
+
+    def end() -> None:
+        logger.critical("%s", too_long(plugin, "its end", seconds, where))
+        os._exit(1)
+
+    last_resort = threading.Timer(seconds + SECONDS_TO_CANCEL, end)
+    last_resort.daemon = True
+    last_resort.start()
     try:
-        async with deadline:
-            await stack.enter_async_context(hook(app))
+        async with deadline(plugin, "its end", seconds, where):
+            await close()
+    except StartError as error:
+        logger.warning("%s", error)
+        if raised is None:
+            raise
+    finally:
+        last_resort.cancel()
+
+
+@asynccontextmanager
+async def deadline(plugin: Plugin, name: str, seconds: float, where: str) -> AsyncGenerator[None]:
+    """Bound a part of a lifespan; raises StartError for whatever it raises."""
+    timeout = asyncio.timeout(seconds)
+    try:
+        async with timeout:
+            yield
     except (Exception, SystemExit) as error:
-        described = to_start_error(plugin, "lifespan", error, function_line(hook))
-        if deadline.expired():
-            what, cure = f"it takes longer than {seconds:g} s", "mend the plugin, or raise VINC_PLUGIN_LOAD_TIMEOUT"
-            described = plugin.error("lifespan", what, cure, described.where)
-        raise described from error
+        described = to_start_error(plugin, "lifespan", error, where)
+        raise too_long(plugin, name, seconds, described.where) if timeout.expired() else described from error
 
 
-async def give_up(plugin: Plugin, stack: AsyncExitStack) -> None:
-    """Close what a plugin opened before it failed; what goes wrong now changes nothing any more."""
-    try:
-        await stack.aclose()
-    except (Exception, SystemExit) as error:  # noqa: BLE001  as its opening, its closing may raise anything
-        logger.warning("%s", to_start_error(plugin, "lifespan", error))
+def too_long(plugin: Plugin, name: str, seconds: float, where: str) -> StartError:
+    cure = "mend the plugin, or raise VINC_PLUGIN_LOAD_TIMEOUT"
+    return plugin.error("lifespan", f"{name} takes longer than {seconds:g} s", cure, where)
 
 
 async def ask_health(plugin: Plugin, hook: Callable[[App], Awaitable[None]], app: App) -> None:

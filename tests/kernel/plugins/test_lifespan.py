@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -110,6 +112,69 @@ async def other(app):
     app = workshop.app()
     async with serving(app):
         assert (app.runtime.registry.services, app.runtime.registry.providers) == ({}, {})
+
+
+ENDS = LIFESPAN.replace("BODY", "pass") + "    BODY\n"
+SERVE = """
+import asyncio
+from contextlib import AsyncExitStack
+from vinc_kernel.main import app
+from vinc_kernel.plugins.open import open_plugins
+async def main():
+    async with AsyncExitStack() as stack:
+        await open_plugins(app.assembly, app.runtime, stack)
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "line"),
+    [
+        ("await asyncio.sleep(99)  # here", f"its end takes longer than 2 s ({{# here}}); {SLOW}"),
+        ("raise ValueError('no')  # here", f"ValueError: no ({{# here}}); {MEND}"),
+        ("sys.exit(3)  # here", f"SystemExit: 3 ({{# here}}); {MEND}"),
+    ],
+)
+async def test_an_end_that_fails_is_told_and_all_others_come_to_theirs(
+    workshop: Workshop, serving: Any, body: str, line: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    workshop.plugin("aaa", ENDS.replace("BODY", "raise ValueError('aaa as well')"))
+    workshop.plugin("bad", ENDS.replace("BODY", body))
+    workshop.plugin("last")
+    workshop.environ["VINC_PLUGIN_LOAD_TIMEOUT"] = "2"
+    app = workshop.app()
+    with pytest.raises(StartError) as caught:
+        async with serving(app):
+            pass
+
+    assert str(caught.value).replace("builtins.", "") == workshop.line("bad", "bad: lifespan: " + line)
+    assert "aaa: lifespan: ValueError: aaa as well" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        ENDS.replace("BODY", "import time; time.sleep(99)"),
+        ENDS.replace("BODY", "while True:\n        try: await asyncio.sleep(99)\n        except BaseException: pass"),
+    ],
+    ids=["blocks", "swallows"],
+)
+def test_an_end_that_nothing_can_cancel_ends_the_process(workshop: Workshop, code: str) -> None:
+    workshop.plugin("bad", code)
+    workshop.environ |= {"VINC_PLUGIN_LOAD_TIMEOUT": "2", "VINC_DOCS": "false"}
+    command = [sys.executable, "-c", SERVE]
+    ended = subprocess.run(
+        command,
+        env=workshop.process_environ,
+        cwd=workshop.folder,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+    assert ended.returncode == 1
+    assert "bad: lifespan: its end takes longer than 2 s" in ended.stdout + ended.stderr
 
 
 async def test_what_needs_a_plugin_that_did_not_open_does_not_open(workshop: Workshop, serving: Any) -> None:
