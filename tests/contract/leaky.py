@@ -125,6 +125,17 @@ async def pays_what_was_seen(id: Id, expected: IfMatch, db: Session) -> NoteOut:
     return bill
 
 
+@router.post("/{id}/bill/payments", status_code=201)
+async def adds_a_payment_of_what_was_seen(id: Id, expected: IfMatch, db: Session) -> NoteOut:  # noqa: A002  as above
+    return await pays_what_was_seen(id, expected, db)
+
+
+@router.post("/{id}/seal")
+@router.post("/{id}/seals", status_code=201)
+async def needs_an_etag_that_nothing_answers(id: Id, expected: IfMatch, db: Session) -> NoteOut:  # noqa: A002  as above
+    return found(await db.one_or_none(ONE, NoteOut, {"id": id}))
+
+
 @router.delete("/{id}/everybody", status_code=204)
 async def deletes_for_everybody(id: Id, app: CurrentApp) -> Response:  # noqa: A002  as above
     async with app.platform_session("a leak") as db:

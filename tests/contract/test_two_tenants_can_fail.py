@@ -47,6 +47,7 @@ def walked(vinc_servers: Servers, vinc_worker_database: Database, vinc_worker: s
         f"DELETE {AT}/{{id}}",
         f"GET {AT}/by-name/{{name}}",
         f"POST {AT}/{{id}}/bill/pay",
+        f"POST {AT}/{{id}}/bill/payments",
     ],
 )
 async def test_what_is_as_it_should_be_passes(walked: Walked, route: str) -> None:
@@ -101,6 +102,12 @@ async def test_a_route_that_does_not_say_how_to_ask_it_fails_with_the_cure(
 async def test_a_route_that_refuses_its_own_example_fails(walked: Walked) -> None:
     with pytest.raises(NotExercised, match=r"it answers 422 .*; correct the example of its body"):
         await walked(f"POST {AT}/refused").assert_isolated()
+
+
+@pytest.mark.parametrize("route", [f"POST {AT}/{{id}}/seal", f"POST {AT}/{{id}}/seals"])
+async def test_a_route_that_needs_an_etag_that_no_other_answers_says_so(walked: Walked, route: str) -> None:
+    with pytest.raises(NotExercised, match=r" 428 .*; no GET at its path, or at one above it, answers an ETag"):
+        await walked(route).assert_isolated()
 
 
 async def test_a_route_that_is_not_there_is_an_error(walked: Walked) -> None:

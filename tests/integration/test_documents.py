@@ -200,7 +200,10 @@ def test_the_page_for_operators_can_be_followed(checkout: Checkout, vinc_servers
 def test_the_page_for_authors_can_be_followed(checkout: Checkout, vinc_servers: Servers) -> None:
     checkout.variables |= database(vinc_servers, "authors")
     checkout.follow(AUTHORS)
+    checkout.count_what_was_not_run()
+    (created,) = [json.loads(said) for line, said in checkout.said.items() if line.startswith("curl ")]
 
+    assert (created["number"], created["amount"]) == ("2026-1", "12.50")
     assert checkout.said["vinc invoices remind acme --days 7"] == "0 reminders printed\n"
     assert " passed" in checkout.said["pytest examples/acme-invoices/tests"]
     (written,) = [said for line, said in checkout.said.items() if line.startswith("vinc db revision")]

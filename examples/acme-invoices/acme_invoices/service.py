@@ -5,6 +5,7 @@ from datetime import timedelta
 from vinc_kernel import App, Session, TenantDirectory, VincError
 
 from . import repository
+from .contracts import InvoiceCreated
 from .printer import Printer
 from .schemas import InvoiceOut, NewInvoice
 from .settings import InvoiceTerms
@@ -12,7 +13,9 @@ from .settings import InvoiceTerms
 
 async def create(app: App, db: Session, new: NewInvoice, terms: InvoiceTerms) -> InvoiceOut:
     """Add an invoice with the due date that the tenant's terms give it; the request commits it."""
-    return await repository.add(db, new, app.now().date() + timedelta(days=terms.days))
+    invoice = await repository.add(db, new, app.now().date() + timedelta(days=terms.days))
+    await app.emit(db, InvoiceCreated(invoice_id=invoice.id))
+    return invoice
 
 
 async def remind(app: App, tenant: str, days: int = 7) -> None:

@@ -17,12 +17,12 @@ from .harness import DEFAULT_ROLE, MOUNT, Harness
 from .pairs import SAFE, PairBuilder, RequestPair
 from .responses import Request, Response, differences
 from .rows import changed_tables, tenant_rows
-from .seeding import MARKED, PLAIN, NotExercised, Operation, Seeder, TenantData, parse_json
-from .templates import SOURCE, RequestTemplate, paths_up
+from .seeding import MARKED, PLAIN, PRECONDITION_REQUIRED, NotExercised, Operation, Seeder, TenantData, parse_json
+from .templates import SOURCE, RequestTemplate
 from .websocket import connect_websocket
 
 ATTEMPTS = 3  # of two requests: a background task may run statements meanwhile
-NOT_MODIFIED, FORBIDDEN, CONFLICT, PRECONDITION_REQUIRED, SERVER_ERROR = 304, 403, 409, 428, 500
+NOT_MODIFIED, FORBIDDEN, CONFLICT, SERVER_ERROR = 304, 403, 409, 500
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -116,26 +116,19 @@ class IsolationCheck:
     async def list_rows(self, operation: Operation) -> None:
         """Complete the rows of both tenants; raises NotExercised when there are none of a source."""
         for tenant in (self.ours, self.theirs):
-            await self.seeder.list_rows(tenant, self.harness.send, operation.template)
+            await self.seeder.list_rows(tenant, operation.template)
         for source in operation.template.sources():
             if source.collection not in self.ours.rows:
                 creators = [one for one in self.seeder.creators if one.template.shape == source.collection]
-                tried = [f"; {one.name} answers {self.ours.responses[one.name][0]}" for one in creators]
-                cure = f"name where its rows come from by '{SOURCE}', or correct the example of what creates them"
-                raise NotExercised(f"nothing of {source.collection} could be created or listed{''.join(tried)}; {cure}")
+                responses = [(one.name, self.ours.responses[one.name][PLAIN]) for one in creators]
+                tried = "".join(f"; {name} answers {one}; {cure_of(one)}" for name, one in responses)
+                cure = f"name where its rows come from by '{SOURCE}'"
+                raise NotExercised(f"nothing of {source.collection} could be created or listed{tried}; {cure}")
 
     async def etags(self, operation: Operation) -> list[str]:
         """Return those of a row of ours and of one of theirs, read at the same path."""
-        return [etag for tenant in (self.ours, self.theirs) if (etag := await self.etag(operation, tenant, MARKED))]
-
-    async def etag(self, operation: Operation, tenant: TenantData, copy: int) -> str | None:
-        """Return that of what the path names: of its own GET, else of the nearest above it, as of the row to pay."""
-        for path in paths_up(operation.template.shape):
-            if reader := self.seeder.lists.get(path):
-                response = await self.harness.send(tenant, reader, tenant.request("GET", reader.template, copy))
-                if etag := response.header("etag"):
-                    return etag
-        return None
+        tenants = (self.ours, self.theirs)
+        return [etag for one in tenants if (etag := await self.seeder.etag(one, operation.template, MARKED))]
 
     async def compare(self, pair: RequestPair, role: str) -> None:
         """Send both, and again when they differ: a background task may have run statements meanwhile."""
@@ -181,15 +174,16 @@ class IsolationCheck:
         if operation.name in self.ours.responses:
             self.check_creation(operation.name)
             return
-        request = self.ours.request(self.method, operation.template)
+        template = operation.template
+        request = self.ours.request(self.method, template)
         response = await self.send(operation, request)
-        if response.status == PRECONDITION_REQUIRED and (etag := await self.etag(operation, self.ours, PLAIN)):
+        if response.status == PRECONDITION_REQUIRED and (etag := await self.seeder.etag(self.ours, template, PLAIN)):
             response = await self.send(operation, replace(request, headers={"If-Match": etag}))
         if not response.is_success and response.status != CONFLICT:  # a rule of its own, about a row that it has found
-            cure = "correct the example of its body, or say by 'x-vinc-source' where its values come from"
-            raise NotExercised(f"{operation.name}: called with the client's own rows it answers {response}; {cure}")
-        if self.method == "GET" and operation.template.shape in self.ours.rows:
-            row = self.ours.rows[operation.template.shape][0]
+            what = f"{operation.name}: called with the client's own rows it answers {response}"
+            raise NotExercised(f"{what}; {cure_of(response)}")
+        if self.method == "GET" and template.shape in self.ours.rows:
+            row = self.ours.rows[template.shape][0]
             if "id" in row and str(row["id"]) not in response.text:
                 self.findings.append(f"it does not list what the tenant has just created: {response}")
 
@@ -197,7 +191,7 @@ class IsolationCheck:
         """Compare the responses to the same example in both tenants: a key that spans tenants refuses one of them."""
         ours, theirs = self.ours.responses[operation][PLAIN], self.theirs.responses[operation][PLAIN]
         if not ours.is_success:
-            raise NotExercised(f"{operation}: its example is answered {ours}; correct the example of its body")
+            raise NotExercised(f"{operation}: its example is answered {ours}; {cure_of(ours)}")
         if theirs.status != ours.status:
             why = "some key does not begin with tenant_id"
             self.findings.append(f"what one tenant could create, the next cannot ({why}): {ours.status}, then {theirs}")
@@ -267,3 +261,10 @@ class IsolationCheck:
             self.findings += [
                 f"{path}/{secret} can be told from what is not there: {one}" for one in differences(*responses)
             ]
+
+
+def cure_of(refused: Response) -> str:
+    """Return what to change where a route refuses a request that names rows which exist."""
+    if refused.status == PRECONDITION_REQUIRED:
+        return "no GET at its path, or at one above it, answers an ETag to send: return `with_etag(row)` there"
+    return f"correct the example of its body, or say by '{SOURCE}' where its values come from"

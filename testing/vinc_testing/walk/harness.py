@@ -95,7 +95,7 @@ class Harness:
         slug = f"walk-{whose}-{self.seedings}"
         tenant = TenantData(id=(await self.add_tenant(slug)).id, slug=slug, mark=f"{whose.removesuffix('s')}mark7c1e")
         await self.sign_in(tenant)
-        await self.seeder.seed(tenant, self.send)
+        await self.seeder.seed(tenant)
         return tenant
 
     async def sign_in(self, tenant: TenantData) -> None:
@@ -177,7 +177,7 @@ class Harness:
         needed = {source.collection for one in operations for source in one.template.sources()}
         creators = [one for one in operations if one.method == "POST" and self.creates_rows(one, needed)]
         lists = {shape_of(one.endpoint.path): one for one in operations if one.method == "GET"}
-        return Seeder(creators=creators, lists=lists)
+        return Seeder(creators=creators, lists=lists, send=self.send)
 
     def creates_rows(self, operation: Operation, needed: set[str]) -> bool:
         requirement = operation.endpoint.requirement

@@ -15,10 +15,11 @@ from uuid import UUID
 from vinc_kernel.endpoints import Endpoint
 
 from .responses import Request, Response
-from .templates import RequestTemplate, Source
+from .templates import RequestTemplate, Source, paths_up
 
 COPIES = (PLAIN, MARKED) = (0, 1)
 LISTS = ("items", "data", "results")  # where a page has its rows
+PRECONDITION_REQUIRED = 428
 
 
 class NotExercised(AssertionError):
@@ -120,43 +121,58 @@ class Seeder:
 
     creators: Sequence[Operation]
     lists: Mapping[str, Operation]
+    send: Send
 
-    async def seed(self, tenant: TenantData, send: Send) -> None:
+    async def seed(self, tenant: TenantData) -> None:
         """Create two rows of each collection, parents first."""
         waiting = list(self.creators)
         while waiting:
             ready = [one for one in waiting if all(each.collection in tenant.rows for each in one.template.sources())]
             for one in ready or waiting[:1]:
-                await self.list_rows(tenant, send, one.template)
-                await create_rows(tenant, send, one)
+                await self.list_rows(tenant, one.template)
+                await self.create_rows(tenant, one)
             waiting = [one for one in waiting if one.name not in tenant.responses]
 
-    async def list_rows(self, tenant: TenantData, send: Send, template: RequestTemplate) -> None:
+    async def list_rows(self, tenant: TenantData, template: RequestTemplate) -> None:
         """List the rows of the collections that this template needs and that no operation creates."""
         for source in template.sources():
             listing = self.lists.get(source.collection)
             if source.collection in tenant.rows or listing is None:
                 continue
-            response = await send(tenant, listing, tenant.request("GET", listing.template))
+            response = await self.send(tenant, listing, tenant.request("GET", listing.template))
             if response.is_success and (rows := rows_of_page(parse_json(response))):
                 tenant.rows[source.collection] = rows
 
+    async def create_rows(self, tenant: TenantData, creator: Operation) -> None:
+        template = creator.template
+        responses: list[Response] = []
+        tenant.responses[creator.name] = responses
+        for copy in COPIES:
+            bodies = tenant.marked_bodies(template) if copy == MARKED else [tenant.body(template, PLAIN)]
+            for body in bodies:
+                response = await self.create(tenant, creator, copy, body)
+                if response.is_success:
+                    break
+            responses.append(response)
+        created = [row for one in responses if one.is_success and isinstance(row := parse_json(one), dict)]
+        if created:
+            tenant.rows[template.shape] = created
 
-async def create_rows(tenant: TenantData, send: Send, creator: Operation) -> None:
-    template = creator.template
-    responses: list[Response] = []
-    tenant.responses[creator.name] = responses
-    for copy in COPIES:
-        bodies = tenant.marked_bodies(template) if copy == MARKED else [tenant.body(template, PLAIN)]
-        for body in bodies:
-            request = replace(tenant.request("POST", template, copy), body=body)
-            response = await send(tenant, creator, request)
-            if response.is_success:
-                break
-        responses.append(response)
-    created = [row for one in responses if one.is_success and isinstance(row := parse_json(one), dict)]
-    if created:
-        tenant.rows[template.shape] = created
+    async def create(self, tenant: TenantData, creator: Operation, copy: int, body: bytes | None) -> Response:
+        request = replace(tenant.request("POST", creator.template, copy), body=body)
+        response = await self.send(tenant, creator, request)
+        if response.status == PRECONDITION_REQUIRED and (etag := await self.etag(tenant, creator.template, copy)):
+            response = await self.send(tenant, creator, replace(request, headers={"If-Match": etag}))
+        return response
+
+    async def etag(self, tenant: TenantData, template: RequestTemplate, copy: int) -> str | None:
+        """Return that of what the path names: of its own GET, else of the nearest above it, as of the row to pay."""
+        for path in paths_up(template.shape):
+            if reader := self.lists.get(path):
+                response = await self.send(tenant, reader, tenant.request("GET", reader.template, copy))
+                if etag := response.header("etag"):
+                    return etag
+        return None
 
 
 def parse_json(response: Response) -> Any:
