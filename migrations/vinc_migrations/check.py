@@ -22,7 +22,7 @@ from .catalog import catalog_findings, owners, relations
 from .connection import MigrationConnection, MigrationOptions, connect, postgres_message, sqlstate
 from .find import KERNEL_HISTORY
 from .grant_steps import undone
-from .lint import bare_statements
+from .lint import bare_statements, unreadable
 from .protection import broken_promises, protection_differences
 from .run import read_state
 
@@ -38,7 +38,11 @@ def check(url: str, histories: Sequence[History], models: Models, options: Migra
 
     `models` has the plugins whose models could be loaded; of the others everything but the models is compared.
     """
-    found = [line for history in histories for line in (*bare_statements(history), *blocking_changes(history))]
+    broken = {history.plugin: lines for history in histories if (lines := unreadable(history))}
+    found = [line for lines in broken.values() for line in lines]
+    models = {plugin: own for plugin, own in models.items() if plugin not in broken}
+    histories = [history for history in histories if history.plugin not in broken]
+    found += [line for history in histories for line in (*bare_statements(history), *blocking_changes(history))]
     with connect(url) as connection:
         db = MigrationConnection(connection, "", options)
         outdated = below_minimum(db.driver.info.server_version)

@@ -15,7 +15,7 @@ from vinc_kernel.errors import VincError
 from vinc_kernel.settings import Sources, read_settings
 
 from .connection import MigrationOptions
-from .find import KERNEL_HISTORY, address, plugin_histories
+from .find import KERNEL_HISTORY, address, plugin_histories, plugin_needs, readable
 from .run import current, upgrade
 
 INSTEAD = {
@@ -39,7 +39,8 @@ def run() -> None:
         elif command == "upgrade" and is_plain:
             settings = read_settings(Sources.read(os.environ))[0]
             options = MigrationOptions(roles=Roles(settings.database.role_prefix), report=print)
-            upgrade(address(settings.database), plugin_histories(settings), options)
+            histories, needs = plugin_histories(settings), plugin_needs(settings)
+            upgrade(address(settings.database), histories, options, needs=needs)
         else:
             instead = INSTEAD.get(command, "vinc db --help")
             raise CommandError(f"`alembic {command}` would run over every plugin's history here; use `{instead}`")
@@ -49,6 +50,9 @@ def run() -> None:
 
 def print_states() -> None:
     settings = read_settings(Sources.read(os.environ))[0]
-    for state in current(address(settings.database), [KERNEL_HISTORY, *plugin_histories(settings)]):
+    found, broken = readable([KERNEL_HISTORY, *plugin_histories(settings)])
+    for state in current(address(settings.database), found):
         at = state.at or "base"
         print(f"{state.plugin}: {at}{' (head)' if state.at == state.head else ''}")  # noqa: T201  Alembic's command prints
+    if broken:
+        raise CommandError("; ".join(broken))

@@ -96,7 +96,11 @@ def revisions(history: History) -> tuple[str, ...]:
     """Return all revisions from the first to the head; raises DatabaseError where they are not one line."""
     after: dict[str | None, str] = {}
     for file in sorted(history.versions.glob("*.py")):
-        text = file.read_text("utf-8")
+        try:
+            text = file.read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            what = f"the revision cannot be read as UTF-8: {error}"
+            raise BrokenHistory(history, file, what, "save it as UTF-8") from None
         this, down = REVISION.search(text), DOWN_REVISION.search(text)
         if this is None or down is None:
             what = "has no `revision = ` or `down_revision = `"
