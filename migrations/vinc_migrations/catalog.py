@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from psycopg import sql
 
-from vinc_kernel.database.catalog_checks import ROWS, Finding, catalog_query, to_findings
+from vinc_kernel.database.catalog_checks import ROWS, CatalogCheck, Finding, catalog_query, to_findings
 from vinc_kernel.errors import DatabaseError
 
 from .connection import MigrationConnection
@@ -68,7 +69,6 @@ def record(db: MigrationConnection, before: dict[str, Relation]) -> None:
         )
 
 
-def catalog_findings(db: MigrationConnection) -> list[Finding]:
+def catalog_findings(db: MigrationConnection, checks: Sequence[CatalogCheck] = (*ROWS, *KEYS)) -> list[Finding]:
     """Return every table that row level security does not guard as it should, and every key that crosses tenants."""
-    checks = (*ROWS, *KEYS)
     return to_findings(db.execute_composed(catalog_query(checks, db.roles)), checks, db.roles)
