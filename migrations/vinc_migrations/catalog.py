@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from psycopg import sql
 
-from vinc_kernel.database.catalog_checks import ROWS, Finding, catalog_query, to_findings
+from vinc_kernel.database.catalog_checks import ROWS, CatalogCheck, Finding, catalog_query, to_findings
 from vinc_kernel.errors import DatabaseError
 
 from .connection import MigrationConnection
 from .functions import FUNCTIONS
 from .keys import KEYS
 
+FINDINGS = (*ROWS, *KEYS, *FUNCTIONS)
 VERSION = "create table if not exists public.{table} (version_num varchar(32) primary key)"
 RELATIONS = r"""
 select relname, pg_get_userbyid(relowner), oid from pg_class
@@ -71,7 +73,6 @@ def record(db: MigrationConnection, before: dict[str, Relation]) -> None:
         )
 
 
-def catalog_findings(db: MigrationConnection) -> list[Finding]:
+def catalog_findings(db: MigrationConnection, checks: Sequence[CatalogCheck] = FINDINGS) -> list[Finding]:
     """Return every table that row level security does not guard as it should, and what keys and functions endanger."""
-    checks = (*ROWS, *KEYS, *FUNCTIONS)
     return to_findings(db.execute_composed(catalog_query(checks, db.roles)), checks, db.roles)

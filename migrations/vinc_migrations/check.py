@@ -5,7 +5,9 @@ Alembic itself sees models and columns only.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from alembic.autogenerate import compare_metadata
@@ -18,11 +20,12 @@ from vinc_kernel.database.minimum_version import below_minimum
 from vinc_kernel.database.versions import History, RevisionState
 
 from .blocking import blocking_changes
-from .catalog import catalog_findings, owners, relations
+from .catalog import FINDINGS, catalog_findings, owners, relations
 from .connection import MigrationConnection, MigrationOptions, connect, postgres_message, sqlstate
 from .find import KERNEL_HISTORY
 from .grant_steps import undone
-from .lint import bare_statements
+from .keys import UNFINISHED
+from .lint import bare_statements, unreadable
 from .protection import broken_promises, protection_differences
 from .run import read_state
 
@@ -38,7 +41,11 @@ def check(url: str, histories: Sequence[History], models: Models, options: Migra
 
     `models` has the plugins whose models could be loaded; of the others everything but the models is compared.
     """
-    found = [line for history in histories for line in (*bare_statements(history), *blocking_changes(history))]
+    broken = {history.plugin: lines for history in histories if (lines := unreadable(history))}
+    found = [line for lines in broken.values() for line in lines]
+    models = {plugin: own for plugin, own in models.items() if plugin not in broken}
+    histories = [history for history in histories if history.plugin not in broken]
+    found += [line for history in histories for line in (*bare_statements(history), *blocking_changes(history))]
     with connect(url) as connection:
         db = MigrationConnection(connection, "", options)
         outdated = below_minimum(db.driver.info.server_version)
@@ -65,7 +72,7 @@ def differences_of_tables(db: MigrationConnection, histories: Sequence[History],
         if models[plugin]:
             yield f"{plugin}: it has models and no revision; run vinc db revision --plugin {plugin}"
     yield from unrecorded_relations(db)
-    yield from map(str, catalog_findings(db))
+    yield from map(str, catalog_findings(db, (*FINDINGS, *UNFINISHED)))
 
 
 def differences_of_state(state: RevisionState) -> Iterator[str]:
@@ -92,10 +99,9 @@ def differences_of_models(db: MigrationConnection, plugin: str, models: Sequence
     existing = relations(db)
     context = compare_context(db.connection, {table.name for table in tables} | recorded)
     metadata = models[0].metadata if models else MetaData()
-    yield from (
-        f"models and database differ: {describe_difference(one)}; make a revision"
-        for one in compare_metadata(context, metadata)
-    )
+    with unvalidated_checks():
+        differences = compare_metadata(context, metadata)
+    yield from (f"models and database differ: {describe_difference(one)}; make a revision" for one in differences)
     for table in tables:
         if table.name in existing:
             yield from differences_of_checks(db.connection, table)
@@ -106,6 +112,14 @@ def differences_of_models(db: MigrationConnection, plugin: str, models: Sequence
     for model in models:
         if issubclass(model, TenantOwned) and "tenant_id" not in model.__table__.c:
             yield f"{model.__tablename__}: the model is a tenant's and has no tenant_id; leave that column in"
+
+
+@contextmanager
+def unvalidated_checks() -> Iterator[None]:
+    """Let SQLAlchemy read them without a warning: it cannot take its own option for them back."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Can't validate argument 'dialect_options'")
+        yield
 
 
 def compare_context(connection: Connection, names: set[str]) -> MigrationContext:
@@ -124,17 +138,21 @@ def compare_context(connection: Connection, names: set[str]) -> MigrationContext
 
 
 def differences_of_checks(connection: Connection, table: Table) -> Iterator[str]:
-    """Alembic does not look at check constraints; their names tell what is missing and what is too many."""
+    missing, surplus = compare_checks(connection, table)
+    yield from (f"{table.name} lacks the check {name}; make a revision" for name in sorted(missing))
+    yield from (f"{table.name} has the check {name}, its model not; make a revision" for name in surplus)
+
+
+def compare_checks(connection: Connection, table: Table) -> tuple[dict[str, CheckConstraint], list[str]]:
+    """Return the checks that are missing, and the names of those that are too many; Alembic does not look at them."""
     existing = set(connection.exec_driver_sql(CHECKS, (f'public."{table.name}"',)).scalars())
     wanted = {
-        str(connection.dialect.identifier_preparer.format_constraint(one)).strip('"')
+        str(connection.dialect.identifier_preparer.format_constraint(one)).strip('"'): one
         for one in table.constraints
         if isinstance(one, CheckConstraint)
     }
-    yield from (f"{table.name} lacks the check {name}; make a revision" for name in sorted(wanted - existing))
-    yield from (
-        f"{table.name} has the check {name}, its model not; make a revision" for name in sorted(existing - wanted)
-    )
+    missing = {name: one for name, one in wanted.items() if name not in existing}
+    return missing, sorted(existing - wanted.keys())
 
 
 def describe_difference(difference: Any) -> str:

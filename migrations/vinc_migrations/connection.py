@@ -31,6 +31,10 @@ select set_config('lock_timeout', {lock}, true), set_config('row_security', 'off
 """
 
 
+class Busy(DatabaseError):
+    """Another process has been migrating for too long."""
+
+
 def report_nothing(line: str) -> None:
     """Ignore a line."""
 
@@ -93,7 +97,7 @@ class MigrationConnection:
             if time.monotonic() > deadline:
                 waited = f"{self.options.turn_timeout:g} s"
                 message = f"{self.plugin}: another process has been migrating for {waited}; try again when it is done"
-                raise DatabaseError(message)
+                raise Busy(message)
             time.sleep(SECONDS_BETWEEN_POLLS)
         lock_timeout = sql.Literal(str(round(self.options.lock_timeout * MILLISECONDS)))
         self.execute(RULES, {"lock": lock_timeout})

@@ -15,7 +15,7 @@ from vinc_kernel.errors import VincError
 from vinc_kernel.settings import KernelSettings, Sources, read_settings
 
 from .connection import MigrationOptions
-from .find import KERNEL_HISTORY, address, plugin_histories
+from .find import KERNEL_HISTORY, address, plugin_histories, plugin_needs, readable
 from .run import current, upgrade
 
 INSTEAD = {
@@ -39,7 +39,8 @@ def run() -> None:
         elif command == "upgrade" and is_plain:
             given = settings()
             options = MigrationOptions(roles=Roles(given.database.role_prefix), report=print)
-            upgrade(address(given.database), plugin_histories(given), options)
+            histories, needs = plugin_histories(given), plugin_needs(given)
+            upgrade(address(given.database), histories, options, needs=needs)
         else:
             instead = INSTEAD.get(command, "vinc db --help")
             raise CommandError(f"`alembic {command}` would run over every plugin's history here; use `{instead}`")
@@ -53,6 +54,9 @@ def settings() -> KernelSettings:
 
 def print_states() -> None:
     given = settings()
-    for state in current(address(given.database), [KERNEL_HISTORY, *plugin_histories(given)]):
+    found, broken = readable([KERNEL_HISTORY, *plugin_histories(given)])
+    for state in current(address(given.database), found):
         at = state.at or "base"
         print(f"{state.plugin}: {at}{' (head)' if state.at == state.head else ''}")  # noqa: T201  Alembic's command prints
+    if broken:
+        raise CommandError("; ".join(broken))

@@ -37,11 +37,6 @@ KEYS = (
         where relnamespace = 'public'::regnamespace and not indisvalid and relkind <> 'p'""",
     ),
     CatalogCheck(
-        "the constraint {} is not validated",
-        """select conrelid::regclass::text, conname::text from pg_constraint
-        where connamespace = 'public'::regnamespace and conrelid <> 0 and not convalidated""",
-    ),
-    CatalogCheck(
         "the sequence {} is not granted to the application; use sa.Identity()",
         """select refobjid::regclass::text, s.oid::regclass::text from pg_class s
         join pg_depend on objid = s.oid and classid = 'pg_class'::regclass and refclassid = 'pg_class'::regclass
@@ -55,5 +50,13 @@ KEYS = (
         where contype = 'f' and (confdeltype in ('c', 'n', 'd') or confupdtype in ('c', 'n', 'd')
           or confrelid in (select oid from owned) and not exists (select from public.vinc_table
             where to_regclass('public.' || quote_ident(name)) = confrelid and append_only))""",
+    ),
+)
+# Between the revision that adds it as not valid and the one that validates it: only `vinc db check` finds it.
+UNFINISHED = (
+    CatalogCheck(
+        "the constraint {} is not validated; make a revision",
+        """select conrelid::regclass::text, conname::text from pg_constraint
+        where connamespace = 'public'::regnamespace and conrelid <> 0 and not convalidated""",
     ),
 )

@@ -10,7 +10,8 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from vinc_kernel.database.versions import History
+from vinc_kernel.database.versions import History, revisions
+from vinc_kernel.errors import DatabaseError
 
 RUNS_SQL = frozenset({"execute", "exec_driver_sql", "scalar", "scalars"})
 WRITES_ROWS = frozenset({"bulk_insert"})
@@ -35,6 +36,19 @@ def bare_statements(history: History) -> list[str]:
         for file in sorted(history.versions.glob("*.py"))
         for line, what, hint in faults(file)
     ]
+
+
+def unreadable(history: History) -> list[str]:
+    """Return one line when the revisions are not one line of Python files, of which nothing else can then be told."""
+    try:
+        revisions(history)
+        for file in sorted(history.versions.glob("*.py")):
+            ast.parse(file.read_bytes(), str(file))
+    except DatabaseError as error:
+        return [str(error)]
+    except (SyntaxError, ValueError) as error:
+        return [f"{history.plugin}: the revision is no Python: {error} ({file}); mend it"]
+    return []
 
 
 def faults(file: Path) -> Iterator[tuple[int, str, str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from psycopg import sql
@@ -49,14 +49,18 @@ class ProtectionDifference:
 def protection_differences(db: MigrationConnection, models: Sequence[type[Base]]) -> Iterator[ProtectionDifference]:
     """Yield a difference for each operation that a revision needs; a table that is not there is not protected."""
     tables = {model.__table__.name: model for model in models if isinstance(model.__table__, Table)}
-    found = {
-        name: Protection(guarded, append_only, tuple(blankable))
-        for name, guarded, append_only, blankable in db.execute(
-            PROTECTED, {"names": sql.Literal(list(tables)), "record": table_record(db.driver)}
-        )
-    }
+    found = protections(db, tables)
     for name, model in tables.items():
         yield from compare(name, Protection.of_model(model), found.get(name, Protection()))
+
+
+def protections(db: MigrationConnection, tables: Iterable[str]) -> dict[str, Protection]:
+    """Return how the database protects those of these tables that are there."""
+    names = {"names": sql.Literal(list(tables)), "record": table_record(db.driver)}
+    return {
+        name: Protection(guarded, append_only, tuple(blankable))
+        for name, guarded, append_only, blankable in db.execute(PROTECTED, names)
+    }
 
 
 def compare(table: str, wanted: Protection, found: Protection) -> Iterator[ProtectionDifference]:

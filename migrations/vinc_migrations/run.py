@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,7 @@ from vinc_kernel.errors import DatabaseError
 from .catalog import catalog_findings, create_version_table, owners, record, relations
 from .connection import (
     CONTENDED,
+    Busy,
     MigrationConnection,
     MigrationOptions,
     connect,
@@ -44,17 +45,36 @@ from pg_roles where rolname = current_user
 """
 
 
-def upgrade(url: str, histories: Sequence[History], options: MigrationOptions, *, target: str = HEADS) -> None:
+def upgrade(
+    url: str,
+    histories: Sequence[History],
+    options: MigrationOptions,
+    *,
+    target: str = HEADS,
+    needs: Mapping[str, Collection[str]] | None = None,
+) -> None:
     """Bring the kernel's tables to their newest revision, then each plugin's to that or to `target`, in this order.
 
-    Raises DatabaseError with plugin and revision; what came before it stays, and running again goes on there.
+    A plugin that fails holds up those that need it, as `needs` says, and no others. Raises DatabaseError with a line
+    for each; what worked stays, and running again goes on where each stopped.
     """
     with connect(url) as connection:
         require_roles(connection, options)
         if KERNEL_HISTORY not in histories:
             run_history(MigrationConnection(connection, KERNEL, options), KERNEL_HISTORY, HEADS, is_upgrade=True)
+        failed: dict[str, str] = {}
         for history in histories:
-            run_history(MigrationConnection(connection, history.plugin, options), history, target, is_upgrade=True)
+            if missing := sorted(failed.keys() & set((needs or {}).get(history.plugin, ()))):
+                failed[history.plugin] = f"{history.plugin}: it needs {', '.join(missing)}, so it was left as it is"
+                continue
+            try:
+                run_history(MigrationConnection(connection, history.plugin, options), history, target, is_upgrade=True)
+            except DatabaseError as error:
+                if history.plugin == KERNEL or connection.closed or connection.invalidated or isinstance(error, Busy):
+                    raise  # the others would fail in the same way
+                failed[history.plugin] = str(error)
+        if failed:
+            raise DatabaseError("\n".join(failed.values()))
 
 
 def downgrade(url: str, history: History, options: MigrationOptions, *, target: str) -> None:
@@ -171,9 +191,9 @@ def run_revision(db: MigrationConnection, plan: MigrationPlan, revision: str) ->
     options = {"fn": lambda _heads, _context: steps, "vinc": db, "version_table": plan.history.table}
     context = MigrationContext.configure(db.connection, opts={**options, "version_table_schema": "public"})
     try:
-        with record_and_check(db, plan), refusing_grants(db.connection), Operations.context(context):
+        with record_and_check(db), refusing_grants(db.connection), Operations.context(context):
             context.run_migrations()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise RevisionFailed(db.plugin, f"{revision} ({Path(script.path).name})", error) from error
     down = str(script.down_revision or BASE)
     start, end = (down, revision) if plan.is_upgrade else (revision, down)
@@ -183,7 +203,7 @@ def run_revision(db: MigrationConnection, plan: MigrationPlan, revision: str) ->
 def get_script(plan: MigrationPlan, revision: str) -> Script:
     try:
         script = plan.scripts.get_revision(revision)
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # whatever a file does when it is imported
         raise RevisionFailed(plan.history.plugin, revision, error) from error
     if script is None:
         raise DatabaseError(f"{plan.history.plugin}: {plan.history.versions} has no revision {revision}")
@@ -191,8 +211,8 @@ def get_script(plan: MigrationPlan, revision: str) -> Script:
 
 
 @contextmanager
-def record_and_check(db: MigrationConnection, plan: MigrationPlan) -> Iterator[None]:
-    """Record and check what a plugin's revision does; the kernel's first ones make the record."""
+def record_and_check(db: MigrationConnection) -> Iterator[None]:
+    """Record and check what a plugin's revision does, up or down; the kernel's first ones make the record."""
     if db.plugin == KERNEL:
         yield
         return
@@ -200,8 +220,7 @@ def record_and_check(db: MigrationConnection, plan: MigrationPlan) -> Iterator[N
     yield
     record(db, before)
     regrant(db)
-    if plan.is_upgrade:
-        refuse_findings(db, known)
+    refuse_findings(db, known)
 
 
 @contextmanager
@@ -235,7 +254,7 @@ def refuse_findings(db: MigrationConnection, before: Collection[Finding]) -> Non
 class RevisionFailed(DatabaseError):
     """A revision failed; its plugin stays at the one before."""
 
-    def __init__(self, plugin: str, revision: str, cause: Exception) -> None:
+    def __init__(self, plugin: str, revision: str, cause: BaseException) -> None:
         what = postgres_message(cause)
         kind = "" if isinstance(cause, DatabaseError | DBAPIError) else f"{type(cause).__name__}: "
         state = sqlstate(cause)

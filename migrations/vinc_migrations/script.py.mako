@@ -1,17 +1,19 @@
 """${message}."""
+<%
+from vinc_migrations import __all__ as names
+lines = (upgrades + "\n" + downgrades).splitlines()
+code = "\n".join(line for line in lines if not line.strip().startswith("#"))
+used = [name for name in names if f"{name}(" in code]
+%>\
 
-% if "sa." in upgrades + downgrades or upgrades == "pass":
+% if "sa." in code or upgrades == "pass":
 import sqlalchemy as sa
 % endif
-% if "op." in upgrades + downgrades or upgrades == "pass":
+% if "op." in code or upgrades == "pass":
 from alembic import op
 % endif
-<%
-names = ("disable_append_only", "disable_row_level_security", "enable_append_only", "enable_row_level_security")
-used = [name for name in names if f"{name}(" in upgrades + downgrades]
-%>\
 % if used:
-% if "sa." in upgrades + downgrades or "op." in upgrades + downgrades:
+% if "sa." in code or "op." in code:
 
 % endif
 from vinc_migrations import ${", ".join(used)}

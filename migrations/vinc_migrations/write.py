@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
-from alembic.autogenerate import produce_migrations, render_python_code
-from alembic.operations.ops import DowngradeOps, UpgradeOps
+from alembic.autogenerate import produce_migrations
+from alembic.operations.ops import CreateCheckConstraintOp
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import rev_id
+from psycopg import sql
+from sqlalchemy import Connection, Table
 
 from vinc_kernel.database.base import Base
 from vinc_kernel.database.versions import History
 from vinc_kernel.errors import DatabaseError
 
 from .catalog import owners, relations
-from .check import compare_context
+from .check import compare_checks, compare_context, unvalidated_checks
 from .connection import MigrationConnection, MigrationOptions, connect
-from .protection import protection_differences
+from .in_use import LATER, Change, change_in_use, changes, comment, key_changes
+from .protection import Protection, protection_differences, protections
+from .protection import compare as protect
 from .run import TEMPLATES, read_state
 
 NOTHING = "pass"
+UNVALIDATED = """
+select relname, conname from pg_constraint join pg_class c on c.oid = conrelid
+where relnamespace = 'public'::regnamespace and relname = any({names}) and not convalidated order by 1, 2
+"""
 
 
 def write_revision(
@@ -48,23 +56,74 @@ def compare(url: str, history: History, models: Sequence[type[Base]], options: M
         mine = {str(model.__table__) for model in models} | {
             name for name, plugin in owners(db).items() if plugin == history.plugin
         }
-        protection = list(protection_differences(db, models)) if models else []
         existing = relations(db)
         context = compare_context(connection, mine)
+        metadata = models[0].metadata if models else Base.metadata
         context.opts |= {"sqlalchemy_module_prefix": "sa.", "alembic_module_prefix": "op.", "user_module_prefix": None}
-        script = produce_migrations(context, models[0].metadata if models else Base.metadata)
-        up, down = (render(operations, context) for operations in (script.upgrade_ops, script.downgrade_ops))
-    # What a new table is protected by goes with it.
-    ups = [*up, *(one.upgrade for one in protection)]
-    downs = [*(one.downgrade for one in reversed(protection) if one.table in existing), *down]
+        context.opts["target_metadata"] = metadata
+        with unvalidated_checks():
+            script = produce_migrations(context, metadata)
+        lost, got = key_changes(script, context)
+        found = [*validations(db, mine), *lost, *changes(script, context, existing.keys())]
+        found += [*check_changes(connection, models, context, existing.keys()), *got]
+        protection = list(protection_differences(db, models))
+        gone = mine - {str(model.__table__) for model in models}
+        again = [one for name, is_now in protections(db, gone).items() for one in protect(name, is_now, Protection())]
+    ups, downs = one_transaction(found)
+    # What a new table is protected by goes with it, and comes with one that is made again.
+    ups, downs = (
+        around(ups, [one.upgrade for one in protection]),
+        around(
+            downs,
+            [one.downgrade for one in reversed(protection) if one.table in existing] + [one.upgrade for one in again],
+        ),
+    )
     if not ups:
         raise DatabaseError(f"{history.plugin}: models and database are equal; --no-autogenerate writes an empty one")
-    return "\n    ".join(ups), "\n    ".join(downs)
+    return body(ups), body(downs)
 
 
-def render(operations: UpgradeOps | DowngradeOps | None, context: MigrationContext) -> list[str]:
-    """Return the code without Alembic's remarks about itself; empty for no operations."""
-    if operations is None or operations.is_empty():
-        return []
-    lines = render_python_code(operations, migration_context=context).splitlines()
-    return ["\n".join(line for line in lines if "# ###" not in line).strip()]
+def one_transaction(found: Sequence[Change]) -> tuple[list[str], list[str]]:
+    """Return the code up and down; what stands alone waits for a revision of its own while there is anything else."""
+    together = [one for one in found if not one.alone]
+    waiting = [one for one in found if one.alone]
+    chosen = together or waiting
+    ups = [one.up for one in chosen if one.up]
+    if together:
+        ups += [f"{LATER}\n{comment(one.up)}" for one in waiting]
+    return ups, [one.down for one in reversed(chosen) if one.down]
+
+
+def around(code: Sequence[str], calls: Sequence[str]) -> list[str]:
+    """Return the code between calls that take policies away, which hold columns, and all others."""
+    first = [call for call in calls if call.startswith("disable_row_level_security")]
+    return [*first, *code, *(call for call in calls if call not in first)]
+
+
+def body(code: Sequence[str]) -> str:
+    """Return the body of a function; one of comments alone does nothing."""
+    lines = "\n".join(code).splitlines()
+    if all(line.startswith("#") for line in lines):
+        lines.append(NOTHING)
+    return "\n    ".join(lines)
+
+
+def validations(db: MigrationConnection, mine: Collection[str]) -> Iterator[Change]:
+    """Yield what the revision before has left: constraints that do not hold for the rows there were."""
+    for table, name in db.execute(UNVALIDATED, {"names": sql.Literal(list(mine))}):
+        statement = f'alter table "{table}" validate constraint "{name}"'
+        yield Change(f"with bypass_row_level_security():\n    op.execute({statement!r})")
+
+
+def check_changes(
+    connection: Connection, models: Sequence[type[Base]], context: MigrationContext, existing: Collection[str]
+) -> Iterator[Change]:
+    """Yield changes of check constraints, at which Alembic does not look."""
+    for table in (model.__table__ for model in models):
+        if isinstance(table, Table) and table.name in existing:
+            missing, surplus = compare_checks(connection, table)
+            for one in missing.values():
+                yield change_in_use(CreateCheckConstraintOp.from_constraint(one), context)
+            for name in surplus:
+                down = f"# Make the check {name} again here."
+                yield Change(f'op.drop_constraint("{name}", "{table.name}", type_="check")', down)

@@ -186,3 +186,23 @@ async def test_when_no_connection_is_free_it_is_503(things_address: str, admin: 
         await first.close()
 
         assert await names(things) == []
+
+
+HINTS = {
+    "select nothing from generate_series(1, 1)": "a column that it names is not in the database: vinc db upgrade",
+    "select from nothing_of_that_name": "a table that it names is not in the database: vinc db upgrade",
+    "select from pg_authid": "permission denied for table pg_authid: the application's role may not",
+}
+
+
+@pytest.mark.parametrize("statement", HINTS)
+async def test_what_a_migration_would_mend_is_hinted_at_in_the_log(
+    things: Postgres, statement: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    unit = things.unit(Scope(OURS))
+    with pytest.raises((DatabaseError, Forbidden)) as refused:
+        await DatabaseSession(unit).execute(text(statement))
+    await unit.close()
+
+    assert HINTS[statement] in caplog.text
+    assert "pg_authid" not in str(refused.value)

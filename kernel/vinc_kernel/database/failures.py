@@ -71,10 +71,14 @@ KEYS: Mapping[str, tuple[str, str]] = {
 }
 SET_BY_SERVER = frozenset({"tenant_id", "id"})
 PREPARER = postgresql.dialect().identifier_preparer  # type: ignore[no-untyped-call]  # SQLAlchemy's
-# Faults of the plugin, not of the request.
+MISSING = "is not in the database: vinc db upgrade runs migrations that are missing, vinc db check compares"
+NOT_GRANTED = "the application's role may not do this there; append-only tables are only inserted into and read"
+# Faults of the plugin or of the installation, not of the request.
 FAULTS: Mapping[str, str] = {
     "25006": "a write was refused, as GET and HEAD only read: write in POST, PUT, PATCH or DELETE",
     "25P02": "a statement came after one that had failed: let the first error pass, or ask before you write",
+    "42703": f"a column that it names {MISSING}",
+    "42P01": f"a table that it names {MISSING}",
 }
 
 
@@ -113,6 +117,8 @@ def psycopg_problem(error: psycopg.Error) -> VincError:
         logger.error("the database refused a statement: %s", detail or name, extra=extra)
         return DatabaseError(f"the database refused a statement: {detail or name} ({state or 'no SQLSTATE'})")
     level = logging.WARNING if kind in (Unavailable, DeadlineExceeded, Forbidden) else logging.INFO
+    if diagnostics.source_function == "aclcheck_error":  # PostgreSQL's own, whose text has names and no values
+        name = f"{diagnostics.message_primary}: {NOT_GRANTED}"
     logger.log(level, "the database refused a statement: %s", name, extra=extra)
     headers = {"Retry-After": RETRY_AFTER} if kind is Unavailable else None
     return kind(detail, errors=key_faults(state, diagnostics), headers=headers)

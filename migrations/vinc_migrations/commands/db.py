@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, BooleanOptionalAction, Namespace
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from sqlalchemy.engine import make_url
@@ -15,7 +16,7 @@ from vinc_kernel.errors import DatabaseError
 from vinc_kernel.settings import DatabaseSettings, KernelSettings, Sources
 
 from ..connection import MigrationOptions
-from ..find import KERNEL_HISTORY, address, history_named, plugin_histories
+from ..find import KERNEL_HISTORY, address, history_named, plugin_histories, plugin_needs, readable
 from ..prepare import prepare
 
 if TYPE_CHECKING:
@@ -97,7 +98,8 @@ def run_upgrade(args: Namespace, settings: KernelSettings, _: Sources) -> int:
     if args.to and not args.plugin:
         raise DatabaseError("--to needs --plugin: revisions of different plugins have nothing to do with each other")
     chosen = histories(settings, args.plugin)
-    upgrade(address(settings.database), chosen, options(settings), target=args.to or HEADS)
+    needs = {} if args.plugin else plugin_needs(settings)
+    upgrade(address(settings.database), chosen, options(settings), target=args.to or HEADS, needs=needs)
     say(f"{len(chosen)} histor{'y is' if len(chosen) == 1 else 'ies are'} up to date")
     return 0
 
@@ -112,19 +114,29 @@ def run_downgrade(args: Namespace, settings: KernelSettings, _: Sources) -> int:
 def run_current(_: Namespace, settings: KernelSettings, __: Sources) -> int:
     from ..run import current
 
+    found, broken = readable(histories(settings))
     word = {True: "behind", False: "newest"}
     rows = [
         (one.plugin, one.at or "base", one.head or "base", word[one.is_behind] if one.is_known else "unknown")
-        for one in current(address(settings.database), histories(settings))
+        for one in current(address(settings.database), found)
     ]
     print_table([("plugin", "at", "newest", "state"), *rows])
+    refuse(broken)
     return 0
 
 
 def run_history(args: Namespace, settings: KernelSettings, _: Sources) -> int:
-    rows = [(one.plugin, revision) for one in histories(settings, args.plugin) for revision in revisions(one)]
+    found, broken = readable(histories(settings, args.plugin))
+    rows = [(one.plugin, revision) for one in found for revision in revisions(one)]
     print_table([("plugin", "revision"), *rows])
+    refuse(broken)
     return 0
+
+
+def refuse(broken: Sequence[str]) -> None:
+    """Raise DatabaseError with these lines, if there are any."""
+    if broken:
+        raise DatabaseError("\n".join(broken))
 
 
 def run_check(_: Namespace, settings: KernelSettings, given: Sources) -> int:

@@ -9,6 +9,8 @@ import pytest
 from psycopg import Connection, sql
 from psycopg.errors import ForeignKeyViolation, InsufficientPrivilege, UniqueViolation
 
+from vinc_kernel.errors import DatabaseError
+
 from .conftest import ACME, GLOBEX, Ground, tenant_table
 
 TABLES = f"""
@@ -187,3 +189,16 @@ def test_reading_as_a_tenant_uses_the_index_and_asks_for_the_scope_once(
     # PostgreSQL 16 writes `$0` for the first of these
     assert any(condition in step.replace("$0", "(InitPlan 1).col1") for step in plan), plan
     assert not any("Seq Scan" in step for step in plan), plan
+
+
+def test_a_downgrade_that_leaves_a_tenants_table_open_is_refused(ground: Ground) -> None:
+    """Dropped by the second revision, made again without its policies by the way back."""
+    guarded, bare = tenant_table("aa_t"), tenant_table("aa_t", protected=False)
+    history = ground.plugin("aa", guarded, ('op.drop_table("aa_t")', bare))
+    ground.up(history)
+
+    with pytest.raises(DatabaseError, match=r"^aa: revision aa2 .*aa_t: row level security is not enabled"):
+        ground.down(history, "aa1")
+
+    assert ground.current(history) == {"aa": "aa2"}
+    assert ground.rows("select to_regclass('aa_t')") == [(None,)]

@@ -5,6 +5,8 @@ import pytest
 
 from vinc_kernel.database.versions import History, RevisionState, read_states, revisions
 from vinc_kernel.errors import DatabaseError
+from vinc_migrations.check import check
+from vinc_migrations.run import upgrade
 from vinc_testing.servers import conninfo
 
 from .conftest import Ground, tenant_table
@@ -41,8 +43,8 @@ def test_a_failing_revision_leaves_its_plugin_at_the_last_good_one_and_the_other
         ground.up(first, second, third)
 
     assert str(refused.value) == ("invoices: revision invoices2 (invoices2.py): ZeroDivisionError: division by zero")
-    assert ground.current(first, second, third) == {"agents": "agents1", "invoices": "invoices1", "orders": None}
-    assert tables(ground) == ["agents_agent", "invoices_invoice"]
+    assert ground.current(first, second, third) == {"agents": "agents1", "invoices": "invoices1", "orders": "orders1"}
+    assert tables(ground) == ["agents_agent", "invoices_invoice", "orders_order"]
 
 
 def test_a_revision_that_cannot_be_imported_is_named(ground: Ground) -> None:
@@ -227,3 +229,43 @@ def test_an_upgrade_never_goes_down_and_a_downgrade_never_up(ground: Ground) -> 
         ground.down(history, "agents2")
 
     assert ground.current(history) == {"agents": "agents1"}
+
+
+BROKEN = {
+    "two heads": ("revision = 'two'\ndown_revision = None\n", "revision bb1 and two both follow the beginning"),
+    "no parent": ("revision = 'two'\ndown_revision = 'lost'\n", "revision two is not reached from the first"),
+    "long id": (f"revision = '{'x' * 33}'\ndown_revision = 'bb1'\n", "has more than 32 characters"),
+    "syntax": ("revision = 'two'\ndown_revision = 'bb1'\ndef upgrade(:\n", "SyntaxError"),
+    "latin-1": ("revision = 'two'\ndown_revision = 'bb1'\n# caf\xe9\n", "cannot be read as UTF-8"),
+    "exit": ("revision = 'two'\ndown_revision = 'bb1'\nraise SystemExit(0)\n", "SystemExit: 0"),
+    "failing": (
+        "revision = 'two'\ndown_revision = 'bb1'\ndef upgrade():\n    raise RuntimeError('no')\n",
+        "RuntimeError: no",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_a_broken_history_stops_only_those_that_need_its_plugin(ground: Ground, kind: str) -> None:
+    source, what = BROKEN[kind]
+    first, broken = ground.plugin("aa", table("aa_t")), ground.plugin("bb", table("bb_t"))
+    needing, last = ground.plugin("cc", table("cc_t")), ground.plugin("dd", table("dd_t"))
+    indirect = ground.plugin("ee", table("ee_t"))
+    (broken.versions / "a_two.py").write_text(source, "latin-1")
+
+    with pytest.raises(DatabaseError) as refused:
+        upgrade(
+            ground.url(ground.roles.migrator),
+            [first, broken, needing, last, indirect],
+            ground.options,
+            needs={"cc": ("bb",), "ee": ("cc",)},
+        )
+
+    line, *others = str(refused.value).splitlines()
+    assert line.startswith("bb: ")
+    assert what in line
+    assert others == ["cc: it needs bb, so it was left as it is", "ee: it needs cc, so it was left as it is"]
+    assert set(tables(ground)) - {"bb_t"} == {"aa_t", "dd_t"}
+    assert any(
+        line.startswith("bb: ") for line in check(ground.url(ground.roles.migrator), [broken], {}, ground.options)
+    )
