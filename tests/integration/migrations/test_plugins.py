@@ -236,7 +236,7 @@ BROKEN = {
     "no parent": ("revision = 'two'\ndown_revision = 'lost'\n", "revision two is not reached from the first"),
     "long id": (f"revision = '{'x' * 33}'\ndown_revision = 'bb1'\n", "has more than 32 characters"),
     "syntax": ("revision = 'two'\ndown_revision = 'bb1'\ndef upgrade(:\n", "SyntaxError"),
-    "latin-1": ("revision = 'two'\ndown_revision = 'bb1'\n# caf\xe9\n", "cannot be read as UTF-8"),
+    "latin-1": ("revision = 'two'\ndown_revision = 'bb1'\n# caf\xe9\n", "make it a Python module in UTF-8"),
     "exit": ("revision = 'two'\ndown_revision = 'bb1'\nraise SystemExit(0)\n", "SystemExit: 0"),
     "failing": (
         "revision = 'two'\ndown_revision = 'bb1'\ndef upgrade():\n    raise RuntimeError('no')\n",
