@@ -21,6 +21,7 @@ from .catalog import owners, relations
 from .check import compare_checks, compare_context, unvalidated_checks
 from .connection import MigrationConnection, MigrationOptions, connect
 from .in_use import LATER, Change, change_in_use, changes, comment, key_changes
+from .lint import unreadable
 from .protection import Protection, protection_differences, protections
 from .protection import compare as protect
 from .run import TEMPLATES, read_state
@@ -36,12 +37,18 @@ def write_revision(
     url: str | None, history: History, message: str, *, models: Sequence[type[Base]] = (), options: MigrationOptions
 ) -> Path:
     """Write the file and return its path; without an address it is empty. Raises DatabaseError for no difference."""
+    if broken := unreadable(history):
+        raise DatabaseError(broken[0])
     up, down = compare(url, history, models, options) if url else (NOTHING, NOTHING)
     history.versions.mkdir(parents=True, exist_ok=True)
     script = ScriptDirectory(str(TEMPLATES), version_locations=[str(history.versions)], messaging_opts={"quiet": True})
-    revision = script.generate_revision(
-        rev_id(), message, head="head", version_path=str(history.versions), upgrades=up, downgrades=down
-    )
+    try:
+        revision = script.generate_revision(
+            rev_id(), message, head="head", version_path=str(history.versions), upgrades=up, downgrades=down
+        )
+    except (Exception, SystemExit) as error:  # whatever a file does when it is imported
+        what = f"its revisions cannot be loaded: {type(error).__name__}: {error}"
+        raise DatabaseError(f"{history.plugin}: {what}; mend them, see vinc db check") from error
     if revision is None:
         raise DatabaseError(f"{history.plugin}: the revision was written and is not found in {history.versions}")
     return Path(revision.path)

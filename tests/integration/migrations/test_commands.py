@@ -226,3 +226,57 @@ def test_alembic_refuses_everything_else_with_the_command_to_use(stock: Run, gro
     assert f"use `{REFUSED[command]}`" in out + err
     assert ground.rows("select count(*) from pg_class where relname like 'vinc\\_%' and relkind = 'r'") == [(0,)]
     assert not (ROOT / "migrations" / "versions").exists()
+
+
+BARE = (
+    "revision = 'one'\ndown_revision = None\n"
+    "def upgrade():\n    op.execute('create table cards_card (tenant_id uuid not null)')\n"
+)
+HEADER = "import sqlalchemy as sa\nfrom alembic import op\n"
+
+
+@pytest.fixture
+def cards(settings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The only revision of an optional plugin, installed beside the plugin tenants."""
+    site = tmp_path / "site"
+    for name, text in DISTRIBUTION.items():
+        (site / name).parent.mkdir(parents=True, exist_ok=True)
+        (site / name).write_text(text)
+    monkeypatch.syspath_prepend(str(site))
+    settings.write_text("[plugins.cards]\nrequired = false\n[plugins.tenants]\n")
+    return site / "acme_cards/migrations/versions/one.py"
+
+
+@pytest.mark.parametrize("words", ["upgrade", "upgrade --plugin cards", "upgrade --plugin cards --to one", "head"])
+def test_an_open_table_is_refused_on_every_path(vinc: Run, stock: Run, cards: Path, ground: Ground, words: str) -> None:
+    cards.write_text(HEADER + BARE)
+
+    code, out, err = stock("upgrade", "head") if words == "head" else vinc(*words.split())
+
+    assert code != 0
+    assert "cards_card: row level security is not enabled" in out + err
+    assert ground.rows("select to_regclass('cards_card')") == [(None,)]
+
+
+BROKEN = {
+    "syntax": "def upgrade(:\n",
+    "latin-1": "# caf\xe9\n",
+    "no identifier": "",
+    "long": f"revision = '{'x' * 33}'\ndown_revision = None\n",
+    "nul": "revision = 'one'\ndown_revision = None\n\0",
+}
+
+
+@pytest.mark.parametrize("fault", BROKEN)
+def test_a_broken_history_is_one_line_in_every_command(vinc: Run, cards: Path, fault: str) -> None:
+    head = "" if fault in {"no identifier", "long"} else "revision = 'one'\ndown_revision = None\n"
+    cards.write_text(head + BROKEN[fault], "latin-1")
+
+    code, out, err = vinc("upgrade")
+    assert (code, err.count("\n")) == (1, 1)
+    assert "cards: " in err
+    assert f"-> {HEAD} " in out
+    for words in ("check", "current", "history", "revision --plugin cards --no-autogenerate"):
+        _, out, err = vinc(*words.split())
+        assert "tenants" in out or "cards: " in out + err
+    assert vinc(*"downgrade --plugin cards --to base".split())[0] in {0, 1}
