@@ -34,13 +34,15 @@ class GuardedSocket:
         self.context, self.authorization, self.clock = context, authorization, clock
         self.receive_next, self.send_on = receive, send
         self.code = 0  # with which it was closed
+        self.is_ending = asyncio.Event()
 
     async def run(self, inner: ASGIApp, scope: Scope) -> None:
         """Run the application on this socket; once it is closed here, the application is stopped."""
         handler, timer = asyncio.create_task(self.handle(inner, scope)), asyncio.create_task(self.watch())
+        handler.add_done_callback(lambda _: self.is_ending.set())
         try:
-            await asyncio.wait({handler, timer}, return_when=asyncio.FIRST_COMPLETED)
-            await asyncio.wait({handler}, timeout=SECONDS_TO_END if self.code else None)
+            await self.is_ending.wait()
+            await asyncio.wait({handler}, timeout=SECONDS_TO_END)  # who does not read may not take the close, either
         finally:
             await stop(timer)
             await stop(handler)
@@ -84,6 +86,7 @@ class GuardedSocket:
         problem = None if self.code else await self.find_refusal()
         if problem is not None:
             self.code = close_code(problem)
+            self.is_ending.set()
             with suppress(OSError):  # the client is gone
                 await self.send_on({"type": "websocket.close", "code": self.code, "reason": problem.title})
         return not self.code

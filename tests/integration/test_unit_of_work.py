@@ -1,16 +1,18 @@
 """A unit of work is all or nothing, and Core and the ORM share it."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 import pytest
 from sqlalchemy import delete, text
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.sql import Executable
 
 from vinc_kernel.database.postgres import Postgres
 from vinc_kernel.database.scope import Scope
 from vinc_kernel.database.session import DatabaseSession
-from vinc_kernel.errors import Conflict, DatabaseError
+from vinc_kernel.errors import Conflict, DatabaseError, Forbidden
 
 from ..conftest import OURS, THEIRS
 from .things import ALL, COUNT, NAMES, Name, Number, Thing, add, names, new
@@ -132,6 +134,72 @@ async def test_a_rollback_fails_the_request_with_all_that_it_wrote(things: Postg
     await unit.close()
 
     assert await names(things) == []
+
+
+ENDS: dict[str, Callable[[AsyncSession], Awaitable[object]]] = {
+    "rollback": AsyncSession.rollback,
+    "reset": AsyncSession.reset,
+    "close": lambda orm: orm.run_sync(lambda session: session.close()),
+}
+
+
+@pytest.mark.parametrize("end", ENDS.values(), ids=ENDS)
+async def test_whatever_ends_an_unused_orm_session_fails_the_request_too(
+    things: Postgres, end: Callable[[AsyncSession], Awaitable[object]]
+) -> None:
+    unit = things.unit(Scope(OURS))
+    await DatabaseSession(unit).execute(new("a"))
+    unit.orm().add(Thing(tenant_id=OURS, name="b"))
+    await end(unit.orm())
+    with pytest.raises(DatabaseError, match="rollback"):
+        await unit.commit()
+    await unit.close()
+
+    assert await names(things) == []
+
+
+async def test_a_savepoint_that_is_left_open_is_an_error_and_nothing_is_stored(things: Postgres) -> None:
+    unit = things.unit(Scope(OURS))
+    await DatabaseSession(unit).execute(new("a"))
+    await unit.orm().begin_nested()
+    unit.orm().add(Thing(tenant_id=OURS, name="b"))
+    with pytest.raises(DatabaseError, match="a savepoint is still open"):
+        await unit.commit()
+    await unit.close()
+
+    assert await names(things) == []
+
+
+async def test_permission_is_asked_for_before_each_statement_and_the_commit(things: Postgres) -> None:
+    asked: list[int] = []
+
+    async def admit() -> None:
+        asked.append(1)
+        if len(asked) > 3:
+            raise Forbidden
+
+    unit = things.unit(Scope(OURS), admit)
+    await DatabaseSession(unit).execute(new("a"))
+    await DatabaseSession(unit).execute(new("b"))
+    with pytest.raises(Forbidden):
+        await unit.commit()
+    await unit.close()
+
+    assert await names(things) == []
+
+
+async def test_a_statement_that_gives_up_waiting_leaves_the_one_that_runs_alone(things: Postgres) -> None:
+    unit = things.unit(Scope(OURS))
+    orm, db = unit.orm(), DatabaseSession(unit)
+    await orm.execute(ALL)
+    running = asyncio.create_task(orm.scalar(text("select 3 from pg_sleep(0.5)")))
+    await asyncio.sleep(0.05)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.1):
+            await db.all(NAMES, Name)
+
+    assert await running == 3
+    await unit.close()
 
 
 async def test_a_flush_whose_error_is_caught_fails_the_request(things: Postgres) -> None:

@@ -38,6 +38,9 @@ class GuardedCursor(AsyncCursor[tuple[Any, ...]]):
     async def execute(self, query: Any, *args: Any, **kwargs: Any) -> GuardedCursor:
         """As psycopg's, for one statement that a session allows."""
         text = str(query)
+        if self.unit.ended and text.startswith("ROLLBACK TO SAVEPOINT"):
+            return self  # it went with the transaction
+        self.unit.require_open()
         if reason := refusal(text):
             raise DatabaseError(reason)
         require_few_values(len(args[0]) if args and args[0] else 0)
@@ -61,33 +64,55 @@ class GuardedConnection:
 
     def cursor(self, *args: Any) -> Any:
         """A cursor for one statement; only a server-side one has a name."""
-        self.unit.require_open()
-        return self.connection.cursor(*args) if args else GuardedCursor(self.unit, self.connection)
+        if args:
+            self.unit.require_open()
+            return self.connection.cursor(*args)
+        return GuardedCursor(self.unit, self.connection)
 
     async def commit(self) -> None:
         raise DatabaseError("a session commits with its request: take the commit() out, or use flush()")
 
     async def rollback(self) -> None:
-        """Fail the unit of work: what else the request wrote would go as well, and be told as stored."""
-        self.unit.failed = not self.unit.ended
+        """Roll back nothing here, but fail the unit of work."""
+        self.unit.failed = self.unit.failed or not self.unit.ended
 
     async def close(self) -> None:
         """Do nothing: the unit of work releases the connection."""
 
 
-class EagerSavepoints(Session):
-    """A session whose savepoints also cover what `db` writes, and not only what follows the first ORM statement."""
+class SyncRequestSession(Session):
+    """What `RequestSession` runs. Its savepoints also cover what `db` writes before the first ORM statement.
+
+    Whatever ends its transaction fails the unit of work: what else the request wrote would go as well, and be told as
+    stored.
+    """
 
     def begin_nested(self) -> SessionTransaction:
         nested = super().begin_nested()
         self.connection()
         return nested
 
+    def rollback(self) -> None:
+        self.fail_unit()
+        super().rollback()
+
+    def reset(self) -> None:
+        self.fail_unit()
+        super().reset()
+
+    def close(self) -> None:
+        self.fail_unit()
+        super().close()
+
+    def fail_unit(self) -> None:
+        unit: UnitOfWork = self.info["unit"]
+        unit.failed = unit.failed or not unit.ended
+
 
 class RequestSession(AsyncSession):
     """A session that ends with its request: closing it earlier would undo what was written, without an error."""
 
-    sync_session_class = EagerSavepoints
+    sync_session_class = SyncRequestSession
 
     async def close(self) -> None:
         """Raise DatabaseError before the unit of work has ended."""

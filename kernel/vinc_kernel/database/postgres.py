@@ -29,13 +29,13 @@ class Postgres:
         self.connections = ConnectionPool(self.pool)
 
     def unit(self, scope: Scope, admit: Admit | None = None) -> UnitOfWork:
-        """Return a unit of work in this scope; the caller must close it. `admit` may refuse its first statement."""
-        return UnitOfWork(self, scope, admit)
+        """Return a unit of work in this scope; the caller must close it. `admit` may refuse each statement."""
+        return UnitOfWork(self, scope, admit, admits_each=True)
 
     @asynccontextmanager
     async def session(self, scope: Scope, admit: Admit | None = None) -> AsyncGenerator[DatabaseSession]:
         """A session of its own, committed at the end and rolled back on an error; `admit` may refuse it."""
-        unit = self.unit(scope, admit)
+        unit = UnitOfWork(self, scope, admit)
         try:
             yield DatabaseSession(unit)
             await unit.commit()

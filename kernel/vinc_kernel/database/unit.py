@@ -57,7 +57,9 @@ class UnitOfWork:
     postgres: Postgres
     scope: Scope
     admit: Admit | None = None
-    """Awaited before the connection is acquired, and again when that may have taken long; raises to refuse."""
+    """Awaited before the connection is acquired; raises to refuse."""
+    admits_each: bool = False
+    """Whether `admit` is also awaited before each statement and COMMIT."""
     connection: PipelineConnection | None = None
     began: bool = False
     failed: bool = False
@@ -139,7 +141,6 @@ class UnitOfWork:
         with self.tracked_task():
             async with self.mutex:
                 self.require_open()
-                is_first = self.connection is None
                 if self.connection is None:
                     if self.admit is not None:
                         await self.admit()
@@ -152,13 +153,13 @@ class UnitOfWork:
                 self.require_success()
                 self.require_transaction(connection)
                 try:
-                    if is_first and self.admit is not None:
+                    if self.admits_each and self.admit is not None:
                         await self.admit()
                     yield connection
                     self.require_transaction(connection)
                 except BaseException as error:
                     self.failed = True
-                    if connection.is_busy:  # with a result that nobody will read
+                    if connection.is_busy and not self.other_tasks():  # with a result that nobody will read
                         connection.abandon()
                     problem = to_problem(error)
                     if problem is None:
@@ -217,6 +218,8 @@ class UnitOfWork:
             return
         if self.session is not None:
             await self.session.flush()
+            if self.session.in_nested_transaction():
+                raise DatabaseError("a savepoint is still open: write `async with orm.begin_nested():`")
         callbacks: list[Callable[[], None]] = []
         if self.began or self.at_commit:
             callbacks = await self.send_commit()

@@ -147,7 +147,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def call(
-    app: Application, path: str, steps: Sequence[Step], *, kind: str = "http", who: str = "a;manager;acme"
+    app: Application, path: str, steps: Sequence[Step], *, kind: str = "http", reads: int = 99
 ) -> list[Message]:
     """What is sent when these parts of a body, or messages, come; a function among them changes the world."""
     sent: list[Message] = []
@@ -158,7 +158,7 @@ async def call(
         "path": f"/api/v1{path}",
         "query_string": b"",
         "headers": [
-            (b"authorization", credentials(who)["Authorization"].encode()),
+            (b"authorization", credentials("a;manager;acme")["Authorization"].encode()),
             (b"content-type", b"application/json"),
             (b"transfer-encoding", b"chunked"),
         ],
@@ -182,6 +182,8 @@ async def call(
         return {"type": "websocket.receive", "text": text}
 
     async def send(message: Message) -> None:
+        if len(sent) == reads:
+            await asyncio.Event().wait()
         sent.append(message)
         if message["type"] == "websocket.close":
             is_closed.set()
@@ -260,6 +262,15 @@ async def test_a_handler_that_does_not_notice_is_stopped(
 
     assert [one["type"] for one in sent] == ["websocket.accept", "websocket.close"]
     assert world.handled == ["stopped"]
+
+
+async def test_a_handler_whose_client_does_not_read_is_stopped(
+    app: Application, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guarded_socket, "SECONDS_TO_END", 0.1)
+    sent = await call(app, "/things/news", [], kind="websocket", reads=2)
+
+    assert [one["type"] for one in sent] == ["websocket.accept", "websocket.send"]
 
 
 async def test_a_socket_is_closed_where_a_directory_breaks_down(app: Application, world: World) -> None:
