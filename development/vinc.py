@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from .servers import OURS
@@ -13,6 +13,7 @@ from .service import VINC
 from .state import Refused, state_directory
 
 SETTINGS = "settings.json"
+INTERRUPTED = 130
 
 
 @contextmanager
@@ -36,7 +37,9 @@ def main(arguments: Sequence[str]) -> int:
         sys.stderr.write(f"dev: {error}\n")
         return 1
     own = {name: value for name, value in os.environ.items() if name not in OURS}
-    return subprocess.run([VINC, *arguments], env=environ | own, check=False).returncode
+    with suppress(KeyboardInterrupt):  # the command has heard it too, and ends
+        return subprocess.run([VINC, *arguments], env=environ | own, check=False).returncode
+    return INTERRUPTED
 
 
 def settings(state: Path) -> dict[str, str]:

@@ -232,7 +232,8 @@ def refuse_identity_from_request(location: RouteLocation, declared: DeclaredRout
     for name, kind in found:
         if issubclass(kind, SET_BY_KERNEL):
             what = f"the route {declared.path} would believe the {kind.__name__} that a caller writes, as {name!r}"
-            cure = "write Annotated[Principal, Depends(current_principal)], or take the tenant of the Context"
+            known = next(one for one in SET_BY_KERNEL if issubclass(kind, one))
+            cure = f"write {name}: Current{known.__name__}"
             raise check_error(location, what, declared.endpoint, cure)
 
 

@@ -78,6 +78,9 @@ class EventHook(Hook[[Sequence[Event], Context], Awaitable[None]]):
     """The specification of listeners: `@hooks.on(Kind)` decorates one for a kind of events and its subclasses."""
 
     def __call__(self, kind: type[E], /) -> Callable[[Listener[E]], Listener[E]]:  # type: ignore[override]  # takes the kind first
+        if not (isinstance(kind, type) and issubclass(kind, Event)):
+            raise TypeError("write @hooks.on(Kind), with the class of the events, which is an Event")
+
         def decorate(listener: Listener[E]) -> Listener[E]:
             marked: Any = pluggy.HookimplMarker(PROJECT)(specname=self.name)(listener)
             marked.vinc_event = kind

@@ -55,6 +55,8 @@ class Registry:
     services: dict[type, object] = field(default_factory=dict)
     providers: dict[type, str] = field(default_factory=dict)
     tasks: defaultdict[str, list[Task]] = field(default_factory=lambda: defaultdict(list))
+    runs_background: bool = True
+    """False for a command: background work is for what serves."""
 
     def find(self, kind: type) -> Any:
         return self.services.get(kind)

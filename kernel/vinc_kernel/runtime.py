@@ -237,8 +237,10 @@ class App:
     def background(self, work: Callable[[], Awaitable[object]], *, every: float) -> None:
         """Run `work` now and every so many seconds, as long as the plugin is open; call it in the plugin's lifespan.
 
-        It runs in a task without a request. An exception is logged, and the work goes on.
+        It runs in a task without a request, and not in commands. An exception is logged, and the work goes on.
         """
+        if not self._runtime.registry.runs_background:
+            return
         task = background.start(work, every=every, name=f"the background work of the plugin {self.plugin}")
         self._runtime.registry.tasks[self.plugin].append(task)
 

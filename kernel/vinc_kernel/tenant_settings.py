@@ -13,7 +13,7 @@ from .strict_schema import StrictModel
 class TenantSettings(StrictModel):
     """Settings that every tenant may change for itself; a field that is not set has its default."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, validate_default=True)
 
     @classmethod
     def from_stored(cls, stored: Mapping[str, Any]) -> tuple[Self, list[str]]:

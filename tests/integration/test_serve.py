@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -175,18 +176,32 @@ async def work():
 def test_whatever_a_plugin_leaves_running_does_not_hold_up_the_stop(
     command: list[str], settings: Mapping[str, str], tmp_path: Path
 ) -> None:
-    install_optional(tmp_path, "bad", ENDS)
-    manifest = tmp_path / "plugins.toml"
-    manifest.write_text((ROOT / "plugins.toml").read_text() + "[plugins.bad]\nrequired = false\n")
-    given = dict(settings) | {
-        "VINC_PLUGINS_FILE": str(manifest),
-        "PYTHONPATH": os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]),
-        "VINC_PLUGIN_LOAD_TIMEOUT": "3",
-    }
+    given = with_bad_plugin(ENDS, settings, tmp_path)
     with serving(tmp_path / "log", command, given, codes={0, 1, -signal.SIGTERM}):  # it waits for 40 seconds at most
         pass
 
     assert "bad: lifespan: its end takes longer than 3 s" in (tmp_path / "log").read_text()
+
+
+def with_bad_plugin(code: str, settings: Mapping[str, str], tmp_path: Path) -> dict[str, str]:
+    """The settings of an installation with an optional plugin of this code."""
+    install_optional(tmp_path, "bad", code)
+    manifest = tmp_path / "plugins.toml"
+    manifest.write_text((ROOT / "plugins.toml").read_text() + "[plugins.bad]\nrequired = false\n")
+    return dict(settings) | {
+        "VINC_PLUGINS_FILE": str(manifest),
+        "PYTHONPATH": os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]),
+        "VINC_PLUGIN_LOAD_TIMEOUT": "3",
+    }
+
+
+def test_a_lifespan_that_blocks_ends_the_start_with_its_line(settings: Mapping[str, str], tmp_path: Path) -> None:
+    given = with_bad_plugin(ENDS.replace("    app.background(work, every=1)", "    time.sleep(99)"), settings, tmp_path)
+    command = [UVICORN, "vinc_kernel.main:app", "--port", "0"]
+    done = subprocess.run(command, env=given, capture_output=True, timeout=60, check=False)
+
+    assert done.returncode == 1
+    assert re.search(rb"bad: lifespan: it takes longer than 3 s \(\S+\.py:\d+\)", done.stdout)
 
 
 def test_one_structured_line_a_request_with_nothing_that_the_caller_sent(

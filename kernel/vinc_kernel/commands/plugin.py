@@ -33,6 +33,7 @@ def run(argv: Sequence[str], settings: KernelSettings, sources: Sources) -> int:
     function: Callable[..., Any] = getattr(args, CHOSEN)
 
     async def with_app() -> object:
+        app.runtime.registry.runs_background = False
         async with app.lifespan() as runtime:
             return await finish(call(function, args, runtime.apps[argv[0]]))
 

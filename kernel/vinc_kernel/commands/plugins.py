@@ -99,4 +99,4 @@ def refuse_unsafe(name: str, manifest: Manifest, *, enabled: bool) -> None:
         if lost := [needed for needed in plugins[name].needs if not plugins[needed].enabled]:
             raise VincError(f"{name} needs {', '.join(lost)}: enable that first")
     elif left := dependents(name, plugins.values()):
-        raise VincError(f"{', '.join(left)} would be left without {name}: disable that first")
+        raise VincError(f"{', '.join(left)} would be left without {name}: disable {left[0]} first")

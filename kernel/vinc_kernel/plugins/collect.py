@@ -55,6 +55,12 @@ def register(plugin: Plugin, manager: pluggy.PluginManager) -> None:
         if hook not in NOT_AWAITED and not inspect.iscoroutinefunction(inspect.unwrap(function)):
             what = f"{name}() implements the hook {hook!r} and is not awaitable"
             raise plugin.error("import", what, f"write `async def {name}`", line_of(function))
+        if hook == "lifespan" and inspect.isgeneratorfunction(inspect.unwrap(function)):
+            what, cure = f"{name}() is no async generator", f"write `async def {name}`, and @asynccontextmanager above"
+            raise plugin.error("import", what, cure, line_of(function))
+        if hook == "lifespan" and inspect.isasyncgenfunction(function):
+            what = f"{name}() is no context manager"
+            raise plugin.error("import", what, "write @asynccontextmanager above it", line_of(function))
     manager.register(module, name=plugin.name)
 
 

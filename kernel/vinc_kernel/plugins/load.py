@@ -89,18 +89,7 @@ async def leave(
     raised: type[BaseException] | None,
     *_: object,
 ) -> None:
-    """Close something of a plugin's under the deadline; log what it raises, and raise it unless something was `raised`.
-
-    What blocks the loop, or swallows its cancellation, ends the process: a service that is told to stop must stop.
-    """
-
-    def end() -> None:
-        logger.critical("%s", too_long(plugin, "its end", seconds, where))
-        os._exit(1)
-
-    last_resort = threading.Timer(seconds + SECONDS_TO_CANCEL, end)
-    last_resort.daemon = True
-    last_resort.start()
+    """Close something of a plugin's under the deadline; log its error, and raise that unless something was `raised`."""
     try:
         async with deadline(plugin, "its end", seconds, where):
             await close()
@@ -108,13 +97,23 @@ async def leave(
         logger.warning("%s", error)
         if raised is None:
             raise
-    finally:
-        last_resort.cancel()
 
 
 @asynccontextmanager
 async def deadline(plugin: Plugin, name: str, seconds: float, where: str) -> AsyncGenerator[None]:
-    """Bound a part of a lifespan; raises StartError for whatever it raises."""
+    """Bound a part of a lifespan; raises StartError for whatever it raises.
+
+    What blocks the loop, or swallows its cancellation, ends the process: a service must start and stop, or say why not.
+    """
+    thread = threading.current_thread()
+
+    def end() -> None:
+        logger.critical("%s", too_long(plugin, name, seconds, current_line(plugin, thread)))
+        os._exit(1)
+
+    last_resort = threading.Timer(seconds + SECONDS_TO_CANCEL, end)
+    last_resort.daemon = True
+    last_resort.start()
     timeout = asyncio.timeout(seconds)
     try:
         async with timeout:
@@ -122,6 +121,8 @@ async def deadline(plugin: Plugin, name: str, seconds: float, where: str) -> Asy
     except (Exception, SystemExit) as error:
         described = to_start_error(plugin, "lifespan", error, where)
         raise too_long(plugin, name, seconds, described.where) if timeout.expired() else described from error
+    finally:
+        last_resort.cancel()
 
 
 def too_long(plugin: Plugin, name: str, seconds: float, where: str) -> StartError:

@@ -99,6 +99,15 @@ def test_a_module_that_is_not_there_is_told_with_its_table(judge: Judge) -> None
             "up() takes application, which the hook 'health' does not give ({here}); write it as health(app)",
         ),
         (
+            "from vinc_kernel import hooks\n@hooks.lifespan  # here\nasync def life(app): yield",
+            "life() is no context manager ({here}); write @asynccontextmanager above it",
+        ),
+        (
+            "import contextlib as c\nfrom vinc_kernel.hookspecs import lifespan\n"
+            "@lifespan  # here\n@c.contextmanager\ndef life(app): yield",
+            "life() is no async generator ({here}); write `async def life`, and @asynccontextmanager above",
+        ),
+        (
             "from vinc_kernel import Event, hooks\n@hooks.on(Event)  # here\ndef heard(events, context): ...",
             "heard() implements the hook 'on' and is not awaitable ({here}); write `async def heard`",
         ),

@@ -123,7 +123,7 @@ async def deeper(caller: Annotated[Principal, Depends()]) -> str: ...
 def test_a_principal_that_callers_would_write_is_refused(judge: Judge, parameters: str, kind: str, name: str) -> None:
     code = f'{FORGED}@router.post("", dependencies=[signed_in])  # here\nasync def f({parameters}): ...'
     what = f"the route /bad would believe the {kind} that a caller writes, as {name!r}"
-    cure = "write Annotated[Principal, Depends(current_principal)], or take the tenant of the Context"
+    cure = f"write {name}: Current{'Principal' if kind == 'Mine' else kind}"
     judge(f"bad: check: {what} ({{here}}); {cure}", HEAD + code + CONTRIBUTE.replace("ROUTER", "router"))
 
 

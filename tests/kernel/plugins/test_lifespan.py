@@ -49,11 +49,6 @@ SLOW = "mend the plugin, or raise VINC_PLUGIN_LOAD_TIMEOUT"
         (LIFESPAN.replace("BODY", "await asyncio.sleep(9)  # here"), "it takes longer than 0.3 s ({# here}); " + SLOW),
         (LIFESPAN.replace("BODY", "raise TimeoutError  # here"), "TimeoutError ({# here}); " + MEND),
         (
-            LIFESPAN.replace("@asynccontextmanager", "").replace("BODY", "pass"),
-            "TypeError: 'async_generator' object does not support the asynchronous context manager protocol "
-            "({# def}); " + MEND,
-        ),
-        (
             LIFESPAN.replace("PROVIDES = []", "PROVIDES = [TenantDirectory]").replace("BODY", "pass"),
             (
                 "it promises a TenantDirectory and offers none ({# made}); "

@@ -136,8 +136,8 @@ def test_a_changed_file_stays_as_private_as_it_was_and_where_it_was(workshop: Wo
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (("disable", "base"), "middle, top would be left without base: disable that first"),
-        (("disable", "middle"), "top would be left without middle: disable that first"),
+        (("disable", "base"), "middle, top would be left without base: disable middle first"),
+        (("disable", "middle"), "top would be left without middle: disable top first"),
         (("enable", "lonely"), "lonely needs off: enable that first"),
         (("enable", "nobody"), "there is no plugin 'nobody' installed; vinc plugins lists them"),
         (("disable", "nobody"), "there is no plugin 'nobody'; vinc plugins lists them"),
@@ -166,7 +166,7 @@ def test_a_change_that_would_break_what_runs_is_refused(
 @pytest.mark.parametrize(
     ("toml", "line"),
     [
-        ("", "top would be left without base: disable that first"),
+        ("", "top would be left without base: disable top first"),
         (f"a = {'[' * 150}{']' * 150}", "{file}: cannot be changed by a program; change it by hand"),
     ],
     ids=["what it would break", "what only a person can change"],
