@@ -25,6 +25,15 @@ def contribute():
 """
 
 
+NO_GENERATOR = """
+from contextlib import contextmanager
+from vinc_kernel import hooks
+@hooks.lifespan  # here
+@contextmanager
+def life(app): yield
+"""
+
+
 @pytest.mark.parametrize(
     ("code", "what"),
     [
@@ -103,8 +112,7 @@ def test_a_module_that_is_not_there_is_told_with_its_table(judge: Judge) -> None
             "life() is no context manager ({here}); write @asynccontextmanager above it",
         ),
         (
-            "import contextlib as c\nfrom vinc_kernel.hookspecs import lifespan\n"
-            "@lifespan  # here\n@c.contextmanager\ndef life(app): yield",
+            NO_GENERATOR,
             "life() is no async generator ({here}); write `async def life`, and @asynccontextmanager above",
         ),
         (
