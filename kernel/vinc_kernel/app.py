@@ -83,13 +83,12 @@ class Application:
         return self.document(frozenset(without & self.runtime.plugins.keys()))
 
     def make_document(self, without: frozenset[str]) -> StaticContent:
-        schemes = openapi.credentials(self.sign_ins)
+        schemes, header = openapi.credentials(self.sign_ins), self.runtime.settings.service.tenant_header
         if not self.parts:
             for one in self.assembly.ready:
-                self.parts[one.plugin.name] = describe(one, list(schemes))
+                self.parts[one.plugin.name] = describe(one, list(schemes), header)
         parts = [part for name, part in self.parts.items() if name not in without]
-        header = self.runtime.settings.service.tenant_header
-        body = openapi.join(parts, version=version(KERNEL), tenant_header=header, schemes=schemes)
+        body = openapi.join(parts, version=version(KERNEL), schemes=schemes)
         return StaticContent(body, "application/json")
 
     @property
@@ -132,10 +131,10 @@ class Application:
             logger.warning("nobody can sign in: no issuer of tokens is trusted here; %s", cure)
 
 
-def describe(member: AssembledPlugin, schemes: Sequence[str]) -> dict[str, Any]:
+def describe(member: AssembledPlugin, schemes: Sequence[str], tenant_header: str) -> dict[str, Any]:
     """Return what OpenAPI tells of a plugin; nothing of one that cannot be described, so that the others are."""
     try:
-        return openapi.part(member.plugin.name, member.endpoints, schemes)
+        return openapi.part(member.plugin.name, member.endpoints, schemes, tenant_header)
     except (Exception, SystemExit) as error:  # noqa: BLE001  a plugin's type may raise anything
         logger.error("%s", to_start_error(member.plugin, "check", error))  # noqa: TRY400  its line is in it
         return {"paths": {}, "schemas": {}}

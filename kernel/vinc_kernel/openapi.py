@@ -6,6 +6,7 @@ So the names of schemas and operations never depend on which other plugins run.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -13,7 +14,10 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
 from .endpoints import Endpoint
+from .fastapi_adapter import dependencies_of
 from .permissions import Requirement
+from .rest.etags import REQUIRED_TAG, etag_writer
+from .rest.listing import ReadQuery
 from .tokens.issuer import SignIn
 
 TITLE, SCHEMA_AT = "Vinc", "#/components/schemas/"
@@ -41,6 +45,17 @@ PROBLEM = {
         "errors": {"type": "array", "items": FAULT},
     },
 }
+LARGEST = 2**63 - 1  # of `Integer`; FastAPI writes it as a float
+BOUNDS = {"ge": "minimum", "le": "maximum", "gt": "exclusiveMinimum", "lt": "exclusiveMaximum"}
+VALUES = frozenset({"const", "default", "enum", "example", "examples"})  # of their users, not of schemas
+HEADERS = {
+    name: {"description": text, "schema": {"type": "string"}}
+    for name, text in (
+        ("ETag", "Names this version, for If-Match and If-None-Match."),
+        ("Link", "The next page, by RFC 8288; absent on the last one."),
+        ("Location", "The path of what was created."),
+    )
+}
 CONTENT = {"application/problem+json": {"schema": {"$ref": f"{SCHEMA_AT}Problem"}}}
 BEARER = "token"  # the name of a security scheme
 PROBLEM_RESPONSE = {"$ref": "#/components/responses/Problem"}
@@ -58,9 +73,7 @@ def credentials(sign_ins: Iterable[SignIn]) -> dict[str, dict[str, Any]]:
     return schemes
 
 
-def join(
-    parts: Iterable[Mapping[str, Any]], *, version: str, tenant_header: str, schemes: dict[str, dict[str, Any]]
-) -> bytes:
+def join(parts: Iterable[Mapping[str, Any]], *, version: str, schemes: dict[str, dict[str, Any]]) -> bytes:
     """Return the document of an application, from those of its plugins; `schemes` are those of `credentials`."""
     paths: dict[str, Any] = {}
     schemas: dict[str, Any] = {"Problem": PROBLEM}
@@ -75,13 +88,13 @@ def join(
         "components": {
             "schemas": schemas,
             "responses": {"Problem": {"description": "A problem.", "content": CONTENT}},
-            "securitySchemes": schemes | {"tenant": {"type": "apiKey", "in": "header", "name": tenant_header}},
+            "securitySchemes": schemes,
         },
     }
     return json.dumps(document, separators=(",", ":")).encode()
 
 
-def part(plugin: str, endpoints: Iterable[Endpoint], schemes: Sequence[str]) -> dict[str, Any]:
+def part(plugin: str, endpoints: Iterable[Endpoint], schemes: Sequence[str], tenant_header: str) -> dict[str, Any]:
     """Return the paths and schemas of one plugin; its models are called `<plugin>.<Model>`."""
     chosen = [one for one in endpoints if isinstance(one.route, APIRoute) and one.route.include_in_schema]
     document = get_openapi(title=plugin, version="1", routes=[one.route for one in chosen])
@@ -89,14 +102,38 @@ def part(plugin: str, endpoints: Iterable[Endpoint], schemes: Sequence[str]) -> 
     renamed: dict[str, Any] = json.loads(text)
     unused = {"HTTPValidationError", "ValidationError"}
     schemas = renamed.get("components", {}).get("schemas", {})
-    needs = {(one.path_format, method.lower()): one.requirement for one in chosen for method in one.methods}
+    found = {(one.path_format, method.lower()): one for one in chosen for method in one.methods}
     for path, item in renamed["paths"].items():
         for method, operation in item.items():
-            describe(operation, needs[path, method], schemes)
+            describe(operation, found[path, method].requirement, schemes)
+            describe_headers(operation, method, found[path, method], tenant_header)
+    tidy(renamed)
+    named = {f"{plugin}.{name}": schema for name, schema in schemas.items() if name not in unused}
     return {
         "paths": renamed["paths"],
-        "schemas": {f"{plugin}.{name}": schema for name, schema in schemas.items() if name not in unused},
+        "schemas": {name: {"title": class_name(name), **schema} for name, schema in named.items()},
     }
+
+
+def tidy(node: Any) -> None:
+    """Take out inner titles, of which generators make classes with one name, and mend what FastAPI's floats lost."""
+    for part in node if isinstance(node, list) else ():
+        tidy(part)
+    if isinstance(node, dict):
+        if isinstance(node.get("title"), str):
+            del node["title"]
+        if isinstance(node.get("type"), str):  # Pydantic leaves those of a validator as it calls them itself
+            node.update({BOUNDS[key]: node.pop(key) for key in BOUNDS.keys() & node.keys()})
+        if node.get("type") == "integer":
+            node.update({key: min(int(node[key]), LARGEST) for key in ("minimum", "maximum") if key in node})
+        for key, part in node.items():
+            if key not in VALUES:
+                tidy(part)
+
+
+def class_name(name: str) -> str:
+    """Return a name that no other plugin's schema has, as a class of a generated client: `FilmsPageItemOut`."""
+    return "".join(word[:1].upper() + word[1:] for word in re.findall(r"[A-Za-z0-9]+", name))
 
 
 def describe(operation: dict[str, Any], needs: Requirement, schemes: Sequence[str]) -> None:
@@ -109,13 +146,33 @@ def describe(operation: dict[str, Any], needs: Requirement, schemes: Sequence[st
             response["content"] = {**response.get("content", {}), **CONTENT}
     responses.setdefault("4XX", PROBLEM_RESPONSE)
     responses.setdefault("5XX", PROBLEM_RESPONSE)
-    if not needs.public:
-        operation["security"] = [{scheme: [], **tenant} for tenant in tenants(needs) for scheme in schemes]
+    operation["security"] = [] if needs.public else [{scheme: []} for scheme in schemes]
 
 
-def tenants(needs: Requirement) -> list[dict[str, list[str]]]:
-    """Return what is sent beside a token, the usual first: a tenant, nothing, or either."""
-    header: dict[str, list[str]] = {"tenant": []}
-    if needs.tenant:
-        return [header]
-    return [{}, header] if needs.selects_tenant else [{}]
+def describe_headers(operation: dict[str, Any], method: str, endpoint: Endpoint, tenant_header: str) -> None:
+    """Add the headers that the kernel reads and writes."""
+    calls = [one.call for one in dependencies_of(endpoint.route)]
+    parameters = operation.setdefault("parameters", [])
+    for one in parameters:
+        if one["in"] == "header" and one.get("description") == REQUIRED_TAG:
+            one.update(required=True, schema={"type": "string"})
+    if endpoint.requirement.selects_tenant:
+        text = "The tenant, by its id or slug; may be left out by whoever has exactly one."
+        parameters.append(header_parameter(tenant_header, text))
+    is_tagged = etag_writer in calls
+    if is_tagged and method == "get":
+        parameters.append(header_parameter("If-None-Match", "The ETag that you have: 304 if it is still the one."))
+        operation["responses"]["304"] = {"description": "It is as you have it."}
+    if not parameters:
+        del operation["parameters"]
+    for status, response in operation["responses"].items():
+        if status.startswith("2"):
+            is_list = any(isinstance(call, ReadQuery) for call in calls)
+            names = ["ETag"] * is_tagged + ["Location"] * (is_tagged and status == "201") + ["Link"] * is_list
+            response.setdefault("headers", {}).update({name: HEADERS[name] for name in names})
+            if not response["headers"]:
+                del response["headers"]
+
+
+def header_parameter(name: str, description: str) -> dict[str, Any]:
+    return {"name": name, "in": "header", "required": False, "schema": {"type": "string"}, "description": description}

@@ -1,12 +1,12 @@
 """The OpenAPI document: one a plugin, joined; names never depend on which others run."""
 
 import json
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 import pytest
 from fastapi import APIRouter, Header
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from vinc_kernel import (
     Capability,
@@ -21,6 +21,7 @@ from vinc_kernel import (
     signed_in,
 )
 from vinc_kernel.app import Application
+from vinc_kernel.rest import Integer, Text
 
 from ..credentials import credentials
 from .conftest import AppOf, OneTenant, client_of
@@ -115,9 +116,17 @@ def test_every_reference_leads_somewhere(both: Application) -> None:
 def test_what_a_caller_must_bring_is_told(both: Application) -> None:
     paths = document(both)["paths"]
 
-    assert "security" not in paths["/api/v1/books/{number}"]["get"]
-    assert paths["/api/v1/books"]["post"]["security"] == [{"token": [], "tenant": []}]
-    assert paths["/api/v1/films"]["get"]["security"] == [{"token": []}, {"token": [], "tenant": []}]
+    def headers(operation: dict[str, Any]) -> list[tuple[str, bool]]:
+        return [(one["name"], one["required"]) for one in operation.get("parameters", ()) if one["in"] == "header"]
+
+    public, write, read = (
+        paths[path][method]
+        for path, method in (("/api/v1/books/{number}", "get"), ("/api/v1/books", "post"), ("/api/v1/films", "get"))
+    )
+    assert (public["security"], headers(public)) == ([], [])
+    assert (write["security"], headers(write)) == ([{"token": []}], [("X-Tenant-ID", False)])
+    assert (read["security"], headers(read)) == ([{"token": []}], [("X-Tenant-ID", False)])
+    assert set(document(both)["components"]["securitySchemes"]) == {"token"}
 
 
 def test_headers_and_errors_of_a_routes_own_stand_beside_the_problems_of_the_kernel(app_of: AppOf) -> None:
@@ -173,7 +182,7 @@ def test_a_list_tells_each_filter_and_order_with_its_type(shelves: dict[str, Any
     told = {one["name"]: one["schema"] for one in shelves["paths"]["/api/v1/shelf"]["get"]["parameters"]}
     types = {name: schema.get("anyOf", [schema])[0] for name, schema in told.items()}
 
-    assert list(told) == ["limit", "cursor", "order_by", *shelf.LISTING.filters]
+    assert list(told) == ["limit", "cursor", "order_by", *shelf.LISTING.filters, "X-Tenant-ID"]
     assert (types["limit"]["minimum"], types["limit"]["maximum"], types["limit"]["default"]) == (1, 200, 50)
     assert (types["order_by"]["enum"], types["order_by"]["default"]) == (list(shelf.LISTING.orders), "name")
     assert types["qty"] == {"type": "array", "maxItems": 100, "items": types["qty_from"]}
@@ -187,7 +196,10 @@ def test_pages_changes_and_resources_are_described(shelves: dict[str, Any]) -> N
     schemas = shelves["components"]["schemas"]
     parameters = shelves["paths"]["/api/v1/shelf/{item_id}"]["patch"]["parameters"]
 
-    assert [one["name"] for one in parameters if one["in"] == "header"] == ["If-Match"]
+    assert [(one["name"], one["required"]) for one in parameters if one["in"] == "header"] == [
+        ("If-Match", True),
+        ("X-Tenant-ID", False),
+    ]
     assert {"Problem", "shelf.Page_ItemOut_", "shelf.ItemChange", "shelf.ItemOut"} <= set(schemas)
     assert schemas["shelf.Page_ItemOut_"]["properties"]["items"]["items"] == {
         "$ref": "#/components/schemas/shelf.ItemOut"
@@ -196,6 +208,48 @@ def test_pages_changes_and_resources_are_described(shelves: dict[str, Any]) -> N
     change = schemas["shelf.ItemChange"]
     assert (change["additionalProperties"], "required" in change) == (False, False)
     assert [schema for schema in change["properties"].values() if "default" in schema] == []
+
+
+def titles(node: Any) -> list[str]:
+    if isinstance(node, dict):
+        own = [node["title"]] if isinstance(node.get("title"), str) else []
+        return own + [title for part in node.values() for title in titles(part)]
+    return [title for part in node for title in titles(part)] if isinstance(node, list) else []
+
+
+def test_each_class_of_a_generated_client_has_a_name_of_its_own(shelves: dict[str, Any], both: Application) -> None:
+    for made in (shelves, document(both)):
+        found = titles({**made, "info": {}})
+        assert len(found) == len(set(found)) == len(made["components"]["schemas"]) - 1
+    assert shelves["components"]["schemas"]["shelf.Page_ItemOut_"]["title"] == "ShelfPageItemOut"
+
+
+def test_headers_of_answers_and_304_are_described(shelves: dict[str, Any]) -> None:
+    one, page = shelves["paths"]["/api/v1/shelf/{item_id}"]["get"], shelves["paths"]["/api/v1/shelf"]["get"]
+    made = shelves["paths"]["/api/v1/shelf"]["post"]["responses"]["201"]
+
+    assert set(one["responses"]["200"]["headers"]) == {"ETag"}
+    assert "304" in one["responses"]
+    assert "If-None-Match" in [parameter["name"] for parameter in one["parameters"]]
+    assert set(page["responses"]["200"]["headers"]) == {"Link"}
+    assert set(made["headers"]) == {"ETag", "Location"}
+
+
+def test_constraints_are_exact(app_of: AppOf) -> None:
+    class Box(BaseModel):
+        size: Annotated[Integer, Field(ge=1)]
+        name: Annotated[Text, Field(max_length=9)]
+
+    router = APIRouter(prefix="/films", dependencies=[public("a test")])
+
+    @router.post("")
+    async def put(box: Box) -> None: ...
+
+    properties = document(app_of(films=Contribution(routers=[router])))["components"]["schemas"]["films.Box"][
+        "properties"
+    ]
+    assert (properties["size"]["minimum"], properties["size"]["maximum"]) == (1, 2**63 - 1)
+    assert properties["name"] == {"type": "string", "maxLength": 9}
 
 
 async def test_a_tenant_is_shown_what_it_has(both: Application) -> None:

@@ -24,9 +24,9 @@ def run(_: Namespace, settings: KernelSettings, given: Sources) -> int:
     # What is quarantined is a finding, printed below; without a handler it would be on stderr as well.
     logging.getLogger("vinc.plugins").addHandler(logging.NullHandler())
     app = create_app(settings, given)
-    members = app.assembly.members
+    members, header = app.assembly.members, settings.service.tenant_header
     for one in app.assembly.ready:  # no trial has described the required ones
-        attempt(app.assembly, one, "check", partial(part, one.plugin.name, one.endpoints, ()))
+        attempt(app.assembly, one, "check", partial(part, one.plugin.name, one.endpoints, (), header))
     if errors := [one.error for one in members if one.error and one.plugin.required]:
         raise StartErrors(errors)
     for line in app.assembly.unread(given, settings):

@@ -279,7 +279,7 @@ def describe(_: Assembly, one: AssembledPlugin, options: LoadOptions) -> None:
     def work() -> None:
         refuse_undescribed(one.plugin, one.endpoints)
         if options.is_trial and not one.plugin.required:
-            part(one.plugin.name, one.endpoints, ())
+            part(one.plugin.name, one.endpoints, (), options.settings.service.tenant_header)
 
     bounded(one.plugin, "check", options.seconds, work, one.contribution.where)
 
