@@ -107,7 +107,7 @@ class Pipeline:
         except BaseException as error:
             if context.status and scope["type"] == "http" and isinstance(error, Problem):
                 # Returning makes the server close the connection in the middle of the response.
-                logger.warning("request %s: response cut short: %s", context.request_id, error)
+                logger.warning("response cut short: %s", error)
                 return
             if context.status or is_end_of_task(error):
                 raise
