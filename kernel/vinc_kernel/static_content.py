@@ -15,7 +15,9 @@ from starlette.responses import Response
 from .conditional import apply_if_none_match
 from .context import context_of
 
-no_gzip = re.compile(rb"gzip\s*;\s*q=0(?:\.0*)?\s*(?:,|$)").search
+takes_gzip = re.compile(
+    rb"(?:^|,)[ \t]*(?:x-)?gzip[ \t]*(?:;[ \t]*q=(?:0\.0{0,2}[1-9]\d{0,2}|1(?:\.0{0,3})?)[ \t]*)?(?:,|$)", re.IGNORECASE
+).search
 
 
 @dataclass(frozen=True)
@@ -46,4 +48,4 @@ class StaticContent:
 
 def accepts_gzip(accepted: bytes) -> bool:
     """Return whether an Accept-Encoding has gzip with a weight above 0 (RFC 9110, 12.5.3)."""
-    return b"gzip" in accepted and no_gzip(accepted) is None
+    return takes_gzip(accepted) is not None

@@ -17,6 +17,8 @@ from time import sleep
 
 import httpx
 import pytest
+from websockets.exceptions import ConnectionClosedError
+from websockets.sync.client import connect
 
 from vinc_testing import Database, Servers
 from vinc_testing.databases import environment
@@ -202,6 +204,59 @@ def test_a_lifespan_that_blocks_ends_the_start_with_its_line(settings: Mapping[s
 
     assert done.returncode == 1
     assert re.search(rb"bad: lifespan: it takes longer than 3 s \(\S+\.py:\d+\)", done.stdout)
+SPEAKS = """
+from fastapi import APIRouter, WebSocket
+from fastapi.responses import StreamingResponse
+from vinc_kernel import Contribution, errors, hooks, public
+
+router = APIRouter(prefix="/speaks", dependencies=[public("a test asks")])
+
+@router.websocket("/echo")
+async def echo(socket: WebSocket) -> None:
+    await socket.accept()
+    async for text in socket.iter_text():
+        await socket.send_text(str(len(text)))
+
+@router.get("/cut")
+async def cut() -> StreamingResponse:
+    async def parts():
+        yield b"first"
+        raise errors.TenantSuspended
+    return StreamingResponse(parts())
+
+@hooks.contribute
+def contribute() -> Contribution:
+    return Contribution(routers=[router])
+"""
+
+
+def test_a_long_message_closes_its_socket_and_a_cut_response_is_no_traceback(
+    settings: Mapping[str, str], tmp_path: Path
+) -> None:
+    install_optional(tmp_path, "speaks", SPEAKS)
+    manifest = tmp_path / "plugins.toml"
+    manifest.write_text((ROOT / "plugins.toml").read_text() + "[plugins.speaks]\nrequired = false\n")
+    given = dict(settings) | {
+        "VINC_PLUGINS_FILE": str(manifest),
+        "PYTHONPATH": os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]),
+        "VINC_MAX_BODY_SIZE": "2000",
+    }
+    with serving(tmp_path / "log", [VINC, "serve"], given) as client:
+        address = f"ws://{client.base_url.netloc.decode()}/api/v1/speaks/echo"
+        with connect(address) as line:
+            line.send("x" * 2000)
+            assert line.recv() == "2000"
+            line.send("x" * 2001)
+            with pytest.raises(ConnectionClosedError) as closed:
+                line.recv()
+        with pytest.raises(httpx.RemoteProtocolError, match="incomplete"):
+            client.get("/api/v1/speaks/cut")
+    log = (tmp_path / "log").read_text()
+
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 1009
+    assert log.count("response cut short") == 1
+    assert "Traceback" not in log
 
 
 def test_one_structured_line_a_request_with_nothing_that_the_caller_sent(

@@ -54,3 +54,24 @@ async def test_content_that_has_changed_has_another_tag(app_of: AppOf) -> None:
     tags = {(await client_of(app).get("/openapi.json")).headers["etag"] for app in apps}
 
     assert len(tags) == 2
+
+
+@pytest.mark.parametrize(
+    ("accepted", "answer"),
+    [
+        (b"gzip, deflate, br, zstd", True),
+        (b"deflate,\tGZIP ; Q=0.001 , br", True),
+        (b"br;q=1.0, gzip;q=1", True),
+        (b"x-gzip", True),
+        (b"gzip;q=0", False),
+        (b"br, gzip ; Q=0.000", False),
+        (b"gzip;Q=0, br", False),
+        (b"notgzip", False),
+        (b"gzipped", False),
+        (b"br;a=gzip", False),
+        (b"identity", False),
+        (b"", False),
+    ],
+)
+def test_gzip_is_taken_where_the_header_names_it_with_a_weight(accepted: bytes, answer: bool) -> None:
+    assert static_content.accepts_gzip(accepted) is answer

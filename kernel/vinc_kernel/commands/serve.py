@@ -48,6 +48,7 @@ def run(args: Namespace, settings: KernelSettings, given: Sources) -> int:
         forwarded_allow_ips=settings.service.trusted_proxies,
         lifespan="on",
         timeout_graceful_shutdown=SECONDS_TO_FINISH,
+        ws_max_size=settings.service.max_body_size,
     )
     configure(settings.log)  # the workers do it for themselves, and the supervisor speaks as well
     os.environ.pop(FAILURES, None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 from dataclasses import replace
 from functools import partial
@@ -30,6 +31,7 @@ from .problems import send_problem, to_problem
 from .single_headers import single_headers
 from .tenancy import tenancy
 
+logger = logging.getLogger("vinc.requests")
 SMALLEST_GZIP, GZIP_LEVEL = 500, 4  # level 9 takes four times as long for 5% less
 well_formed_id = re.compile(rb"[A-Za-z0-9._-]{1,64}").fullmatch  # `$` would let a newline through
 NOTHING = "There is nothing at this address."
@@ -103,6 +105,10 @@ class Pipeline:
         try:
             await self.dispatch(scope, receive, send)
         except BaseException as error:
+            if context.status and scope["type"] == "http" and isinstance(error, Problem):
+                # Returning makes the server close the connection in the middle of the response.
+                logger.warning("response cut short: %s", error)
+                return
             if context.status or is_end_of_task(error):
                 raise
             problem = to_problem(error)

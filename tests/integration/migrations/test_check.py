@@ -124,6 +124,12 @@ create function f() returns void language plpgsql as $$ begin perform 1; listen 
     f(): what the function does outlives its transaction
 create function f() returns void language sql as 'set role none'
     f(): what the function does outlives its transaction
+create function f() returns void language sql as 'prepare q as select 1'
+    f(): what the function does outlives its transaction
+create function f() returns void language plpgsql as $$ begin execute 'listen x'; end $$
+    f(): nobody can look into the text that the function executes; write the statement itself, or comment on it
+create function f() returns setof int language plpgsql as $$ begin return query execute format('select %s', 1); end $$
+    f(): nobody can look into the text that the function executes
 create unique index i on invoices_invoice (number)
     invoices_invoice: the unique index i does not begin with tenant_id
 alter table invoices_invoice add constraint x exclude using btree (number with =)
@@ -193,6 +199,60 @@ def test_what_is_changed_by_hand_is_found(ground: Ground, invoices: History, cha
     wanted = finding.format(ground.roles)
     assert any(wanted in line for line in found), found
     assert all("\n" not in line for line in found)
+
+
+OUTLIVES = (
+    "perform set_config('a.b', (select 'x,true)'), false);",
+    "perform set_config('a.b', ', true)', false);",
+    "perform set_config/* */('a.b', 'x', false);",
+    "perform \"set_config\"('a.b', 'x', 1 = 2);",
+    "perform set_config(setting_name => 'a.b', new_value => 'x', is_local => false);",
+    "/* */ listen x;",
+    "-- it's\n listen x;",
+    "if true then unlisten *; end if;",
+    "reset all;",
+    "set session work_mem = '1MB';",
+    "create temp table z (n int);",
+    "perform setseed(0.5);",
+    "perform pg_advisory_unlock(1);",
+    "update pg_settings set setting = '1MB' where name = 'work_mem';",
+)
+
+
+INNOCENT = """
+perform set_config('a.b', (select concat('x', (select ', false)'))), true);
+perform set_config('a.b', 'it''s', is_local => true); perform set_config('a', current_setting('b', false), true);
+set local work_mem = '1MB'; set constraints all deferred; notify news; perform pg_advisory_xact_lock(1);
+update invoices_invoice set number = 'a; listen x;' where number = current_setting('a.b', true);
+-- listen x; it's
+/* set_config('a.b', 'x', false); * reset all; */
+perform listen, prepare, case when true then listen else prepare end from (select 1 as listen, 2 as prepare) as t;
+perform case when true then 1 else listen end from (select 1 as listen) as t;
+perform $q$; set role none; $q$; perform E'\\'; reset all; '; create temp table z (n int) on commit drop;
+grant execute on function f() to current_user;
+"""
+
+
+@pytest.mark.parametrize("body", OUTLIVES)
+def test_what_a_function_leaves_in_its_session_is_found(ground: Ground, invoices: History, body: str) -> None:
+    ground.do(f"create function f() returns void language plpgsql as $f$ begin {body} end $f$")
+
+    (found,) = findings(ground, invoices)
+    assert found.startswith("f(): what the function does outlives its transaction")
+
+
+@pytest.mark.parametrize("line", INNOCENT.strip().splitlines())
+def test_what_ends_with_the_transaction_is_no_finding(ground: Ground, invoices: History, line: str) -> None:
+    ground.do(f"create function f() returns void language plpgsql as $f$ begin {line}\n end $f$")
+
+    assert findings(ground, invoices) == []
+
+
+def test_a_function_that_says_why_may_execute_a_text(ground: Ground, invoices: History) -> None:
+    ground.do("create function f() returns void language plpgsql as $f$ begin execute 'select 1'; end $f$")
+    ground.do("comment on function f() is 'vinc: a constant'")
+
+    assert findings(ground, invoices) == []
 
 
 def test_what_init_can_mend_is_mended_by_it(ground: Ground, invoices: History) -> None:

@@ -215,12 +215,18 @@ async def test_a_body_that_comes_within_the_second_is_taken(app: Application, wo
 
 
 @pytest.mark.usefixtures("at_once")
-async def test_a_stream_ends_with_the_authorization(app: Application) -> None:
-    sent: list[bytes] = []
-    with pytest.raises(Exception, match="tenant"):
-        sent += [one.get("body", b"") for one in await call(app, "/things/stream", [])]
+async def test_a_stream_is_cut_with_the_authorization_and_logged_in_one_line(
+    app: Application, caplog: pytest.LogCaptureFixture
+) -> None:
+    sent = await call(app, "/things/stream", [])
 
-    assert sent == []
+    assert [(one["type"], one.get("body"), one.get("more_body")) for one in sent] == [
+        ("http.response.start", None, None),
+        ("http.response.body", b"1", True),
+    ]
+    (line,) = caplog.records
+    assert (line.levelname, line.exc_info) == ("WARNING", None)
+    assert "response cut short: Nobody can work in this tenant" in line.getMessage()
 
 
 @pytest.mark.usefixtures("at_once")
