@@ -6,7 +6,7 @@ Each rule has a code of its own, which a problem's `errors` repeat.
 from __future__ import annotations
 
 import re
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any, LiteralString
 from unicodedata import normalize
@@ -120,6 +120,13 @@ def as_timestamp(given: Any) -> Any:
     if not isinstance(given, datetime) and not (isinstance(given, str) and timestamp(given)):
         raise refusal("timestamp")
     return given
+
+
+def in_utc(value: datetime) -> datetime:
+    try:
+        return value.astimezone(UTC) if value.tzinfo else value
+    except OverflowError:
+        raise refusal("year") from None
 
 
 def as_date(given: Any) -> Any:

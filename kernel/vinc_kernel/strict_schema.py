@@ -62,7 +62,11 @@ def text(node: Node) -> Node:
 
 def timestamp(node: Node) -> Node:
     """Without an offset nobody knows when it is, and a digit behind the microseconds would be lost."""
-    return before(scalars.as_timestamp, microseconds_precision="error")({"tz_constraint": "aware", **node})
+    reference = node.get("ref")
+    inner: Any = before(scalars.as_timestamp, microseconds_precision="error", ref=None)(
+        {"tz_constraint": "aware", **node}
+    )
+    return dict(core_schema.no_info_after_validator_function(scalars.in_utc, inner, ref=reference))
 
 
 def choice(node: Node) -> Node:
