@@ -79,7 +79,8 @@ def in_json(value: Any) -> list[Any]:
 
 
 def in_text(value: Any) -> list[Any]:
-    return [(str, str(value).lower() if isinstance(value, bool) else str(value))]
+    """Return how an address writes a choice; it has nothing for null."""
+    return [] if value is None else [(str, str(value).lower() if isinstance(value, bool) else str(value))]
 
 
 def choice(node: Node, spell: Callable[[Any], list[Any]] = in_json) -> Node:
