@@ -5,8 +5,9 @@ Each rule has a code of its own, which a problem's `errors` repeat.
 
 from __future__ import annotations
 
+import math
 import re
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any, LiteralString
 from unicodedata import normalize
@@ -16,6 +17,7 @@ from pydantic_core import PydanticCustomError
 
 # RFC 8259, 6, without fractions and exponents: `1_0`, ` 1`, `1.0` and `true` are not the number that was meant.
 whole_number = re.compile(r"-?(0|[1-9][0-9]{0,18})").fullmatch
+json_number = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?").fullmatch  # RFC 8259, 6
 plain_decimal = re.compile(r"-?(0|[1-9][0-9]{0,399})(\.[0-9]{1,400})?").fullmatch
 AMOUNT = r"-?(0|[1-9][0-9]{0,13})(\.[0-9]{1,4})?"
 amount = re.compile(AMOUNT).fullmatch
@@ -24,6 +26,7 @@ MOST_DIGITS = 400  # before and behind the point; `1e-999999` would be a megabyt
 unstorable = re.compile("[\x00\ud800-\udfff]").search  # what PostgreSQL cannot store
 canonical_id = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatch  # as answers have it
 full_date = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}").fullmatch
+too_precise = re.compile(r"[.,][0-9]{7}").search
 timestamp = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9].*").match  # Pydantic checks the rest
 
 # By code. A message has nothing of what was sent.
@@ -35,6 +38,7 @@ RULES: dict[str, LiteralString] = {
     "decimal": "must be a number like 12.50",
     "depth": "must be nested at most 32 levels deep",
     "finite": "must hold finite numbers only",
+    "finite_number": "must be a finite number",
     "integer": "must be a whole number",
     "money": "must be an amount like 12.50, with at most 14 digits before the point and 4 behind",
     "text": "must be text without NUL and lone surrogates",
@@ -84,6 +88,14 @@ def integer(given: Any) -> int:
     raise refusal("integer")
 
 
+def fraction(given: Any) -> float:
+    """Return a finite number from a number or, in addresses, from what JSON has for it."""
+    number = type(given) in (int, float) or (isinstance(given, str) and json_number(given))
+    if number and math.isfinite(value := float(given)):
+        return value
+    raise refusal("finite_number")
+
+
 def boolean(given: Any) -> bool:
     """Return a boolean from a boolean or, in addresses, from `true` and `false`."""
     if isinstance(given, bool):
@@ -122,6 +134,13 @@ def as_timestamp(given: Any) -> Any:
     return given
 
 
+def in_utc(value: datetime) -> datetime:
+    try:
+        return value.astimezone(UTC) if value.tzinfo else value
+    except OverflowError:
+        raise refusal("year") from None
+
+
 def as_date(given: Any) -> Any:
     """Refuse numbers and timestamps (RFC 3339, 5.6: full-date)."""
     if type(given) is not date and not (isinstance(given, str) and full_date(given)):
@@ -130,8 +149,8 @@ def as_date(given: Any) -> Any:
 
 
 def as_time(given: Any) -> Any:
-    """Refuse numbers, which Pydantic would read as seconds."""
-    if not isinstance(given, str | time | timedelta):
+    """Refuse numbers, which Pydantic would read as seconds, and digits behind the microseconds."""
+    if not isinstance(given, str | time | timedelta) or (isinstance(given, str) and too_precise(given)):
         raise refusal("time")
     return given
 

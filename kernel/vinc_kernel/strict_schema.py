@@ -7,7 +7,10 @@ Pydantic's own strict mode refuses text for an id or a date in a value that is p
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from enum import Enum
+from functools import partial
+from types import NoneType
 from typing import Any
 
 from pydantic import BaseModel
@@ -16,6 +19,7 @@ from pydantic_core import SchemaValidator, core_schema
 from . import scalars
 
 Node = dict[str, Any]
+SCALARS = (str, int, float, Decimal, NoneType)
 Forms = Mapping[str, Callable[[Node], Node]]
 # What holds no schema of a value. Keys of an object are texts, whatever their type.
 OPAQUE = frozenset(
@@ -62,19 +66,44 @@ def text(node: Node) -> Node:
 
 def timestamp(node: Node) -> Node:
     """Without an offset nobody knows when it is, and a digit behind the microseconds would be lost."""
-    return before(scalars.as_timestamp, microseconds_precision="error")({"tz_constraint": "aware", **node})
+    aware: Any = {"tz_constraint": "aware", **node, "microseconds_precision": "error"}
+    utc: Any = core_schema.no_info_after_validator_function(scalars.in_utc, aware, ref=aware.pop("ref", None))
+    return before(scalars.as_timestamp)(utc)
 
 
-def choice(node: Node) -> Node:
+def in_json(value: Any) -> list[Any]:
+    """Return how JSON writes a choice: 1 is the fraction 1.0, and answers have decimals as texts."""
+    fraction = isinstance(value, float | Decimal)
+    numbers = [(float, float(value)), (int, value)] if fraction else [(type(value), value)]
+    return [*numbers, (str, str(value))] if isinstance(value, Decimal) else numbers
+
+
+def in_text(value: Any) -> list[Any]:
+    """Return how an address writes a choice; it has nothing for null."""
+    return [] if value is None else [(str, str(value).lower() if isinstance(value, bool) else str(value))]
+
+
+def choice(node: Node, spell: Callable[[Any], list[Any]] = in_json) -> Node:
     """Refuse what is merely equal to a choice, as `true` is to 1."""
-    types = {type(value) for value in node.get("expected") or [member.value for member in node["members"]]}
+    pairs = [(one, one.value if isinstance(one, Enum) else one) for one in node.get("expected") or node["members"]]
+    choices = {key: one for one, value in pairs if isinstance(value, SCALARS) for key in spell(value)}
+    types = {type(value) for _, value in pairs}
 
     def check(given: Any) -> Any:
-        if type(given) not in types and not isinstance(given, Enum):
+        kind = float if isinstance(given, scalars.JsonNumber) else type(given)
+        if isinstance(given, SCALARS) and (kind, given) in choices:
+            return choices[kind, given]
+        if not isinstance(given, Enum) and (kind not in types or any(given == value for _, value in pairs)):
             raise scalars.refusal("choice")
         return given
 
     return before(check)(node)
+
+
+def tags(node: Node) -> Node:
+    """Find a choice by the value of its tag too, where that is a member of an enum."""
+    values = {tag.value: one for tag, one in node["choices"].items() if isinstance(tag, Enum)}
+    return {**node, "choices": {**node["choices"], **values}}
 
 
 def without_texts(node: Node) -> Node:
@@ -94,6 +123,7 @@ BOTH: Forms = {
     "datetime": timestamp,
     "decimal": before(scalars.exact),
     "str": text,
+    "tagged-union": tags,
     "time": before(scalars.as_time, microseconds_precision="error"),
     "timedelta": before(scalars.as_time, microseconds_precision="error"),
     "uuid": before(scalars.as_uuid),
@@ -108,7 +138,14 @@ JSON: Forms = {
     "int": strict,
     "literal": choice,
 }
-TEXTS: Forms = {**BOTH, "bool": before(scalars.boolean), "int": before(scalars.integer)}
+TEXTS: Forms = {
+    **BOTH,
+    "bool": before(scalars.boolean),
+    "enum": partial(choice, spell=in_text),
+    "float": before(scalars.fraction),
+    "int": before(scalars.integer),
+    "literal": partial(choice, spell=in_text),
+}
 
 
 class StrictModel(BaseModel):

@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import math
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, JsonValue, PlainSerializer
 
-from ..scalars import AMOUNT, as_date, as_timestamp, boolean, integer, money, refusal, storable
+from ..scalars import AMOUNT, as_date, as_timestamp, boolean, in_utc, integer, money, refusal, storable
 
 DEEPEST = 32
-
-
-def in_utc(value: datetime) -> datetime:
-    try:
-        return value.astimezone(UTC)
-    except OverflowError:
-        raise refusal("year") from None
 
 
 def storable_json(value: Any) -> Any:

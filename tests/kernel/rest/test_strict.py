@@ -35,6 +35,27 @@ class Level(enum.IntEnum):
     low = 1
 
 
+class Color(enum.Enum):
+    red = "red"
+
+
+class Rate(enum.Enum):
+    half = 0.5
+    whole = 1.0
+
+
+class Tax(enum.Enum):
+    low = Decimal("7.5")
+
+
+class Red(BaseModel):
+    color: Literal[Color.red]
+
+
+class Blue(BaseModel):
+    color: Literal["blue"]
+
+
 class Part(BaseModel):
     """No RequestModel: a plugin may nest any model."""
 
@@ -60,6 +81,11 @@ class Plain(RequestModel):
     key: UUID = UUID(int=0)
     one: Literal[1, "b"] = 1
     level: Level = Level.low
+    red: Literal[Color.red] = Color.red
+    rate: Rate = Rate.half
+    tax: Tax = Tax.low
+    odd: Literal[True, 2] = 2
+    box: Annotated[Red | Blue, Field(discriminator="color")] | None = None
     numbers: Annotated[list[int], Field(max_length=9)] = []
     parts: dict[str, Part] = {}
     line: Line | None = None
@@ -114,6 +140,8 @@ async def strict(app_of: AppOf) -> AsyncGenerator[AsyncClient]:
         flag: bool = False,
         name: str = "",
         level: Level | None = None,
+        share: float = 0.0,
+        one: Literal[1, True, None] = None,  # noqa: PYI061  null as a choice of its own
         x_key: Annotated[UUID | None, Header()] = None,
     ) -> list[Any]:
         return [key, number, flag, name, x_key]
@@ -133,6 +161,7 @@ async def post(client: AsyncClient, where: str, text: str) -> Response:
 
 NO_INTEGER = ['"1"', "true", "1.0", "1e0", '"1_0"']
 NO_MOMENT = ["1", "true", '"2026-01-01"', '"2026-01-01T00:00:00"', '"2026-01-01T00:00:00.1234567Z"']
+NO_YEAR = ['"0001-01-01T00:00:00+14:00"', '"9999-12-31T23:59:59-12:00"']
 NO_ID = [ID.replace("-", ""), f"{{{ID}}}", f"urn:uuid:{ID}", ID.upper(), f" {ID}"]
 REFUSED = {
     "plain": {
@@ -147,13 +176,17 @@ REFUSED = {
         "name": ["1", "true", '"a\\u0000"'],
         "filled": ['""', '" "', '"\\u00a0\\t"'],
         "price": ["true", '"1_0"', '"NaN"', '" 1"', '"1e3"', "1e-999999", f"0.{'1' * 500}", '"\u0663"'],
-        "at": NO_MOMENT,
+        "at": [*NO_MOMENT, *NO_YEAR],
         "on": ["1", "20260101", '"2026-01-01T00:00:00"'],
         "clock": ["1", '"12:00:00.1234567"'],
-        "length": ["1", "true"],
+        "length": ["1", "true", '"PT0.0000001S"'],
         "key": ["1", *(f'"{one}"' for one in NO_ID)],
         "one": ["true", "1.0", '"1"'],
         "level": ["true", "1.0", '"1"'],
+        "red": ["1", '"blue"'],
+        "rate": ["true", '"0.5"', "0.25"],
+        "tax": ["true", "7", '"7"'],
+        "odd": ["1", "2.0"],
     },
     "ours": {
         "number": [*NO_INTEGER, "9223372036854775808"],
@@ -162,7 +195,7 @@ REFUSED = {
         "name": ["1", '"  "'],
         "filled": ['""', '"  "', '"abcd"'],
         "price": ["true", '"1_0"', "1e-999999", "0.12345", '"1e3"'],
-        "at": NO_MOMENT,
+        "at": [*NO_MOMENT, *NO_YEAR],
         "on": ["1", '"2026-01-01T00:00:00"'],
     },
 }
@@ -200,12 +233,20 @@ TAKEN = {
         ("price", "12", "12"),
         ("price", "1.2e2", "120"),
         ("at", '"2026-01-01T00:00:00Z"', "2026-01-01T00:00:00Z"),
+        ("at", '"2026-01-01T02:00:00+02:00"', "2026-01-01T00:00:00Z"),
         ("on", '"2026-01-01"', "2026-01-01"),
         ("clock", '"12:00:00"', "12:00:00"),
         ("key", f'"{ID}"', ID),
         ("one", "1", 1),
         ("one", '"b"', "b"),
         ("level", "1", 1),
+        ("red", '"red"', "red"),
+        ("rate", "0.5", 0.5),
+        ("rate", "1", 1.0),
+        ("tax", "7.5", "7.5"),
+        ("tax", '"7.5"', "7.5"),
+        ("odd", "true", True),
+        ("box", '{"color": "red"}', {"color": "red"}),
         ("line", '{"number": 1}', {"number": 1}),
         ("metadata", '{"a": [1.5, true, 1e3, "' + NFD + '"]}', {"a": [1.5, True, 1000.0, NFD]}),
         ("value", '{"a": 1.5}', {"a": 1.5}),
@@ -246,6 +287,11 @@ async def test_a_body_that_is_no_model_is_strict_too(strict: AsyncClient, value:
         *((f"/{ID}?flag={one}", 422) for one in ("yes", "1", "on")),
         (f"/{ID}?name=%00", 422),
         (f"/{ID}?level=1", 200),
+        *((f"/{ID}?level={one}", 422) for one in ("%201", "1.0", "true")),
+        *((f"/{ID}?one={one}", 200) for one in ("1", "true")),
+        *((f"/{ID}?one={one}", 422) for one in ("None", "True", "1.0")),
+        *((f"/{ID}?share={one}", 200) for one in ("1", "-1.5", "1e3")),
+        *((f"/{ID}?share={one}", 422) for one in ("nan", "inf", "1e400", "1_0", "%201%20", "true")),
         ("?number=7&flag=true&price=12.50", 200),
         ("?number=7.0", 422),
     ],
