@@ -15,7 +15,7 @@ FUNCTIONS = (
           | --[^\n]* | /\*(?: [^*] | \*+[^*/] )*\*+/', ' \1 ', 'gi') as code, (values ('(?x)
             \mset_config\M"?\s*\( (?! (?: [^()] | \( (?: [^()] | \( (?: [^()] | \([^()]*\) )* \) )* \) )*
               , \s* (?: is_local\s*[:=]=?>?\s* )? true \s*\) )
-          | \mpg_(?:try_)?advisory_(?:un)?lock | \msetseed\M"?\s*\( | \mu&"
+          | \mpg_(?:try_)?advisory_(?:un)?lock | \msetseed\M"?\s*\( | \mu&\s*"
           | \mcreate\s+ (?: (?:global|local)\s+ )? temp(?:orary)?\M (?! [^;]* \mon\s+commit\s+drop\M )
           | \minto\s+temp(?:orary)?\s+table\M | \mwith\s+hold\M
           | \mupdate\s+ (?:only\s+)? (?:"?pg_catalog"?\s*\.\s*)? "?\mpg_settings\M

@@ -207,6 +207,7 @@ OUTLIVES = (
     "perform set_config/* */('a.b', 'x', false);",
     "perform \"set_config\"('a.b', 'x', 1 = 2);",
     "perform set_config(setting_name => 'a.b', new_value => 'x', is_local => false);",
+    r"""perform U&"set\005fconfig"('a.b', 'x', false);""",
     "/* */ listen x;",
     "-- it's\n listen x;",
     "if true then unlisten *; end if;",
