@@ -204,6 +204,8 @@ def test_a_lifespan_that_blocks_ends_the_start_with_its_line(settings: Mapping[s
 
     assert done.returncode == 1
     assert re.search(rb"bad: lifespan: it takes longer than 3 s \(\S+\.py:\d+\)", done.stdout)
+
+
 SPEAKS = """
 from fastapi import APIRouter, WebSocket
 from fastapi.responses import StreamingResponse
