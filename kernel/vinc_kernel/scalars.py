@@ -40,6 +40,7 @@ RULES: dict[str, LiteralString] = {
     "finite": "must hold finite numbers only",
     "finite_number": "must be a finite number",
     "integer": "must be a whole number",
+    "keys": "must not have two keys that are the same",
     "money": "must be an amount like 12.50, with at most 14 digits before the point and 4 behind",
     "text": "must be text without NUL and lone surrogates",
     "time": "must be text like 12:30:00, or PT90S for a duration",

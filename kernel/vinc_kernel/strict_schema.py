@@ -21,10 +21,8 @@ from . import scalars
 Node = dict[str, Any]
 SCALARS = (str, int, float, Decimal, NoneType)
 Forms = Mapping[str, Callable[[Node], Node]]
-# What holds no schema of a value. Keys of an object are texts, whatever their type.
-OPAQUE = frozenset(
-    {"config", "default", "function", "json_schema_input_schema", "keys_schema", "metadata", "serialization"}
-)
+# What holds no schema of a value.
+OPAQUE = frozenset({"config", "default", "function", "json_schema_input_schema", "metadata", "serialization"})
 
 
 def strict_validator(schema: Any, forms: Forms) -> SchemaValidator:
@@ -40,7 +38,8 @@ def convert(part: Any, forms: Forms) -> Any:
     kind = part.get("type")
     if not isinstance(kind, str):  # fields or choices by name
         return {name: convert(one, forms) for name, one in part.items()}
-    node = {name: one if name in OPAQUE else convert(one, forms) for name, one in part.items()}
+    inner = {"keys_schema": TEXTS}  # keys of an object are texts, as in an address
+    node = {name: one if name in OPAQUE else convert(one, inner.get(name, forms)) for name, one in part.items()}
     return forms[kind](node) if kind in forms else node
 
 
@@ -106,6 +105,21 @@ def tags(node: Node) -> Node:
     return {**node, "choices": {**node["choices"], **values}}
 
 
+def keyed(node: Node) -> Node:
+    """Refuse an object of which two keys are one: a value would get lost."""
+
+    def check(given: Any, read: Callable[[Any], Any]) -> Any:
+        found = read(given)
+        if len(found) != len(given):
+            raise scalars.refusal("keys")
+        return found
+
+    inner: Any = dict(node)
+    reference = inner.pop("ref", None)
+    schema: Any = core_schema.no_info_wrap_validator_function(check, inner, ref=reference)
+    return dict(schema)
+
+
 def without_texts(node: Node) -> Node:
     """In JSON a number is no text: leave out what reads one, the schema behind it is strict."""
     return dict(node["schema"]) if node["function"]["function"] in (scalars.integer, scalars.boolean) else node
@@ -122,6 +136,7 @@ BOTH: Forms = {
     "date": before(scalars.as_date),
     "datetime": timestamp,
     "decimal": before(scalars.exact),
+    "dict": keyed,
     "str": text,
     "tagged-union": tags,
     "time": before(scalars.as_time, microseconds_precision="error"),
