@@ -70,8 +70,8 @@ def stop(name: str, server: PostgresServer | ValkeyServer) -> None:
 def environment(given: Mapping[str, str], servers: Servers) -> dict[str, str]:
     """What the service is told; the migrator's address is not its business."""
     environ = {name: value for name, value in os.environ.items() if name not in OURS | {MIGRATION_URL}}
-    if "VINC_ENV" not in given:
-        environ["VINC_ENV"] = "dev"
+    usual = {"VINC_ENV": "dev", "VINC_DEBUG": "true"}  # who develops reads the texts of exceptions
+    environ |= {name: value for name, value in usual.items() if name not in given}
     if servers.postgres:
         environ[DATABASE_URL] = servers.postgres.url(f"{role_prefix(given)}_app", DATABASE)
     if servers.valkey:
