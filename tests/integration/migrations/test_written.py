@@ -40,7 +40,7 @@ def write(ground: Ground, history: History, *models: type[Base]) -> Path:
     return write_revision(ground.url(ground.roles.migrator), history, "More", models=models, options=ground.options)
 
 
-def found(ground: Ground, history: History, *models: type[Base]) -> list[str]:
+def findings(ground: Ground, history: History, *models: type[Base]) -> list[str]:
     return check(ground.url(ground.roles.migrator), [history], {history.plugin: models}, ground.options)
 
 
@@ -65,7 +65,7 @@ def test_a_dropped_tenants_table_comes_back_protected(ground: Ground) -> None:
 
     assert 'enable_append_only("things_thing")' in file.read_text()
     file.unlink()
-    assert found(ground, history, model) == []
+    assert findings(ground, history, model) == []
 
 
 CHANGES: dict[str, Callable[[], type[Base]]] = {
@@ -93,7 +93,7 @@ def test_what_is_written_for_a_table_in_use_is_accepted_and_runs(ground: Ground,
     first = ground.current(history)["things"] or ""
     write(ground, history, model)
 
-    assert not [line for line in found(ground, history, model) if line.startswith("things: ") and ".py:" in line]
+    assert not [line for line in findings(ground, history, model) if line.startswith("things: ") and ".py:" in line]
     ground.up(history)
     ground.down(history, first)
     ground.up(history)
@@ -104,11 +104,11 @@ def test_a_constraint_is_validated_by_the_revision_after_it(ground: Ground) -> N
     history, model = filled(ground), CHANGES["check"]()
     write(ground, history, model)
     ground.up(history)
-    assert any("is not validated" in line for line in found(ground, history, model))
+    assert any("is not validated" in line for line in findings(ground, history, model))
     write(ground, history, model)
     ground.up(history)
 
-    assert found(ground, history, model) == []
+    assert findings(ground, history, model) == []
 
 
 def test_an_index_waits_for_a_revision_of_its_own(ground: Ground) -> None:
@@ -119,7 +119,7 @@ def test_an_index_waits_for_a_revision_of_its_own(ground: Ground) -> None:
     write(ground, history, model)
     ground.up(history)
 
-    assert found(ground, history, model) == []
+    assert findings(ground, history, model) == []
 
 
 def test_a_column_that_must_not_be_null_says_what_to_do(ground: Ground) -> None:
@@ -127,7 +127,7 @@ def test_a_column_that_must_not_be_null_says_what_to_do(ground: Ground) -> None:
     text = write(ground, history, model).read_text()
 
     assert "# add a check that it is not null" in text
-    assert found(ground, history, model)[0].startswith("things: the database is at ")
+    assert findings(ground, history, model)[0].startswith("things: the database is at ")
 
 
 def test_an_old_table_that_becomes_a_tenants_gets_key_policy_and_a_place_for_whose_rows_they_are(
@@ -140,14 +140,14 @@ def test_an_old_table_that_becomes_a_tenants_gets_key_policy_and_a_place_for_who
     first = ground.current(history)["things"] or ""
     file = write(ground, history, model)
 
-    assert not [line for line in found(ground, history, model) if ".py:" in line]
+    assert not [line for line in findings(ground, history, model) if ".py:" in line]
     with pytest.raises(DatabaseError, match="syntax error"):
         ground.up(history)
     file.write_text(file.read_text().replace("(select ...)", f"\\'{ACME}\\'"))
     ground.up(history)
     assert ground.rows("select count(*) from things_thing", ground.roles.app) == [(0,)]
     assert ground.rows("select count(*) from things_thing where tenant_id is not null") == [(2,)]
-    assert found(ground, history, model) == []
+    assert findings(ground, history, model) == []
     ground.down(history, first)
     assert ground.rows("select count(*) from things_thing", ground.roles.app) == [(2,)]
 
