@@ -16,7 +16,7 @@ from fastapi.routing import APIRoute
 from .endpoints import Endpoint
 from .fastapi_adapter import dependencies_of
 from .permissions import Requirement
-from .rest.etags import REQUIRED_TAG, etag_writer
+from .rest.etags import etag_writer, if_match
 from .rest.listing import ReadQuery
 from .tokens.issuer import SignIn
 
@@ -153,8 +153,8 @@ def describe_headers(operation: dict[str, Any], method: str, endpoint: Endpoint,
     """Add the headers that the kernel reads and writes."""
     calls = [one.call for one in dependencies_of(endpoint.route)]
     parameters = operation.setdefault("parameters", [])
-    for one in parameters:
-        if one["in"] == "header" and one.get("description") == REQUIRED_TAG:
+    for one in parameters if if_match in calls else ():
+        if one["name"] == "If-Match":  # it is optional for FastAPI, so that its absence is 428
             one.update(required=True, schema={"type": "string"})
     if endpoint.requirement.selects_tenant:
         text = "The tenant, by its id or slug; may be left out by whoever has exactly one."

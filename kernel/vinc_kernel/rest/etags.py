@@ -18,7 +18,6 @@ from .pages import path_of
 
 version_in = re.compile(r'"([1-9][0-9]{0,9})-[0-9a-f]{18}"').fullmatch
 NO_VERSION = 0
-REQUIRED_TAG = "The ETag you have seen, or `*`."
 MOST_TAGS = 100
 
 
@@ -63,7 +62,7 @@ class Expected:
 
 async def if_match(
     request: Request,
-    if_match: Annotated[str | None, Header(alias="If-Match", description=REQUIRED_TAG)] = None,
+    if_match: Annotated[str | None, Header(alias="If-Match", description="The ETag you have seen, or `*`.")] = None,
 ) -> Expected:
     """Read If-Match; raises PreconditionRequired (RFC 6585, 3) without one and BadRequest for one that is malformed.
 
